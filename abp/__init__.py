@@ -1,0 +1,24 @@
+"""Activation-based pruning of neural networks (after Ganguli & Chong, Algorithms 17(1):48, 2024)."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from abp.pruning.data import load_dataset
+    from abp.pruning.experiment import Experiment
+    from abp.pruning.trainer import Trainer
+
+__all__ = ["Experiment", "Trainer", "load_dataset"]
+
+_HOMES = {
+    "Experiment": "abp.pruning.experiment",
+    "Trainer": "abp.pruning.trainer",
+    "load_dataset": "abp.pruning.data",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are first used: the engine starts its workers before it needs PyTorch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'abp' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,154 @@
+"""The command line: the dashboard's work without a browser. ``python -m abp --help``."""
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from tqdm import tqdm
+
+from abp.home import HomeUnusable
+from abp.pruning.experiment import Experiment, Setting, SettingError, parse_hidden, settings
+from abp.runs.database import StoreUnusable
+from abp.runs.records import Run
+from abp.runs.results import result, write_file
+from abp.runs.store import RunUnknown, Store
+from abp.runs.worker import Progressed, execute, new_owner
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit status: 0 done, 1 the run did not end well, 2 bad input, 130 interrupted."""
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    options = _parser().parse_args(arguments)
+    try:
+        return options.act(options)
+    except (SettingError, RunUnknown, StoreUnusable, HomeUnusable) as error:
+        return _complain(str(error))
+    except OSError as error:
+        return _complain(f"{error.filename or 'the output'} cannot be written: {error.strerror or error}")
+
+
+def train(options: argparse.Namespace) -> int:
+    """``train``: one run from start to end, recorded in the store."""
+    if options.json not in (None, "-") and not Path(options.json).absolute().parent.is_dir():
+        return _complain(f"--json {options.json}: there is no folder {Path(options.json).absolute().parent}")
+    experiment = Experiment(**{name: getattr(options, name) for name in settings()})
+    store = Store()
+    number = store.add_run(experiment, name=options.name, lane="self")
+    print(f"Run {number}: {experiment.title}", file=sys.stderr)
+    try:
+        _execute(store, number, experiment)
+    except KeyboardInterrupt:
+        store.interrupt(number)
+        print(f"\nInterrupted. Run {number} can be resumed from its last checkpoint in the dashboard.", file=sys.stderr)
+        return 130
+    run = store.run(number)
+    _write_json(options.json, result(store, run))
+    print(_summary(run), file=sys.stderr)
+    return 0 if run.status in ("finished", "stopped") else 1
+
+
+def export(options: argparse.Namespace) -> int:
+    """``export``: the weights of a run as a safetensors file."""
+    store = Store()
+    run = store.run(options.run)
+    weights = store.weights(run.id, "final")
+    if weights is None:
+        return _complain(f"run {run.id} has no final weights: it is {run.status}")
+    write_file(Path(options.weights), weights)
+    print(f"Wrote the weights of run {run.id} to {options.weights}", file=sys.stderr)
+    return 0
+
+
+def _execute(store: Store, number: int, experiment: Experiment) -> None:
+    with tqdm(total=experiment.epochs, unit="epoch", disable=None, file=sys.stderr) as bar:
+
+        def report(progress: Progressed) -> None:
+            bar.set_postfix_str(f"validation {progress.valid_accuracy:.1%}, sparsity {progress.sparsity:.1%}")
+            bar.update(progress.epoch - bar.n)
+
+        execute(store, number, new_owner(), report=report, download_progress=True, park=False)
+
+
+def _summary(run: Run) -> str:
+    if run.status not in ("finished", "stopped"):
+        return f"The run {run.status}: {run.message}"
+    missing = f"; {run.scheduled_left} scheduled prunings were not reached" if run.scheduled_left else ""
+    accuracies = [
+        f"{split} {100 * accuracy:.1f} %"
+        for split, accuracy in (
+            ("training", run.train_accuracy), ("validation", run.valid_accuracy), ("test", run.test_accuracy)
+        )
+        if accuracy is not None
+    ]  # fmt: skip
+    return (
+        f"{run.status.capitalize()} after {run.epoch} epochs and {run.seconds:.1f} s ({run.stopped_by}): accuracy "
+        f"{', '.join(accuracies)}; sparsity {100 * run.sparsity:.1f} %{missing}"
+    )
+
+
+def _write_json(target: str | None, content: dict) -> None:
+    if target is None:
+        return
+    text = json.dumps(content, indent=1) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+    else:
+        write_file(Path(target), text.encode())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m abp", description="Activation-based pruning of neural networks.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    training = commands.add_parser("train", help="train and prune a network; it appears in the dashboard too")
+    for name, setting in settings().items():
+        _add_setting(training, name, setting)
+    training.add_argument("--name", help="name of the run (default: made from its settings)")
+    training.add_argument("--json", metavar="PATH", help="write the result there; - for standard output")
+    training.set_defaults(act=train)
+
+    exporting = commands.add_parser("export", help="write the final weights of a run")
+    exporting.add_argument("run", type=int, metavar="RUN", help="number of the run")
+    exporting.add_argument("--weights", required=True, metavar="FILE.safetensors", help="the file to write")
+    exporting.set_defaults(act=export)
+    return parser
+
+
+def _add_setting(parser: argparse.ArgumentParser, name: str, setting: Setting) -> None:
+    """An option for one field of `Experiment`, with its default; `Experiment` checks the value."""
+    default = getattr(Experiment, name)
+    option = f"--{name.replace('_', '-')}"
+    shown = ",".join(map(str, default)) if name == "hidden" else default
+    text = f"{setting.help} (default: {shown})".replace("%", "%%")
+    if isinstance(default, bool):
+        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=default, help=text)
+        return
+    kind = _hidden if name == "hidden" else type(default)
+    metavar = "{" + ",".join(setting.choices) + "}" if setting.choices else name.rsplit("_")[-1].upper()
+    parser.add_argument(option, type=kind, default=default, metavar=metavar, help=text)
+
+
+def _hidden(text: str) -> tuple[int, ...]:
+    try:
+        return parse_hidden(text)
+    except SettingError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complaints in one line, without the usage of all options."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.exit(_complain(f"{message} (python -m abp --help)"))
+
+
+def _complain(message: str) -> int:
+    print(f"abp: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

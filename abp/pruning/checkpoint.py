@@ -1,0 +1,84 @@
+"""Checkpoints: everything a trainer needs to go on with the same bits, as safetensors bytes."""
+
+import json
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from abp.pruning.trainer import Trainer
+
+_STATE = "state"  # the name of the tensor that holds the plain values, as JSON in bytes
+
+
+class CheckpointDamaged(ValueError):
+    """The bytes are no checkpoint of this experiment."""
+
+
+def save_checkpoint(trainer: Trainer) -> bytes:
+    """The trainer's state: weights, masks, counts, optimiser, schedule and place in the epoch.
+
+    The generators need no saving: they follow from the seed, the epoch and the number of prunings.
+    """
+    tensors = dict(trainer.network.tensors())
+    for index, mask in enumerate(trainer.masks):
+        tensors[f"mask.{index}"] = mask
+        tensors[f"count.{index}"] = trainer.activity.counts[index]
+        tensors[f"epoch_count.{index}"] = trainer.activity.epoch_counts[index]
+    for parameter, values in trainer.optimiser_state().items():
+        for name, value in values.items():
+            tensors[f"optimiser.{parameter}.{name}"] = value
+    stopping = trainer.schedule.early_stopping
+    state = {
+        "epoch": trainer.epoch,
+        "batch": trainer.batch,
+        "prunings": trainer.prunings,
+        "stopped_by": trainer.stopped_by,
+        "loss_sum": trainer.loss_sum,
+        "correct": trainer.correct,
+        "samples": trainer.activity.samples,
+        "epoch_samples": trainer.activity.epoch_samples,
+        "scheduled": trainer.schedule.done,
+        "stopping": {"lowest": stopping.lowest, "last": stopping.last, "ticks": stopping.ticks},
+    }
+    tensors[_STATE] = torch.frombuffer(bytearray(json.dumps(state).encode()), dtype=torch.uint8)
+    return save({name: tensor.contiguous() for name, tensor in tensors.items()})
+
+
+def restore_checkpoint(trainer: Trainer, checkpoint: bytes) -> None:
+    """Bring a new trainer of the same experiment to the state that `save_checkpoint` found.
+
+    Raises
+    ------
+    CheckpointDamaged
+        If the bytes are damaged or of another network; the trainer must not be used then.
+    """
+    try:
+        tensors = load(checkpoint)
+        state = json.loads(bytes(tensors.pop(_STATE).tolist()))
+        _restore(trainer, tensors, state)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointDamaged(f"the checkpoint cannot be read ({error})") from error
+
+
+def _restore(trainer: Trainer, tensors: dict[str, Tensor], state: dict) -> None:
+    layers = range(len(trainer.masks))
+    trainer.network.load_tensors(tensors)
+    trainer.masks = [tensors[f"mask.{index}"] for index in layers]
+    activity = trainer.activity
+    activity.counts = [tensors[f"count.{index}"] for index in layers]
+    activity.epoch_counts = [tensors[f"epoch_count.{index}"] for index in layers]
+    activity.samples, activity.epoch_samples = state["samples"], state["epoch_samples"]
+    trainer.epoch, trainer.batch = state["epoch"], state["batch"]
+    trainer.prunings, trainer.stopped_by = state["prunings"], state["stopped_by"]
+    trainer.loss_sum, trainer.correct = state["loss_sum"], state["correct"]
+    trainer.schedule.done = state["scheduled"]
+    for name, value in state["stopping"].items():
+        setattr(trainer.schedule.early_stopping, name, value)
+    optimiser: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimiser."):
+            _, parameter, value = name.split(".", 2)
+            optimiser.setdefault(int(parameter), {})[value] = tensor
+    trainer.resume(optimiser)

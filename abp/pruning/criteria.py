@@ -1,0 +1,111 @@
+"""Criteria: what makes a weight, or a neuron, worth keeping.
+
+A criterion is a pure function from `Statistics` to scores; the lowest scores are removed first. To add one, write the
+function and register it below: it then appears in the command line, in the forms and in the tests.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a criterion may look at; lists hold one entry per hidden layer.
+
+    Attributes
+    ----------
+    weights
+        float32 ``[out, in]``.
+    masks
+        bool ``[out, in]``, True = kept.
+    counts
+        int64 ``[out]``: training samples for which the neuron's output was above zero.
+    samples
+        How many training samples were counted.
+    generator
+        Source of random scores.
+    """
+
+    weights: Sequence[Tensor]
+    masks: Sequence[Tensor]
+    counts: Sequence[Tensor]
+    samples: int
+    generator: torch.Generator
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A way of ranking.
+
+    Attributes
+    ----------
+    title
+        The plain name that people see.
+    explanation
+        One sentence for people who have not read the paper.
+    scores
+        Scores of at least zero per hidden layer: float32 ``[out, in]``, or ``[out]`` where whole neurons go.
+        None for the criterion that removes nothing.
+    whole_neurons
+        Whether it removes neurons instead of single weights.
+    """
+
+    title: str
+    explanation: str
+    scores: Callable[[Statistics], list[Tensor]] | None
+    whole_neurons: bool = False
+
+
+def _activation(statistics: Statistics) -> list[Tensor]:
+    """Count of the neuron that a weight leads into, times the weight's size ("neuron_wts" of the published code)."""
+    pairs = zip(statistics.counts, statistics.weights, strict=True)
+    return [count.float()[:, None] * weight.abs() for count, weight in pairs]
+
+
+def _activation_neuron(statistics: Statistics) -> list[Tensor]:
+    """Count of the neuron alone ("neuron" of the published code)."""
+    return [count.float() for count in statistics.counts]
+
+
+def _magnitude(statistics: Statistics) -> list[Tensor]:
+    return [weight.abs() for weight in statistics.weights]
+
+
+def _random(statistics: Statistics) -> list[Tensor]:
+    return [torch.rand(weight.shape, generator=statistics.generator) for weight in statistics.weights]
+
+
+def _inverted_activation(statistics: Statistics) -> list[Tensor]:
+    """As `_activation`, but counting the samples that left the neuron silent (the published code's last version)."""
+    pairs = zip(statistics.counts, statistics.weights, strict=True)
+    return [(statistics.samples - count).float()[:, None] * weight.abs() for count, weight in pairs]
+
+
+CRITERIA: dict[str, Criterion] = {
+    "none": Criterion("nothing removed", "Trains the dense network and removes nothing.", None),
+    "activation": Criterion(
+        "weights by activation",
+        "Removes the small weights of neurons that seldom fire: how often the neuron fired times the weight's size.",
+        _activation,
+    ),
+    "activation-neuron": Criterion(
+        "neurons by activation",
+        "Removes whole neurons, those that fired least often first.",
+        _activation_neuron,
+        whole_neurons=True,
+    ),
+    "magnitude": Criterion(
+        "weights by magnitude", "Removes the smallest weights, wherever they are: the usual method.", _magnitude
+    ),
+    "random": Criterion(
+        "at random", "Removes weights by lot: what any method should beat before it is believed.", _random
+    ),
+    "inverted-activation": Criterion(
+        "weights by inverted activation",
+        "Removes the small weights of the neurons that fire most: an ablation, expected to do worse.",
+        _inverted_activation,
+    ),
+}

@@ -1,0 +1,111 @@
+"""The schedule: when to prune and how far, and when to stop (METHOD: the published rules with two decisions of ours).
+
+Pruning is due at an epoch's end when that epoch's training accuracy reaches a threshold, which rises with each pruning.
+Training stops when all prunings are done and the training accuracy is high enough, or when the validation loss has
+left its minimum behind. Ours: should that happen before the last pruning, the next pruning is made at once
+(``stalled="prune"``), and after any pruning the early-stopping rule starts afresh, since the network is another one.
+"""
+
+from dataclasses import dataclass, field
+
+from abp.pruning.experiment import Experiment
+
+
+def cumulative_targets(amount: float, prunings: int, ratio: float) -> list[float]:
+    """Sparsity to be reached by each pruning: geometric shares of `amount`, each `ratio` times the one before.
+
+    >>> [round(target, 3) for target in cumulative_targets(0.8, 5, 0.8)]
+    [0.238, 0.428, 0.581, 0.703, 0.8]
+    """
+    shares = [ratio**index for index in range(prunings)]
+    targets = [amount * sum(shares[: index + 1]) / sum(shares) for index in range(prunings)]
+    return [*targets[:-1], amount] if prunings else []
+
+
+def accuracy_thresholds(start: float, stop: float, prunings: int) -> list[float]:
+    """Training accuracy at which each pruning is due: from `start`, in equal steps that would end at `stop`.
+
+    >>> [round(threshold, 3) for threshold in accuracy_thresholds(0.80, 0.98, 5)]
+    [0.8, 0.836, 0.872, 0.908, 0.944]
+    """
+    return [start + (stop - start) * index / prunings for index in range(prunings)]
+
+
+@dataclass
+class EarlyStopping:
+    """Fires when the validation loss was above `factor` times its minimum, and rising, for `patience` epochs.
+
+    The epochs need not follow one another; their count returns to zero when the loss is back below that bound.
+    A patience of zero never fires.
+    """
+
+    factor: float
+    patience: int
+    lowest: float = float("inf")
+    last: float = float("inf")
+    ticks: int = 0
+
+    def fires(self, loss: float) -> bool:
+        """Take note of one epoch's validation loss and say whether the rule fires now."""
+        self.lowest = min(self.lowest, loss)
+        if loss <= self.factor * self.lowest:
+            self.ticks = 0
+        elif loss > self.last:
+            self.ticks += 1
+        self.last = loss
+        return 0 < self.patience <= self.ticks
+
+    def restart(self) -> None:
+        """Forget everything, as after a pruning."""
+        self.lowest = self.last = float("inf")
+        self.ticks = 0
+
+
+@dataclass
+class Schedule:
+    """What remains to be done of an experiment's prunings.
+
+    Attributes
+    ----------
+    done
+        Scheduled prunings made so far.
+    """
+
+    experiment: Experiment
+    done: int = 0
+    early_stopping: EarlyStopping = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings = self.experiment
+        self.early_stopping = EarlyStopping(settings.early_stopping, settings.patience)
+        self.targets = cumulative_targets(settings.amount, settings.scheduled_prunings, settings.share_ratio)
+        self.thresholds = accuracy_thresholds(
+            settings.start_accuracy, settings.stop_accuracy, settings.scheduled_prunings
+        )
+
+    @property
+    def remaining(self) -> int:
+        """Scheduled prunings still to be made."""
+        return len(self.targets) - self.done
+
+    def after_epoch(self, train_accuracy: float, valid_loss: float) -> str:
+        """What to do at an epoch's end.
+
+        Returns
+        -------
+        str
+            ``"train"``, ``"prune"`` (the threshold is reached), ``"prune-stalled"`` (early stopping fired with
+            prunings to go), ``"stop-accuracy"`` or ``"early-stopping"``.
+        """
+        stalled = self.early_stopping.fires(valid_loss)
+        if self.remaining and train_accuracy >= self.thresholds[self.done]:
+            return "prune"
+        if not self.remaining and train_accuracy >= self.experiment.stop_accuracy:
+            return "stop-accuracy"
+        if stalled and self.remaining and self.experiment.stalled == "prune":
+            return "prune-stalled"
+        return "early-stopping" if stalled else "train"
+
+    def next_target(self) -> float:
+        """Sparsity that the next scheduled pruning aims at."""
+        return self.targets[self.done]

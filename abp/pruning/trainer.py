@@ -1,0 +1,396 @@
+"""The trainer: trains one network, counts its activations, prunes it and keeps what was pruned at zero."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from abp.pruning.activity import Activity
+from abp.pruning.compact import LiveNetwork, live_network, remove_weights
+from abp.pruning.criteria import CRITERIA, Statistics
+from abp.pruning.data import Dataset, load_dataset
+from abp.pruning.experiment import Experiment, SettingError
+from abp.pruning.masks import full_masks, kept, sparsity, total
+from abp.pruning.network import Network, logits
+from abp.pruning.randomness import generator
+from abp.pruning.schedule import Schedule
+from abp.pruning.selection import select_neurons, select_weights
+from abp.pruning.step import TrainingStep
+
+SPLITS = ("train", "valid", "test")
+_CHUNK = 1024  # samples between two moments at which a run can be watched, commanded or saved
+
+
+class Diverged(ArithmeticError):
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Mean cross-entropy `loss` (nats) and `accuracy` (0 to 1) over some samples."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to; `train` is running, over weights that change, as Keras reports it."""
+
+    number: int
+    train: Metrics
+    valid: Metrics
+    test: Metrics
+    sparsity: float
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What one pruning came to.
+
+    Attributes
+    ----------
+    epoch, batch
+        Where it fell: after so many batches of this epoch (counted from 1).
+    criterion, by
+        How was chosen; ``"schedule"``, ``"stall"`` or ``"hand"``.
+    requested, achieved
+        Shares of all hidden weights that this pruning was to remove, and removed in all.
+    sparsity
+        Share of hidden weights that are zero afterwards.
+    weights_removed, neurons_removed
+        How many.
+    train_accuracy
+        Running training accuracy of the epoch it fell in, so far.
+    valid_before, valid_after, test_before, test_after
+        Metrics just before and just after.
+    """
+
+    epoch: int
+    batch: int
+    criterion: str
+    by: str
+    requested: float
+    achieved: float
+    sparsity: float
+    weights_removed: int
+    neurons_removed: int
+    train_accuracy: float
+    valid_before: Metrics
+    valid_after: Metrics
+    test_before: Metrics
+    test_after: Metrics
+
+
+class Trainer:
+    """Trains the network of an experiment.
+
+    The same settings, thread count and sequence of calls give the same bits.
+
+    Parameters
+    ----------
+    experiment
+        The settings.
+    data
+        Its data set, where it is loaded already.
+
+    Attributes
+    ----------
+    network
+        The network; current after every method.
+    masks
+        Per hidden layer, bool ``[out, in]``; True = kept.
+    activity
+        Counts of activations.
+    schedule
+        What remains to be pruned, and when to stop.
+    epoch, batch
+        The epoch in progress, or the last one (0 before the first), and how many of its batches are done.
+    prunings
+        Number of prunings made, by the schedule or by hand.
+    stopped_by
+        None while there is more to do, else ``"stop-accuracy"``, ``"early-stopping"`` or ``"epochs"``.
+
+    Examples
+    --------
+    >>> trainer = Trainer(Experiment(dataset="digits", criterion="none", hidden=(20,), seed=0))
+    >>> metrics = trainer.train_epoch()
+    >>> trainer.activity.samples == len(trainer.data.train_x)
+    True
+    >>> pruning = trainer.prune("magnitude", amount=0.25)
+    >>> pruning.achieved
+    0.25
+    """
+
+    def __init__(self, experiment: Experiment, data: Dataset | None = None) -> None:
+        self.experiment = experiment
+        self.data = data or load_dataset(experiment.dataset)
+        self.network = Network(experiment.sizes, generator(experiment.seed, "weights"))
+        self.masks = full_masks(experiment.sizes)
+        self.activity = Activity(experiment.hidden)
+        self.schedule = Schedule(experiment)
+        self.epoch = self.batch = self.prunings = 0
+        self.stopped_by: str | None = None
+        self.loss_sum, self.correct = 0.0, 0  # of the epoch in progress
+        self._due: str | None = None
+        self._renew_step()
+
+    # Training
+
+    @property
+    def batches(self) -> int:
+        """Batches in an epoch; the last one may be smaller."""
+        return math.ceil(len(self.data.train_x) / self.experiment.batch_size)
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether an epoch is begun and not ended."""
+        return 0 < self.batch < self.batches
+
+    @property
+    def share_of_epoch(self) -> float:
+        """Share of an epoch that `train_batches` trains at most, 0 to 1."""
+        return min(1.0, self._stride / self.batches)
+
+    @property
+    def _stride(self) -> int:
+        """Batches that `train_batches` trains at most."""
+        return max(1, _CHUNK // self.experiment.batch_size)
+
+    @property
+    def running(self) -> Metrics:
+        """Training metrics of the epoch in progress, or of the last one, so far."""
+        samples = max(self.activity.epoch_samples, 1)
+        return Metrics(self.loss_sum / samples, self.correct / samples)
+
+    def train_batches(self) -> bool:
+        """Train on the next batches, about a thousand samples.
+
+        Returns
+        -------
+        bool
+            Whether they completed an epoch.
+
+        Raises
+        ------
+        Diverged
+            If the loss is no longer finite.
+        """
+        if not self.in_progress:
+            self._begin_epoch()
+        size = self.experiment.batch_size
+        last = min(self.batch + self._stride, self.batches)
+        chosen = self._order[self.batch * size : last * size]
+        x, y = self.data.train_x, self.data.train_y[chosen]
+        one_hot = functional.one_hot(y, self.experiment.sizes[-1]).float()
+        outputs = torch.empty_like(one_hot)
+        with torch.no_grad():
+            for start in range(0, len(chosen), size):
+                end = start + size
+                self._step(x.index_select(0, chosen[start:end]), one_hot[start:end], outputs[start:end])
+            self._live.write_back(self.network)
+        self._note(outputs, y)
+        self.batch = last
+        return self.batch == self.batches
+
+    def train_epoch(self) -> Metrics:
+        """One pass over the training set, or what is left of the one in progress: its loss and accuracy.
+
+        The schedule takes no notice of it; `run` and `finish_epoch` do.
+        """
+        while not self.train_batches():
+            pass
+        return self.running
+
+    def finish_epoch(self) -> Epoch:
+        """Evaluate at an epoch's end and let the schedule decide: then `due` or `stopped_by` may be set.
+
+        Raises
+        ------
+        Diverged
+            If the validation loss is no longer finite.
+        """
+        record = Epoch(self.epoch, self.running, self.evaluate("valid"), self.evaluate("test"), self.sparsity)
+        self._require_finite(record.valid.loss)
+        decision = self.schedule.after_epoch(record.train.accuracy, record.valid.loss)
+        self._due = {"prune": "schedule", "prune-stalled": "stall"}.get(decision)
+        if decision in ("stop-accuracy", "early-stopping"):
+            self.stopped_by = decision
+        elif self.epoch >= self.experiment.epochs:
+            self.stopped_by = "epochs"
+        return record
+
+    @property
+    def due(self) -> str | None:
+        """``"schedule"`` or ``"stall"`` while a scheduled pruning is due, else None."""
+        return self._due
+
+    def run(self) -> Iterator[Epoch | Pruning]:
+        """Train by the schedule until it ends, yielding every epoch and every pruning."""
+        while self.due or self.stopped_by is None:
+            if self.due:
+                yield self.prune_due()
+            else:
+                self.train_epoch()
+                yield self.finish_epoch()
+
+    # Pruning
+
+    @property
+    def sparsity(self) -> float:
+        """Share of hidden weights that are removed, 0 to 1."""
+        return sparsity(self.masks)
+
+    def prune(self, criterion: str, amount: float, *, by: str = "hand") -> Pruning:
+        """Remove this share of all hidden weights, beyond those already removed.
+
+        Parameters
+        ----------
+        criterion
+            A key of `abp.pruning.criteria.CRITERIA`, not ``none``.
+        amount
+            0 to 1; outgoing weights of neurons that die with their last incoming one are counted in.
+        by
+            Who asked, for the record.
+
+        Raises
+        ------
+        SettingError
+            If the criterion is unknown or the amount is not between 0 and 1; nothing is changed then.
+        """
+        removing = {name for name, entry in CRITERIA.items() if entry.scores}
+        if not isinstance(criterion, str) or criterion not in removing:
+            raise SettingError(f"criterion must be one of {', '.join(sorted(removing))}, not {criterion!r}")
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= 1:
+            raise SettingError(f"amount must be between 0 and 1, not {amount!r}")
+        before = self.masks
+        valid_before, test_before = self.evaluate("valid"), self.evaluate("test")
+        self._apply(self._choose(criterion, round(amount * total(before))))
+        removed = kept(before) - kept(self.masks)
+        pairs = zip(before, self.masks, strict=True)
+        return Pruning(
+            epoch=self.epoch,
+            batch=self.batch,
+            criterion=criterion,
+            by=by,
+            requested=float(amount),
+            achieved=removed / total(before),
+            sparsity=self.sparsity,
+            weights_removed=removed,
+            neurons_removed=sum(int((old.any(1) & ~new.any(1)).sum()) for old, new in pairs),
+            train_accuracy=self.running.accuracy,
+            valid_before=valid_before,
+            valid_after=self.evaluate("valid"),
+            test_before=test_before,
+            test_after=self.evaluate("test"),
+        )
+
+    def prune_due(self) -> Pruning:
+        """Make the scheduled pruning that is due: what is missing to its cumulative target, perhaps nothing.
+
+        Raises
+        ------
+        ValueError
+            If all scheduled prunings are made.
+        """
+        if not self.schedule.remaining:
+            raise ValueError("no scheduled pruning is left to be made")
+        missing = max(0.0, self.schedule.next_target() - self.sparsity)
+        pruning = self.prune(self.experiment.criterion, missing, by=self._due or "schedule")
+        self.schedule.done += 1
+        self._due = None
+        return pruning
+
+    def _choose(self, criterion: str, remove: int) -> list[Tensor]:
+        entry = CRITERIA[criterion]
+        assert entry.scores is not None
+        statistics = Statistics(
+            weights=self.network.weights[:-1],
+            masks=self.masks,
+            counts=self.activity.counts,
+            samples=self.activity.samples,
+            generator=generator(self.experiment.seed, "pruning", self.prunings),
+        )
+        select = select_neurons if entry.whole_neurons else select_weights
+        return select(entry.scores(statistics), self.masks, remove)
+
+    def _apply(self, masks: list[Tensor]) -> None:
+        remove_weights(self.network, masks)
+        self.masks = masks
+        self.prunings += 1
+        self.schedule.early_stopping.restart()
+        if self.experiment.reset_counts:
+            self.activity.reset()
+        self._renew_step(self.optimiser_state())
+
+    # Stopping and going on
+
+    def optimiser_state(self) -> dict[int, dict[str, Tensor]]:
+        """Tensors that the optimiser keeps per parameter (weights first, then biases); empty for plain SGD."""
+        if self._step.optimiser is None:
+            return {}
+        return self._step.optimiser.state_dict()["state"]
+
+    def resume(self, optimiser_state: dict[int, dict[str, Tensor]]) -> None:
+        """Go on from a state that was put in place: see `abp.pruning.checkpoint`."""
+        self._renew_step(optimiser_state)
+        self._draw_order()
+
+    # Looking
+
+    def evaluate(self, split: str) -> Metrics:
+        """Loss and accuracy of the network as it is on ``"train"``, ``"valid"`` or ``"test"``."""
+        if split not in SPLITS:
+            raise ValueError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
+        x, y = getattr(self.data, f"{split}_x"), getattr(self.data, f"{split}_y")
+        loss, correct = 0.0, 0
+        with torch.no_grad():
+            for part_x, part_y in zip(x.split(_CHUNK), y.split(_CHUNK), strict=True):
+                output = logits(self._live.weights, self._live.biases, part_x)
+                loss += functional.cross_entropy(output, part_y, reduction="sum").item()
+                correct += int((output.argmax(1) == part_y).sum())
+        return Metrics(loss / len(x), correct / len(x))
+
+    def _begin_epoch(self) -> None:
+        self.epoch += 1
+        self.batch = 0
+        self.loss_sum, self.correct = 0.0, 0
+        self.activity.begin_epoch()
+        self._draw_order()
+
+    def _draw_order(self) -> None:
+        order = generator(self.experiment.seed, "order", self.epoch)
+        self._order = torch.randperm(len(self.data.train_x), generator=order)
+
+    def _note(self, outputs: Tensor, y: Tensor) -> None:
+        """Take note of what some batches came to."""
+        self.activity.add(self._step.take_counts(), self._live.alive, len(y))
+        self.correct += int((outputs.argmax(1) == y).sum())
+        loss = functional.cross_entropy(outputs, y, reduction="sum").item()
+        self._require_finite(loss)
+        self.loss_sum += loss
+
+    def _require_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise Diverged(f"the loss became {loss} in epoch {self.epoch}; a smaller learning rate may help")
+
+    def _renew_step(self, optimiser_state: dict[int, dict[str, Tensor]] | None = None) -> None:
+        """Make the training step for the network and masks as they are now, with what the optimiser remembers."""
+        settings = self.experiment
+        plain = settings.optimiser == "sgd" and not settings.momentum
+        self._live: LiveNetwork = live_network(self.network, self.masks, drop_dead=plain)
+        self._step = TrainingStep(
+            self._live, settings.batch_size, settings.learning_rate, None if plain else partial(_optimiser, settings)
+        )
+        if optimiser_state:
+            self._step.load_optimiser(optimiser_state)
+
+
+def _optimiser(settings: Experiment, parameters: list[Tensor]) -> torch.optim.Optimizer:
+    if settings.optimiser == "adam":
+        return torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
+    return torch.optim.SGD(parameters, lr=settings.learning_rate, momentum=settings.momentum, fused=True)

@@ -1,0 +1,105 @@
+"""Opening the database, and saying in plain words what is wrong with it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+
+from abp.home import home
+from abp.runs.schema import VERSION, metadata, schema
+
+
+class StoreUnusable(Exception):
+    """The database cannot be used; the message names the file and the way out."""
+
+
+class StoreFull(StoreUnusable):
+    """The disk has no room for the database to grow."""
+
+
+def database_path() -> Path:
+    """The database file in the home folder (`abp.home`)."""
+    return home() / "abp.sqlite3"
+
+
+def open_database(path: Path) -> Engine:
+    """The database in this file, made if there is none.
+
+    Raises
+    ------
+    StoreUnusable
+        If the file is no database of this program, or of another version of it. It is left as it is.
+    """
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30, "check_same_thread": False})
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    event.listen(engine, "handle_error", lambda context: _explain(context, path))
+    with reading(engine) as connection:
+        names = set(inspect(connection).get_table_names())
+    if not names:
+        with writing(engine) as connection:
+            metadata.create_all(connection)
+            if connection.execute(select(schema.c.version)).scalar() is None:
+                connection.execute(schema.insert().values(version=VERSION))
+    _check_version(engine, path, names)
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for looking only, which holds nobody up."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction: all of it happens, or nothing; one writer at a time."""
+    with engine.begin() as connection:
+        yield connection
+
+
+def _set_up(connection, _record) -> None:  # type: ignore[no-untyped-def]
+    connection.isolation_level = None  # transactions begin when we say so
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _check_version(engine: Engine, path: Path, names: set[str]) -> None:
+    version = None
+    if not names or schema.name in names:
+        with reading(engine) as connection:
+            version = connection.execute(select(schema.c.version)).scalar()
+    if version == VERSION:
+        return
+    engine.dispose()
+    what = "holds something else" if version is None else f"was made by another version (schema {version})"
+    raise StoreUnusable(
+        f"The database {path} {what}; this version of ABP Lab reads schema {VERSION}. Nothing in it was changed. "
+        "Move the file away, or set ABP_HOME to another folder, and start again."
+    )
+
+
+def _explain(context: ExceptionContext, path: Path) -> None:
+    """Turn SQLite's errors into ours, which say what to do."""
+    error = context.original_exception
+    text = str(error).lower()
+    if "full" in text or "no space" in text:
+        raise StoreFull(
+            f"The disk that holds {path} is full. Free some space on it and go on: a run that could not save waits as "
+            "of its last checkpoint and can be resumed."
+        ) from error
+    if isinstance(context.sqlalchemy_exception, IntegrityError):
+        return
+    if isinstance(context.sqlalchemy_exception, OperationalError) and "locked" in text:
+        raise StoreUnusable(f"The database {path} has been busy for half a minute. Try again.") from error
+    if isinstance(context.sqlalchemy_exception, DatabaseError) or isinstance(error, OSError):
+        reason = "it is not writable" if path.exists() and not os.access(path, os.W_OK) else str(error)
+        raise StoreUnusable(
+            f"The database {path} cannot be used: {reason}. Nothing was changed. Move the file away, or set ABP_HOME "
+            "to another folder, and start again."
+        ) from error

@@ -1,0 +1,185 @@
+"""The engine: Dask workers in a child process, which take queued runs out of the store and train them.
+
+The store decides everything: the engine looks for queued runs and lets Dask place them; a worker then claims its run.
+The engine ends when its standard input closes, which the system does for it however its parent ends.
+``python -m abp.runs.engine`` is what `Engine` starts; nobody need call it by hand.
+"""
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+
+from abp.home import home
+
+LOOK_EVERY = 0.1  # seconds between looks into the store
+
+_log = logging.getLogger(__name__)
+
+
+class Engine:
+    """The child process, started at once and again whenever `ensure` finds it gone."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process = self._start()
+
+    def ensure(self) -> None:
+        """Start the engine anew if it has died; its runs are interrupted by then, not lost."""
+        with self._lock:
+            if self._process.poll() is not None:
+                _log.warning("the engine had ended with status %s; a new one starts", self._process.returncode)
+                self._process = self._start()
+
+    @property
+    def pid(self) -> int:
+        """Process number of the engine."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """End the engine and wait for it; runs in progress are interrupted."""
+        with self._lock:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            self._process.wait()
+
+    @staticmethod
+    def _start() -> subprocess.Popen:
+        root = Path(__file__).resolve().parents[2]
+        paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
+        # Absolute, since the child may be given another working directory some day and workers must agree on it.
+        environment = {
+            **os.environ,
+            "ABP_HOME": str(home()),
+            "PYTHONPATH": os.pathsep.join(paths),
+            "DASK_LOGGING__DISTRIBUTED": "error",
+        }
+        with (home() / "engine.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "abp.runs.engine"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=environment,
+            )
+
+
+def train(run: int) -> bool:
+    """What a worker does with one run; False if another one had claimed it."""
+    from abp.runs.store import Store
+    from abp.runs.worker import execute, new_owner
+
+    return execute(Store(), run, new_owner())
+
+
+def warm_up() -> None:
+    """Import what training needs, so that the first run starts at once."""
+    import abp.runs.worker  # noqa: F401
+
+
+async def serve(ended: asyncio.Event) -> None:
+    """Run the scheduler and the workers and feed them from the store until `ended`."""
+    import dask
+
+    dask.config.set(
+        {
+            "temporary-directory": str(home() / "workers"),
+            "distributed.scheduler.allowed-failures": 0,  # what a dead worker had is interrupted, not rerun
+            "distributed.worker.profile.enabled": False,  # it samples every 10 ms
+        }
+    )
+    from distributed import Client, Nanny, Scheduler, SpecCluster  # reads the settings above when imported
+
+    place = {"host": "127.0.0.1", "dashboard_address": None, "dashboard": False}
+    worker = {"cls": Nanny, "options": {"host": "127.0.0.1", "nthreads": 1, "memory_limit": 0, "dashboard": False}}
+    # A worker per core for any run, and one more that a run from the queue may not take.
+    workers = {f"core-{core}": _with_resources(worker, {"queue": 1}) for core in range(os.cpu_count() or 1)}
+    workers["hand"] = _with_resources(worker, {})
+    async with (
+        SpecCluster(
+            scheduler={"cls": Scheduler, "options": place},
+            workers=workers,
+            asynchronous=True,
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster, asynchronous=True, set_as_default=False) as client,
+    ):
+        warming = asyncio.ensure_future(client.run(warm_up))
+        await asyncio.to_thread(warm_up)
+        await warming
+        await _feed(client, ended)
+
+
+def _with_resources(worker: dict, resources: dict[str, float]) -> dict:
+    return {**worker, "options": {**worker["options"], "resources": resources}}
+
+
+async def _feed(client, ended: asyncio.Event) -> None:  # type: ignore[no-untyped-def]
+    """Hand queued runs to Dask as they appear, and note those whose worker died."""
+    from abp.runs.database import StoreUnusable
+    from abp.runs.store import Store
+
+    store = Store()
+    placed: dict[int, object] = {}
+    attempt = 0
+    while not ended.is_set():
+        try:
+            store.expire()
+            for run in store.queued():
+                if run.id not in placed:
+                    attempt += 1
+                    by_hand = run.lane == "hand"
+                    future = client.submit(
+                        train,
+                        run.id,
+                        key=f"run-{run.id}-{attempt}",
+                        pure=False,
+                        resources=None if by_hand else {"queue": 1},
+                        priority=1 if by_hand else 0,
+                    )
+                    placed[run.id] = future
+                    future.add_done_callback(partial(_done, store, placed, run.id))
+        except StoreUnusable as error:
+            _log.error("%s", error)
+        try:
+            await asyncio.wait_for(ended.wait(), LOOK_EVERY)
+        except TimeoutError:
+            continue
+
+
+def _done(store, placed: dict[int, object], run: int, future) -> None:  # type: ignore[no-untyped-def]
+    from abp.runs.database import StoreUnusable
+
+    placed.pop(run, None)
+    if future.status == "error":
+        _log.error("the worker of run %s is gone: %s", run, future.exception())
+        try:
+            store.interrupt(run)
+        except StoreUnusable as error:
+            _log.error("%s", error)
+
+
+def main() -> None:
+    """Serve until standard input closes."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    ended = asyncio.Event()
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+
+        def wait_for_parent() -> None:
+            sys.stdin.buffer.read()
+            loop.call_soon_threadsafe(ended.set)
+
+        threading.Thread(target=wait_for_parent, daemon=True).start()
+        await serve(ended)
+
+    asyncio.run(run())
+
+
+if __name__ == "__main__":
+    main()

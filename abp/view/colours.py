@@ -1,0 +1,16 @@
+"""One colour per method, everywhere: Okabe & Ito's set, told apart with any colour vision."""
+
+METHODS = {
+    "none": "#8A8F98",
+    "activation": "#D55E00",
+    "activation-neuron": "#E69F00",
+    "magnitude": "#0072B2",
+    "random": "#56B4E9",
+    "inverted-activation": "#A0785A",
+    "pca": "#009E73",
+    "svd": "#CC79A7",
+}
+
+TRAINING = "#D55E00"
+VALIDATION = "#0072B2"
+MUTED = "#8A8F98"

@@ -1,0 +1,127 @@
+"""What every page shares: its frame and menu, the store, the engine, and plain words for errors."""
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import streamlit as st
+from streamlit.runtime.scriptrunner_utils.exceptions import RerunException, StopException
+
+from abp.home import HomeUnusable
+from abp.pruning.experiment import SettingError
+from abp.runs.database import StoreUnusable
+from abp.runs.engine import Engine
+from abp.runs.store import RunUnknown, Store
+
+MENU = {
+    "": [("app.py", "Start", ":material/home:")],
+    "Watch": [
+        ("pages/train.py", "Train", ":material/play_circle:"),
+        ("pages/runs.py", "Runs", ":material/list_alt:"),
+    ],
+}
+"""Sections of the menu: file, title and icon of each page. A page that is not built yet is not here."""
+
+_ICON = Path(__file__).with_name("icon.png")  # a Material icon would be fetched from the internet
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def page(title: str) -> Iterator[None]:
+    """Draw a page's frame around its body; what goes wrong in it is said in words, never as a traceback.
+
+    Parameters
+    ----------
+    title
+        Of the browser's tab.
+    """
+    st.set_page_config(page_title=f"{title} · ABP Lab", page_icon=_ICON, layout="wide")
+    with st.sidebar:
+        st.markdown("### :material/hub: ABP Lab")
+        for section, pages in MENU.items():
+            if section:
+                st.caption(section)
+            for file, label, sign in pages:
+                st.page_link(file, label=label, icon=sign, width="stretch")
+    with plain_errors():
+        _engine()
+        yield
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Show an error as the sentence it carries."""
+    try:
+        yield
+    except (StoreUnusable, HomeUnusable) as error:
+        st.error(str(error), icon=":material/database_off:")
+    except RunUnknown as error:
+        st.warning(str(error), icon=":material/search_off:")
+        st.page_link("pages/runs.py", label="See all runs", icon=":material/list_alt:")
+    except SettingError as error:
+        st.error(f"{str(error)[:1].upper()}{str(error)[1:]}.", icon=":material/error:")
+    except (RerunException, StopException):
+        raise
+    except Exception:
+        _log.exception("a page failed")
+        st.error(
+            "Something unexpected went wrong on this page. The terminal in which the dashboard runs shows the details; "
+            "runs in progress are not affected. Reload the page to try again.",
+            icon=":material/error:",
+        )
+
+
+def fragment(run_every: float | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Like ``st.fragment``, with errors in plain words on its own reruns too."""
+
+    def decorate(body: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(body)
+        def guarded(*arguments: object) -> None:
+            with plain_errors():
+                body(*arguments)
+
+        return st.fragment(guarded, run_every=run_every)
+
+    return decorate
+
+
+@st.cache_resource(show_spinner=False)
+def _open_store(path: str) -> Store:
+    return Store()
+
+
+def store() -> Store:
+    """The store, opened once for all browsers."""
+    return _open_store(os.environ.get("ABP_HOME", ""))
+
+
+@st.cache_resource(show_spinner=False)
+def _start_engine() -> Engine:
+    return Engine()
+
+
+def _engine() -> None:
+    """Make sure that the engine runs, however the dashboard was started."""
+    store()  # the engine needs a usable one; a page says what is wrong with it
+    if os.environ.get("ABP_ENGINE") != "off":
+        _start_engine().ensure()
+
+
+def run_from_link() -> int | None:
+    """The number in the link's ``?run=``; None if there is none.
+
+    Raises
+    ------
+    abp.runs.store.RunUnknown
+        If it is no number.
+    """
+    text = st.query_params.get("run")
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 15:
+        raise RunUnknown(f"“{text[:40]}” is not the number of a run.")
+    return int(text)

@@ -1,0 +1,128 @@
+"""The list of runs and what can be done with one of them."""
+
+import streamlit as st
+
+from abp.runs.records import Run
+from abp.runs.store import Store
+from abp.view import tables
+from abp.view.page import fragment, plain_errors, store
+
+
+def run_list() -> None:
+    """All runs as a table that follows them; choosing one opens what can be done with it."""
+    runs = store().runs()
+    if not runs:
+        st.info("There are no runs yet. Start one, and it will be listed here.", icon=":material/info:")
+        st.page_link("pages/train.py", label="Start a run", icon=":material/play_circle:")
+        return
+    st.caption("Tick a run to open, rename, repeat, download or delete it. Accuracies are those of the last epoch.")
+    active = any(run.active for run in runs)
+
+    @fragment(run_every=2.0 if active else None)
+    def listing() -> None:
+        now = store().runs()
+        if any(run.active for run in now) != active:
+            st.rerun()
+        chosen = _table(now)
+        if chosen is not None:
+            _actions(store(), chosen)
+
+    listing()
+
+
+def _table(runs: list[Run]) -> Run | None:
+    percent = st.column_config.NumberColumn(format="%.1f %%")
+    table = tables.runs(runs)
+    event = st.dataframe(
+        table,
+        key="runs",
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        alt="All runs with their status, settings and results.",
+        column_config={
+            "Amount": st.column_config.NumberColumn(format="%.0f %%"),
+            "Validation accuracy": percent,
+            "Test accuracy": percent,
+            "Sparsity": percent,
+            "Seconds": st.column_config.NumberColumn(format="%.1f"),
+            "Started": st.column_config.DatetimeColumn(format="distance"),
+        },
+    )
+    st.download_button(
+        "CSV of this table",
+        lambda: table.to_csv(index=False).encode(),
+        file_name="runs.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+    )
+    rows = event["selection"]["rows"]
+    return runs[rows[0]] if rows and rows[0] < len(runs) else None
+
+
+def _actions(store: Store, run: Run) -> None:
+    number = run.id
+    st.subheader(run.name, anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        query = {"run": str(number)}
+        st.page_link("pages/train.py", label="Open", icon=":material/open_in_new:", query_params=query)
+        again = {"from": str(number)}
+        st.page_link("pages/train.py", label="Rerun with changes", icon=":material/replay:", query_params=again)
+        if run.status == "interrupted":
+            st.button("Resume", icon=":material/play_arrow:", on_click=_resume, args=(store, number))
+        st.download_button(
+            "History (CSV)",
+            lambda: store.epochs(number).to_csv(index=False).encode(),
+            file_name=f"run-{number}-history.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            disabled=run.epoch == 0,
+        )
+        st.download_button(
+            "Weights (safetensors)",
+            lambda: store.weights(number, "final") or b"",
+            file_name=f"run-{number}.safetensors",
+            mime="application/octet-stream",
+            icon=":material/download:",
+            on_click="ignore",
+            disabled=run.active or run.status in ("interrupted", "failed", "diverged"),
+            help="The final weights; there are none before a run has ended.",
+        )
+        if st.button("Rename", icon=":material/edit:"):
+            _rename(store, run)
+        if st.button("Delete", icon=":material/delete:"):
+            _delete(store, run)
+
+
+def _resume(store: Store, run: int) -> None:
+    with plain_errors():
+        store.command(run, "resume")
+
+
+@st.dialog("Rename the run")
+def _rename(store: Store, run: Run) -> None:
+    name = st.text_input("Name", value=run.name, max_chars=200)
+    if st.button("Save", type="primary"):
+        try:
+            with plain_errors():
+                store.rename(run.id, name)
+                st.rerun()
+        except ValueError as error:
+            st.error(f"{error}.")
+
+
+@st.dialog("Delete the run?")
+def _delete(store: Store, run: Run) -> None:
+    st.markdown(f"**{run.name}** (run {run.id}) and everything recorded of it will be gone. This cannot be undone.")
+    if run.active:
+        st.warning("It is not finished: its training ends too.", icon=":material/warning:")
+    with st.container(horizontal=True):
+        if st.button("Delete it", type="primary", icon=":material/delete:"):
+            with plain_errors():
+                store.delete(run.id)
+                st.rerun()
+        if st.button("Keep it"):
+            st.rerun()

@@ -1,0 +1,29 @@
+"""The first page: what activation-based pruning is, and a demo at one click."""
+
+import streamlit as st
+
+from abp.view.demo import DEMO, DEMO_PACE
+from abp.view.page import page, store
+from abp.view.picture import pruning_picture
+
+with page("Start"):
+    st.title("Which neurons does a network need?", anchor=False)
+    st.markdown(
+        "A neural network learns with many small units, its **neurons**; each fires for some pictures and stays silent "
+        "for others. **Activation-based pruning** counts, while the network learns, how often every neuron fires, and "
+        "removes what is seldom used. Here you can watch it happen, remove parts yourself, and see what is lost: often "
+        "very little."
+    )
+    st.altair_chart(
+        pruning_picture(),
+        width="content",
+        alt="Three drawings of one network: it learns; some neurons hardly fire; without those it is smaller.",
+    )
+    st.caption("A drawing: while a network learns, some neurons hardly ever fire (pale); they are removed (crosses).")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Start a demo run", type="primary", icon=":material/play_arrow:"):
+            number = store().add_run(DEMO, name="Demo: neurons that seldom fire", pace=DEMO_PACE)
+            st.switch_page("pages/train.py", query_params={"run": str(number)})
+        st.caption("A real network learns to read handwritten digits, in about a minute, slowed down for watching.")
+    st.page_link("pages/train.py", label="Choose your own data and network", icon=":material/tune:")
+    st.page_link("pages/runs.py", label="See all runs", icon=":material/list_alt:")

@@ -1,0 +1,59 @@
+"""Start a run, and watch one: ``/train`` and ``/train?run=<id>``."""
+
+import streamlit as st
+
+from abp.pruning.experiment import Experiment
+from abp.view.controls import controls
+from abp.view.form import experiment_form
+from abp.view.live import STATUS, live_view
+from abp.view.page import page, plain_errors, run_from_link, store
+
+
+def new_run() -> None:
+    """The form of a new run, and the runs that go on."""
+    st.title("Train a network", anchor=False)
+    st.caption("Choose what it learns and how it is pruned; you will see every neuron as it trains.")
+    source = st.query_params.get("from", "")
+    initial = store().run(int(source)).experiment if source.isdigit() else Experiment()
+    with plain_errors():
+        experiment = experiment_form(initial, key=f"new{source}")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            pressed = st.button("Start training", type="primary", icon=":material/play_arrow:")
+            queued = st.toggle("Behind other runs", help="Waits in the queue instead of starting beside the others.")
+        if pressed:
+            number = store().add_run(experiment, lane="queue" if queued else "hand")
+            st.query_params.from_dict({"run": str(number)})
+            st.rerun()
+    going_on = [run for run in store().runs() if run.active]
+    if going_on:
+        st.subheader("Going on now", anchor=False)
+        for run in going_on[:10]:
+            word, icon, _ = STATUS[run.status]
+            st.page_link("pages/train.py", label=f"{run.name} · {word}", icon=icon, query_params={"run": str(run.id)})
+
+
+def watch(number: int) -> None:
+    """One run: its state, its controls, its neurons and its history."""
+    run = store().run(number)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(run.name, anchor=False, width="content")
+        word, icon, colour = STATUS[run.status]
+        st.badge(word, icon=icon, color=colour)
+        if run.pruned_by_hand:
+            st.badge("Pruned by hand", icon=":material/content_cut:", color="violet")
+    controls(store(), run)
+    live_view(store(), number, run.status)
+    with st.container(horizontal=True):
+        st.page_link("pages/train.py", label="New run", icon=":material/add:")
+        st.page_link(
+            "pages/train.py", label="Rerun with changes", icon=":material/replay:", query_params={"from": str(number)}
+        )
+        st.page_link("pages/runs.py", label="All runs", icon=":material/list_alt:")
+
+
+with page("Train"):
+    chosen = run_from_link()
+    if chosen is None:
+        new_run()
+    else:
+        watch(chosen)

@@ -1,0 +1,33 @@
+"""What tests in more than one folder share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+
+from abp.pruning.download import CHECKSUMS
+
+settings.register_profile("abp", deadline=None)  # no test may depend on how fast the machine is
+settings.load_profile("abp")
+
+torch.set_num_threads(1)  # as runs do by default: the same thread count gives the same bits
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder with the official files of MNIST and Fashion-MNIST, or skip (in CI: fail)."""
+    folder = Path(os.environ.get("ABP_DATA_DIR") or "no-ABP_DATA_DIR").absolute()
+    missing = [
+        f"{dataset}/{file}"
+        for dataset, files in CHECKSUMS.items()
+        for file in files
+        if not any((folder / dataset / name).is_file() for name in (file, f"{file}.gz"))
+    ]
+    if missing:
+        give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        give_up(f"needs ABP_DATA_DIR to name a folder with the official files; missing: {', '.join(missing)}")
+    return folder

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from abp import Experiment, Trainer
+from abp.pruning.schedule import EarlyStopping, Schedule, accuracy_thresholds, cumulative_targets
+
+# Targets and thresholds
+
+
+def test_80_percent_in_five_prunings_takes_the_published_shares():
+    targets = cumulative_targets(0.8, 5, 0.8)
+    shares = [after - before for before, after in zip([0, *targets], targets, strict=False)]
+    assert [round(100 * share, 1) for share in shares] == [23.8, 19.0, 15.2, 12.2, 9.7]
+    assert 100 * shares[-1] == pytest.approx(9.75, abs=0.005)
+
+
+@given(st.floats(0, 0.999), st.integers(1, 100), st.floats(0.01, 1))
+def test_each_pruning_removes_the_ratio_times_what_the_one_before_removed(amount, prunings, ratio):
+    targets = cumulative_targets(amount, prunings, ratio)
+    shares = [after - before for before, after in zip([0, *targets], targets, strict=False)]
+    assert targets[-1] == amount
+    assert all(share > -1e-12 for share in shares)
+    for before, after in zip(shares, shares[1:], strict=False):
+        assert after == pytest.approx(ratio * before, abs=1e-12)
+
+
+def test_no_prunings_have_no_targets_and_no_thresholds():
+    assert cumulative_targets(0.8, 0, 0.8) == accuracy_thresholds(0.8, 0.98, 0) == []
+
+
+@pytest.mark.parametrize(
+    ("prunings", "expected"),
+    [
+        (1, [0.80]),
+        (5, [0.80, 0.836, 0.872, 0.908, 0.944]),
+        (10, [0.80, 0.818, 0.836, 0.854, 0.872, 0.890, 0.908, 0.926, 0.944, 0.962]),
+    ],
+)
+def test_thresholds_start_at_80_percent_and_rise_by_18_percent_over_the_prunings(prunings, expected):
+    assert accuracy_thresholds(0.80, 0.98, prunings) == pytest.approx(expected)
+
+
+# Early stopping: "above 1.1 x its minimum and rising, three times; back to 0 below 1.1 x the minimum"
+
+STORIES = {
+    "three rising epochs above the bound": ([1.0, 1.2, 1.3, 1.4], [4]),
+    "rising below the bound": ([1.0, 1.01, 1.03, 1.05, 1.07, 1.1], []),
+    "above the bound but falling": ([1.0, 1.5, 1.4, 1.3, 1.2], []),
+    "ticks outlast a fall that stays above the bound": ([1.0, 1.2, 1.3, 1.2, 1.4], [5]),
+    "ticks start again after a return below the bound": ([1.0, 1.2, 1.3, 1.05, 1.2, 1.3, 1.4], [7]),
+    "a level loss does not tick": ([1.0, 1.2, 1.2, 1.2, 1.3, 1.4], [6]),
+    "a new minimum moves the bound": ([2.0, 1.0, 1.2, 1.3, 1.4], [5]),
+    "it fires on for as long as the loss stays up": ([1.0, 1.2, 1.3, 1.4, 1.5], [4, 5]),
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_early_stopping_follows_the_published_rule(story):
+    losses, epochs = STORIES[story]
+    rule = EarlyStopping(factor=1.1, patience=3)
+    assert [epoch for epoch, loss in enumerate(losses, start=1) if rule.fires(loss)] == epochs
+
+
+def test_early_stopping_without_patience_never_fires():
+    rule = EarlyStopping(factor=1.1, patience=0)
+    assert not any(rule.fires(loss) for loss in range(1, 100))
+
+
+def test_early_stopping_starts_afresh_when_restarted():
+    rule = EarlyStopping(factor=1.1, patience=3)
+    assert [rule.fires(loss) for loss in (1.0, 1.2, 1.3)] == [False] * 3
+    rule.restart()
+    assert rule == EarlyStopping(factor=1.1, patience=3)
+    assert [rule.fires(loss) for loss in (2.0, 2.3, 2.4, 2.5)] == [False, False, False, True]
+
+
+# Decisions
+
+
+def schedule(**settings) -> Schedule:
+    return Schedule(Experiment(**({"criterion": "magnitude", "prunings": 2} | settings)))
+
+
+def test_a_pruning_is_due_when_training_accuracy_reaches_the_threshold_of_its_number():
+    plan = schedule(start_accuracy=0.5, stop_accuracy=0.9)  # thresholds 0.5 and 0.7
+    assert plan.after_epoch(0.4999, 1.0) == "train"
+    assert plan.after_epoch(0.5, 1.0) == "prune"
+    plan.done = 1
+    assert plan.after_epoch(0.6999, 1.0) == "train"
+    assert plan.after_epoch(0.7, 1.0) == "prune"
+
+
+def test_training_does_not_stop_for_its_accuracy_before_the_last_pruning():
+    plan = schedule()
+    assert plan.after_epoch(1.0, 1.0) == "prune"
+    plan.done = 1
+    assert plan.after_epoch(1.0, 1.0) == "prune"
+    plan.done = 2
+    assert plan.after_epoch(0.9799, 1.0) == "train"
+    assert plan.after_epoch(0.98, 1.0) == "stop-accuracy"
+
+
+def decisions(plan: Schedule, losses: list[float]) -> list[str]:
+    return [plan.after_epoch(0.1, loss) for loss in losses]
+
+
+def test_training_that_stalls_before_the_last_pruning_prunes_at_once():
+    assert decisions(schedule(stalled="prune"), [1.0, 1.2, 1.3, 1.4]) == ["train"] * 3 + ["prune-stalled"]
+
+
+def test_training_that_stalls_before_the_last_pruning_stops_if_told_to():
+    assert decisions(schedule(stalled="stop"), [1.0, 1.2, 1.3, 1.4]) == ["train"] * 3 + ["early-stopping"]
+
+
+@pytest.mark.parametrize("stalled", ["prune", "stop"])
+def test_training_that_stalls_after_the_last_pruning_stops(stalled):
+    plan = schedule(stalled=stalled)
+    plan.done = 2
+    assert decisions(plan, [1.0, 1.2, 1.3, 1.4]) == ["train"] * 3 + ["early-stopping"]
+
+
+def test_the_criterion_none_has_no_prunings():
+    plan = schedule(criterion="none", prunings=5)
+    assert (plan.remaining, plan.targets, plan.thresholds) == (0, [], [])
+    assert plan.after_epoch(0.98, 1.0) == "stop-accuracy"
+
+
+# The schedule at work
+
+
+def trainer(**settings) -> Trainer:
+    few = {"hidden": (20, 12), "criterion": "magnitude", "learning_rate": 0.1}
+    return Trainer(Experiment(**(few | settings)))
+
+
+def test_what_a_hand_removed_is_taken_off_the_schedule():
+    run = trainer(amount=0.8, prunings=5)
+    targets = cumulative_targets(0.8, 5, 0.8)
+    run.train_epoch()
+    by_hand = run.prune("random", amount=0.1)
+    first = run.prune_due()
+    assert (by_hand.by, first.by) == ("hand", "schedule")
+    assert first.requested == pytest.approx(targets[0] - by_hand.achieved, abs=1e-12)
+    assert run.sparsity == pytest.approx(targets[0], abs=0.01)
+    # More by hand than the next target: nothing is left to do until the schedule is further on.
+    run.prune("random", amount=0.3)
+    second = run.prune_due()
+    assert (second.requested, second.weights_removed) == (0, 0)
+    third = run.prune_due()
+    assert third.requested == pytest.approx(targets[2] - second.sparsity, abs=1e-12)
+    assert third.sparsity == pytest.approx(targets[2], abs=0.01)
+
+
+def test_a_stalled_run_reaches_its_target_by_stall_prunings():
+    # Above 1 x the minimum and rising once is stalled; the accuracy threshold is out of reach.
+    run = trainer(
+        amount=0.6, prunings=3, start_accuracy=1, stop_accuracy=1, early_stopping=1, patience=1, epochs=200,
+        learning_rate=0.5,
+    )  # fmt: skip
+    prunings = [record for record in run.run() if hasattr(record, "requested")]
+    assert [pruning.by for pruning in prunings] == ["stall"] * 3
+    assert prunings[-1].sparsity == pytest.approx(0.6, abs=0.01)
+
+
+def test_a_stalled_run_told_to_stop_stops_with_prunings_missing():
+    run = trainer(
+        prunings=3, start_accuracy=1, stop_accuracy=1, early_stopping=1, patience=1, epochs=200,
+        learning_rate=0.5, stalled="stop",
+    )  # fmt: skip
+    assert not [record for record in run.run() if hasattr(record, "requested")]
+    assert (run.stopped_by, run.schedule.remaining, run.sparsity) == ("early-stopping", 3, 0)
+
+
+def test_every_pruning_also_one_by_hand_lets_early_stopping_start_afresh():
+    run = trainer()
+    run.schedule.after_epoch(0.1, 1.0)
+    run.schedule.after_epoch(0.1, 1.2)
+    assert run.schedule.early_stopping.ticks == 1
+    run.prune("magnitude", amount=0.1)
+    assert (run.schedule.early_stopping.ticks, run.schedule.early_stopping.lowest) == (0, math.inf)
+
+
+def test_a_pruning_due_at_the_last_epoch_is_still_made():
+    run = trainer(start_accuracy=0, stop_accuracy=0, amount=0.3, prunings=1, epochs=1)
+    records = list(run.run())
+    assert len(records) == 2
+    assert (run.stopped_by, run.schedule.remaining) == ("epochs", 0)
+    assert run.sparsity == pytest.approx(0.3, abs=0.01)
+
+
+def test_a_due_pruning_is_not_forgotten_when_the_run_is_taken_up_again():
+    run = trainer(start_accuracy=0, stop_accuracy=0, amount=0.3, prunings=1, epochs=3)
+    next(run.run())  # whoever watched the run left between the epoch and its pruning
+    assert run.due == "schedule"
+    assert [type(record).__name__ for record in run.run()][0] == "Pruning"
+
+
+def test_a_pruning_that_is_not_due_any_more_is_refused_in_words():
+    run = trainer(amount=0.3, prunings=1)
+    run.prune_due()
+    with pytest.raises(ValueError, match="no .*pruning"):
+        run.prune_due()
+    assert run.schedule.done == 1
