@@ -32,8 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def train(options: argparse.Namespace) -> int:
     """``train``: one run from start to end, recorded in the store."""
-    if options.json not in (None, "-") and not Path(options.json).absolute().parent.is_dir():
-        return _complain(f"--json {options.json}: there is no folder {Path(options.json).absolute().parent}")
+    if options.json not in (None, "-"):
+        _require_file("--json", options.json)
     experiment = Experiment(**{name: getattr(options, name) for name in settings()})
     store = Store()
     number = store.add_run(experiment, name=options.name, lane="self")
@@ -52,6 +52,7 @@ def train(options: argparse.Namespace) -> int:
 
 def export(options: argparse.Namespace) -> int:
     """``export``: the weights of a run as a safetensors file."""
+    _require_file("--weights", options.weights)
     store = Store()
     run = store.run(options.run)
     weights = store.weights(run.id, "final")
@@ -74,6 +75,8 @@ def _execute(store: Store, number: int, experiment: Experiment) -> None:
 
 def _summary(run: Run) -> str:
     if run.status not in ("finished", "stopped"):
+        if run.message is None:
+            return f"Run {run.id} was taken away from this process; it is {run.status} now, see the dashboard"
         return f"The run {run.status}: {run.message}"
     missing = f"; {run.scheduled_left} scheduled prunings were not reached" if run.scheduled_left else ""
     accuracies = [
@@ -87,6 +90,15 @@ def _summary(run: Run) -> str:
         f"{run.status.capitalize()} after {run.epoch} epochs and {run.seconds:.1f} s ({run.stopped_by}): accuracy "
         f"{', '.join(accuracies)}; sparsity {100 * run.sparsity:.1f} %{missing}"
     )
+
+
+def _require_file(option: str, name: str) -> None:
+    """Complain before the work is done if no file of this name could be written after it."""
+    path = Path(name).absolute()
+    if not name or path.is_dir():
+        raise SettingError(f"{option} must name a file, not {'nothing' if not name else f'the folder {name}'}")
+    if not path.parent.is_dir():
+        raise SettingError(f"{option} {name}: there is no folder {path.parent}")
 
 
 def _write_json(target: str | None, content: dict) -> None:

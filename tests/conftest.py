@@ -31,3 +31,10 @@ def real_data() -> Path:
         give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         give_up(f"needs ABP_DATA_DIR to name a folder with the official files; missing: {', '.join(missing)}")
     return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder of this test's own, where the database will be."""
+    monkeypatch.setenv("ABP_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"

@@ -1,6 +1,7 @@
-"""Checkpoints: everything a trainer needs to go on with the same bits, as safetensors bytes."""
+"""Checkpoints: everything a trainer needs to go on with the same bits, as safetensors bytes after their checksum."""
 
 import json
+import zlib
 
 import torch
 from safetensors import SafetensorError
@@ -10,6 +11,9 @@ from torch import Tensor
 from abp.pruning.trainer import Trainer
 
 _STATE = "state"  # the name of the tensor that holds the plain values, as JSON in bytes
+
+
+_CHECKSUM = 4  # bytes
 
 
 class CheckpointDamaged(ValueError):
@@ -31,10 +35,12 @@ def save_checkpoint(trainer: Trainer) -> bytes:
             tensors[f"optimiser.{parameter}.{name}"] = value
     stopping = trainer.schedule.early_stopping
     state = {
+        "settings": trainer.experiment.to_json(),
         "epoch": trainer.epoch,
         "batch": trainer.batch,
         "prunings": trainer.prunings,
         "stopped_by": trainer.stopped_by,
+        "due": trainer.due,
         "loss_sum": trainer.loss_sum,
         "correct": trainer.correct,
         "samples": trainer.activity.samples,
@@ -43,7 +49,8 @@ def save_checkpoint(trainer: Trainer) -> bytes:
         "stopping": {"lowest": stopping.lowest, "last": stopping.last, "ticks": stopping.ticks},
     }
     tensors[_STATE] = torch.frombuffer(bytearray(json.dumps(state).encode()), dtype=torch.uint8)
-    return save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    saved = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    return _checksum(saved) + saved
 
 
 def restore_checkpoint(trainer: Trainer, checkpoint: bytes) -> None:
@@ -52,14 +59,23 @@ def restore_checkpoint(trainer: Trainer, checkpoint: bytes) -> None:
     Raises
     ------
     CheckpointDamaged
-        If the bytes are damaged or of another network; the trainer must not be used then.
+        If the bytes are damaged or of another experiment; the trainer is as it was then.
     """
+    saved = checkpoint[_CHECKSUM:]
+    if checkpoint[:_CHECKSUM] != _checksum(saved):
+        raise CheckpointDamaged("the checkpoint cannot be read (its checksum is wrong)")
     try:
-        tensors = load(checkpoint)
+        tensors = load(saved)
         state = json.loads(bytes(tensors.pop(_STATE).tolist()))
-        _restore(trainer, tensors, state)
     except (SafetensorError, KeyError, ValueError) as error:
         raise CheckpointDamaged(f"the checkpoint cannot be read ({error})") from error
+    if state["settings"] != trainer.experiment.to_json():
+        raise CheckpointDamaged("the checkpoint is of another experiment")
+    _restore(trainer, tensors, state)
+
+
+def _checksum(saved: bytes) -> bytes:
+    return zlib.crc32(saved).to_bytes(_CHECKSUM, "little")
 
 
 def _restore(trainer: Trainer, tensors: dict[str, Tensor], state: dict) -> None:
@@ -71,7 +87,8 @@ def _restore(trainer: Trainer, tensors: dict[str, Tensor], state: dict) -> None:
     activity.epoch_counts = [tensors[f"epoch_count.{index}"] for index in layers]
     activity.samples, activity.epoch_samples = state["samples"], state["epoch_samples"]
     trainer.epoch, trainer.batch = state["epoch"], state["batch"]
-    trainer.prunings, trainer.stopped_by = state["prunings"], state["stopped_by"]
+    trainer.prunings = state["prunings"]
+    trainer.stopped_by, trainer.due = state["stopped_by"], state["due"]
     trainer.loss_sum, trainer.correct = state["loss_sum"], state["correct"]
     trainer.schedule.done = state["scheduled"]
     for name, value in state["stopping"].items():

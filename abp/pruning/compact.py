@@ -67,7 +67,8 @@ def remove_weights(network: Network, masks: Sequence[Tensor]) -> None:
     """Zero what `masks` removed, and let dead neurons go without changing what the network computes further.
 
     A neuron without inputs still emits ReLU(bias). That constant is folded into the next layer's biases before the
-    neuron's outgoing weights (those to the output layer too) and its own bias are set to zero.
+    neuron's outgoing weights (those to the output layer too) and its own bias are set to zero. All outgoing weights
+    that it had before this pruning carry the constant, whether they were chosen themselves or go with the neuron.
     """
     weights, biases = network.weights, network.biases
     for index, (mask, live) in enumerate(zip(masks, live_neurons(masks), strict=True)):

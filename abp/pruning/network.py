@@ -54,7 +54,9 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``[samples, classes]`` of inputs ``[samples, inputs]``."""
-        return logits(self.weights, self.biases, x)
+        for layer in self._linear[:-1]:
+            x = torch.relu(layer(x))
+        return self._linear[-1](x)
 
     def tensors(self) -> dict[str, Tensor]:
         """A copy of all parameters, named ``hidden.0.weight``, ..., ``output.weight``, and ``.bias``."""

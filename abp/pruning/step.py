@@ -24,33 +24,24 @@ class TrainingStep:
     ----------
     live
         The network; its masks are held after every step.
-    batch_size
-        Samples in the largest batch.
     learning_rate
         Of the optimiser.
     optimiser
         Makes a ``torch.optim`` optimiser of a list of parameters. None for plain SGD, which is fused.
-
-    Attributes
-    ----------
-    counts
-        float32 ``[live]`` per hidden layer: samples with output above zero since `take_counts`; exact below 2^24.
     """
 
     def __init__(
         self,
         live: LiveNetwork,
-        batch_size: int,
         learning_rate: float,
         optimiser: Callable[[list[Tensor]], torch.optim.Optimizer] | None = None,
     ) -> None:
         self.live = live
         self.learning_rate = learning_rate
         self.optimiser = optimiser([*live.weights, *live.biases]) if optimiser else None
-        self._batch_size = batch_size
         self._transposed = [weight.t() for weight in live.weights]
         self._widths = [len(weight) for weight in live.weights]
-        self.counts = [torch.zeros(width) for width in self._widths[:-1]]
+        self._counts = torch.zeros(sum(self._widths[:-1]))  # float32 is exact below 2^24
         self._views: dict[int, _Buffers] = {}
 
     def __call__(self, x: Tensor, one_hot: Tensor, logits: Tensor) -> None:
@@ -72,10 +63,9 @@ class TrainingStep:
 
     def take_counts(self) -> list[Tensor]:
         """Counts since the last call as int64 ``[live]`` per hidden layer; they start at zero again."""
-        taken = [count.long() for count in self.counts]
-        for count in self.counts:
-            count.zero_()
-        return taken
+        taken = self._counts.long()
+        self._counts.zero_()
+        return list(taken.split(self._widths[:-1]))
 
     def load_optimiser(self, state: dict[int, dict[str, Tensor]]) -> None:
         """Take over what an optimiser remembered per parameter, but nothing of removed weights or dead neurons."""
@@ -100,11 +90,10 @@ class TrainingStep:
     def _forward(self, x: Tensor, buffers: "_Buffers", logits: Tensor) -> None:
         weights, biases = self._transposed, self.live.biases
         for index, output in enumerate(buffers.outputs):
-            torch.addmm(biases[index], x, weights[index], out=output).relu_()
-            torch.gt(output, 0, out=buffers.active[index])
-            self.counts[index].addmv_(buffers.active[index].t(), buffers.ones)
-            x = output
+            x = torch.addmm(biases[index], x, weights[index], out=output).relu_()
         torch.addmm(biases[-1], x, weights[-1], out=logits)
+        torch.gt(buffers.all_outputs, 0, out=buffers.all_active)
+        self._counts.addmv_(buffers.all_active.t(), buffers.ones)
 
     def _backward(self, x: Tensor, buffers: "_Buffers") -> None:
         weights, deltas = self.live.weights, buffers.deltas
@@ -113,7 +102,7 @@ class TrainingStep:
             if index:
                 # The delta of the layer below, taken before this layer's weights move.
                 torch.mm(deltas[index], weights[index], out=deltas[index - 1]).mul_(buffers.active[index - 1])
-            update(index, deltas[index].t(), buffers.outputs[index - 1] if index else x, buffers.ones)
+            update(index, buffers.transposed_deltas[index], buffers.outputs[index - 1] if index else x, buffers.ones)
         if self.optimiser is not None:
             self.optimiser.step()
             for weight, mask in zip(weights[:-1], self.live.masks, strict=True):
@@ -154,10 +143,13 @@ class TrainingStep:
 
 
 class _Buffers:
-    """Room for one batch, so that a step allocates nothing: ``[batch, width]`` per layer."""
+    """Room for one batch, so that a step allocates nothing; the hidden layers lie side by side in one tensor."""
 
     def __init__(self, batch: int, widths: list[int]) -> None:
-        self.outputs = [torch.empty(batch, width) for width in widths[:-1]]
-        self.active = [torch.empty(batch, width) for width in widths[:-1]]
-        self.deltas = [torch.empty(batch, width) for width in widths]
+        self.all_outputs = torch.empty(batch, sum(widths[:-1]))
+        self.all_active = torch.empty(batch, sum(widths[:-1]))  # 1 where an output is above zero, else 0
+        self.outputs = self.all_outputs.split(widths[:-1], dim=1)  # [batch, width] per hidden layer
+        self.active = self.all_active.split(widths[:-1], dim=1)
+        self.deltas = [torch.empty(batch, width) for width in widths]  # gradients before each layer's ReLU
+        self.transposed_deltas = [delta.t() for delta in self.deltas]
         self.ones = torch.ones(batch)

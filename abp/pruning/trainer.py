@@ -89,7 +89,8 @@ class Pruning:
 class Trainer:
     """Trains the network of an experiment.
 
-    The same settings, thread count and sequence of calls give the same bits.
+    The same settings, thread count and sequence of calls give the same bits. PyTorch is told to use the experiment's
+    number of threads, in the whole process.
 
     Parameters
     ----------
@@ -112,6 +113,8 @@ class Trainer:
         The epoch in progress, or the last one (0 before the first), and how many of its batches are done.
     prunings
         Number of prunings made, by the schedule or by hand.
+    due
+        ``"schedule"`` or ``"stall"`` while a scheduled pruning is due (see `prune_due`), else None.
     stopped_by
         None while there is more to do, else ``"stop-accuracy"``, ``"early-stopping"`` or ``"epochs"``.
 
@@ -127,6 +130,7 @@ class Trainer:
     """
 
     def __init__(self, experiment: Experiment, data: Dataset | None = None) -> None:
+        torch.set_num_threads(experiment.threads)
         self.experiment = experiment
         self.data = data or load_dataset(experiment.dataset)
         self.network = Network(experiment.sizes, generator(experiment.seed, "weights"))
@@ -136,7 +140,7 @@ class Trainer:
         self.epoch = self.batch = self.prunings = 0
         self.stopped_by: str | None = None
         self.loss_sum, self.correct = 0.0, 0  # of the epoch in progress
-        self._due: str | None = None
+        self.due: str | None = None
         self._renew_step()
 
     # Training
@@ -217,17 +221,12 @@ class Trainer:
         record = Epoch(self.epoch, self.running, self.evaluate("valid"), self.evaluate("test"), self.sparsity)
         self._require_finite(record.valid.loss)
         decision = self.schedule.after_epoch(record.train.accuracy, record.valid.loss)
-        self._due = {"prune": "schedule", "prune-stalled": "stall"}.get(decision)
+        self.due = {"prune": "schedule", "prune-stalled": "stall"}.get(decision)
         if decision in ("stop-accuracy", "early-stopping"):
             self.stopped_by = decision
         elif self.epoch >= self.experiment.epochs:
             self.stopped_by = "epochs"
         return record
-
-    @property
-    def due(self) -> str | None:
-        """``"schedule"`` or ``"stall"`` while a scheduled pruning is due, else None."""
-        return self._due
 
     def run(self) -> Iterator[Epoch | Pruning]:
         """Train by the schedule until it ends, yielding every epoch and every pruning."""
@@ -300,9 +299,9 @@ class Trainer:
         if not self.schedule.remaining:
             raise ValueError("no scheduled pruning is left to be made")
         missing = max(0.0, self.schedule.next_target() - self.sparsity)
-        pruning = self.prune(self.experiment.criterion, missing, by=self._due or "schedule")
+        pruning = self.prune(self.experiment.criterion, missing, by=self.due or "schedule")
         self.schedule.done += 1
-        self._due = None
+        self.due = None
         return pruning
 
     def _choose(self, criterion: str, remove: int) -> list[Tensor]:
@@ -383,9 +382,7 @@ class Trainer:
         settings = self.experiment
         plain = settings.optimiser == "sgd" and not settings.momentum
         self._live: LiveNetwork = live_network(self.network, self.masks, drop_dead=plain)
-        self._step = TrainingStep(
-            self._live, settings.batch_size, settings.learning_rate, None if plain else partial(_optimiser, settings)
-        )
+        self._step = TrainingStep(self._live, settings.learning_rate, None if plain else partial(_optimiser, settings))
         if optimiser_state:
             self._step.load_optimiser(optimiser_state)
 

@@ -1,6 +1,7 @@
 """Opening the database, and saying in plain words what is wrong with it."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +37,6 @@ def open_database(path: Path) -> Engine:
     """
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30, "check_same_thread": False})
     event.listen(engine, "connect", _set_up)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     event.listen(engine, "handle_error", lambda context: _explain(context, path))
     with reading(engine) as connection:
         names = set(inspect(connection).get_table_names())
@@ -46,6 +46,8 @@ def open_database(path: Path) -> Engine:
             if connection.execute(select(schema.c.version)).scalar() is None:
                 connection.execute(schema.insert().values(version=VERSION))
     _check_version(engine, path, names)
+    with reading(engine) as connection:  # only now that the file is known to be ours: this writes to it
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
     return engine
 
 
@@ -60,12 +62,13 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction: all of it happens, or nothing; one writer at a time."""
     with engine.begin() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield connection
 
 
 def _set_up(connection, _record) -> None:  # type: ignore[no-untyped-def]
     connection.isolation_level = None  # transactions begin when we say so
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+    for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -88,7 +91,7 @@ def _explain(context: ExceptionContext, path: Path) -> None:
     """Turn SQLite's errors into ours, which say what to do."""
     error = context.original_exception
     text = str(error).lower()
-    if "full" in text or "no space" in text:
+    if "full" in text or "no space" in text or ("disk i/o" in text and _no_room(path)):
         raise StoreFull(
             f"The disk that holds {path} is full. Free some space on it and go on: a run that could not save waits as "
             "of its last checkpoint and can be resumed."
@@ -103,3 +106,8 @@ def _explain(context: ExceptionContext, path: Path) -> None:
             f"The database {path} cannot be used: {reason}. Nothing was changed. Move the file away, or set ABP_HOME "
             "to another folder, and start again."
         ) from error
+
+
+def _no_room(path: Path) -> bool:
+    """Whether the disk has no room for SQLite's own small files; it calls that an input or output error."""
+    return path.parent.is_dir() and shutil.disk_usage(path.parent).free < 2**16

@@ -93,13 +93,16 @@ def _events(store: Store, run: Run) -> list[dict[str, Any]]:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all; a device or a pipe, which nothing can take the place of, is written to.
 
     Raises
     ------
     OSError
         If it cannot be written; what stood there before still does.
     """
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(content)

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import sqlite
 
-from abp.pruning.experiment import Experiment
+from abp.pruning.experiment import Experiment, SettingError
 from abp.runs import schema
 from abp.runs.database import database_path, open_database, reading, writing
-from abp.runs.records import RESUMABLE, Command, Frame, Run, unpack_counts, unpack_spectra
+from abp.runs.records import ACTIVE, RESUMABLE, Command, Frame, Run, unpack_counts, unpack_spectra
 
 LEASE = 6.0
 """Seconds for which a worker has a run, unless it renews its lease."""
@@ -67,7 +67,7 @@ class Store:
         Parameters
         ----------
         name
-            For people; by default the experiment's title.
+            For people, of 1 to 200 characters; by default the experiment's title.
         lane
             A key of `abp.runs.records.LANES`.
         keep
@@ -76,9 +76,14 @@ class Store:
             Epochs a second, or None for as fast as it goes.
         held
             Whether it starts paused.
+
+        Raises
+        ------
+        abp.pruning.experiment.SettingError
+            If the name is empty or too long.
         """
         row = {
-            "name": name or experiment.title,
+            "name": experiment.title if name is None else _checked_name(name),
             "settings": experiment.to_json(),
             "status": "queued",
             "lane": lane,
@@ -92,11 +97,8 @@ class Store:
             return _insert(connection, schema.runs, row)
 
     def rename(self, run: int, name: str) -> None:
-        """Give a run another name, of 1 to 200 characters."""
-        name = name.strip()
-        if not 1 <= len(name) <= 200:
-            raise ValueError(f"a name must have 1 to 200 characters, not {len(name)}")
-        self._update(run, name=name)
+        """Give a run another name, of 1 to 200 characters, or raise a SettingError."""
+        self._update(run, name=_checked_name(name))
 
     def delete(self, run: int) -> None:
         """Remove a run and all that was recorded of it; a worker that still has it lets go."""
@@ -115,15 +117,19 @@ class Store:
         """
         with self._writing() as connection:
             row = connection.execute(
-                select(schema.runs.c.status, schema.runs.c.owner, schema.runs.c.epoch).where(schema.runs.c.id == run)
+                select(schema.runs.c.status, schema.runs.c.owner, schema.runs.c.started).where(schema.runs.c.id == run)
             ).first()
             if row is None:
                 raise RunUnknown(f"There is no run {run} (any more).")
-            values = {"run": run, "kind": kind, "arguments": arguments, "created": time.time()}
-            number = _insert(connection, schema.commands, values)
-            if row.status == "queued" and row.epoch == 0 and kind == "stop":
-                stopped = {"status": "stopped", "stopped_by": "hand", "finished": time.time()}
+            now = time.time()
+            values = {"run": run, "kind": kind, "arguments": arguments, "created": now}
+            if row.status not in (*ACTIVE, "interrupted"):
+                values |= {"settled": now, "outcome": _TOO_LATE}
+            elif row.status == "queued" and row.started is None and kind == "stop":
+                values |= {"settled": now, "epoch": 0, "batch": 0, "outcome": "Stopped."}
+                stopped = {"status": "stopped", "stopped_by": "hand", "finished": now}
                 connection.execute(update(schema.runs).where(schema.runs.c.id == run).values(stopped))
+            number = _insert(connection, schema.commands, values)
             wakes = row.status == "paused" or (row.status == "interrupted" and kind in ("resume", "step", "stop"))
             if wakes and row.owner is None:
                 again = {"status": "queued", "lane": "hand", "message": None}
@@ -140,8 +146,10 @@ class Store:
         RunUnknown
             If there is no such run.
         """
-        with self._reading() as connection:
-            row = connection.execute(select(schema.runs).where(schema.runs.c.id == run)).mappings().first()
+        row = None
+        if 0 < run < 2**63:  # what a database takes for a number: links may hold others
+            with self._reading() as connection:
+                row = connection.execute(select(schema.runs).where(schema.runs.c.id == run)).mappings().first()
         if row is None:
             raise RunUnknown(f"There is no run {run} (any more).")
         return Run(**row)
@@ -263,11 +271,13 @@ class Store:
             return connection.execute(update(schema.runs).where(expired).values(**_INTERRUPTED)).rowcount
 
     def interrupt(self, run: int) -> None:
-        """Mark a run as interrupted whose worker is known to be gone."""
+        """Mark a run as interrupted whose worker is known to be gone, perhaps before it could claim it."""
         columns = schema.runs.c
-        held = and_(columns.id == run, columns.status.in_(("running", "paused")), columns.owner.is_not(None))
+        held = and_(columns.status.in_(("running", "paused")), columns.owner.is_not(None))
+        unclaimed = and_(columns.status == "queued", columns.lane == "self")
         with self._writing() as connection:
-            connection.execute(update(schema.runs).where(held).values(**_INTERRUPTED))
+            gone = update(schema.runs).where(columns.id == run, or_(held, unclaimed))
+            connection.execute(gone.values(**_INTERRUPTED))
 
     def pending_commands(self, run: int) -> list[Command]:
         """Commands of a run still to be done, in order."""
@@ -288,15 +298,15 @@ class Store:
         state: Mapping[str, Any],
     ) -> None:
         """Record what came of a command, and the run's state after it."""
-        values = {"settled": time.time(), "epoch": epoch, "batch": batch, "outcome": outcome}
         with self._writing() as connection:
             self._own(connection, run, owner, state)
-            connection.execute(update(schema.commands).where(schema.commands.c.id == command.id).values(values))
+            _settle(connection, command, epoch, batch, outcome)
 
     def begin(self, run: int, owner: str, weights: bytes) -> None:
         """Start a run's history afresh, with its initial weights."""
         with self._writing() as connection:
-            self._own(connection, run, owner, {"epoch": 0, "prunings": 0, "pruned_by_hand": False, "sparsity": 0.0})
+            nothing = {"epoch": 0, "prunings": 0, "pruned_by_hand": False, "sparsity": 0.0, "seconds": 0.0}
+            self._own(connection, run, owner, {**nothing, **dict.fromkeys(_ACCURACIES)})
             for table in (schema.epochs, schema.prunings, schema.frames, schema.checkpoints, schema.weights):
                 connection.execute(delete(table).where(table.c.run == run))
             _put(connection, schema.weights, {"run": run, "moment": "initial", "tensors": weights})
@@ -311,6 +321,7 @@ class Store:
                 return None
             later = and_(schema.epochs.c.run == run, schema.epochs.c.epoch > row.epoch)
             connection.execute(delete(schema.epochs).where(later))
+            self._own(connection, run, owner, {"seconds": row.seconds, **_standing(connection, run, row.epoch)})
             return row.state, row.seconds
 
     def save_epoch(self, run: int, owner: str, row: Mapping[str, Any]) -> None:
@@ -329,8 +340,12 @@ class Store:
         scheduled_left: int,
         weights_before: bytes | None,
         checkpoint: Mapping[str, Any],
+        answered: tuple[Command, str] | None = None,
     ) -> None:
-        """Record a pruning (columns of `schema.prunings`) with the checkpoint after it, so that neither comes alone."""
+        """Record a pruning (columns of `schema.prunings`) with the checkpoint after it, so that neither comes alone.
+
+        So also with the command that asked for it and its outcome: who goes on from there must not prune again.
+        """
         summary = {
             "prunings": row["number"],
             "sparsity": row["sparsity"],
@@ -347,6 +362,9 @@ class Store:
             if weights_before is not None:
                 moment = f"before-{row['number']}"
                 _put(connection, schema.weights, {"run": run, "moment": moment, "tensors": weights_before})
+            if answered is not None:
+                command, outcome = answered
+                _settle(connection, command, row["epoch"], row["batch"], outcome)
 
     def save_frame(self, run: int, owner: str, row: Mapping[str, Any], *, seconds: float) -> None:
         """Replace the live look at a run (columns of `schema.frames`)."""
@@ -390,13 +408,12 @@ class Store:
         now = time.time()
         columns = schema.commands.c
         with self._writing() as connection:
+            state = {"status": status, "stopped_by": stopped_by, "message": message, "finished": now}
+            self._own(connection, run, owner, state)
             if weights is not None:
                 _put(connection, schema.weights, {"run": run, "moment": "final", "tensors": weights})
             waiting = and_(columns.run == run, columns.settled.is_(None))
-            too_late = {"settled": now, "outcome": "Too late: the run had ended."}
-            connection.execute(update(schema.commands).where(waiting).values(too_late))
-            state = {"status": status, "stopped_by": stopped_by, "message": message, "finished": now}
-            self._own(connection, run, owner, state)
+            connection.execute(update(schema.commands).where(waiting).values(settled=now, outcome=_TOO_LATE))
             if status not in RESUMABLE:
                 connection.execute(delete(schema.checkpoints).where(schema.checkpoints.c.run == run))
             connection.execute(update(schema.runs).where(schema.runs.c.id == run).values(owner=None, lease=None))
@@ -425,13 +442,41 @@ class Store:
         return pd.DataFrame(rows, columns=[column.name for column in columns])
 
 
+def _checked_name(name: str) -> str:
+    name = name.strip()
+    if not 1 <= len(name) <= 200:
+        raise SettingError(f"a name must have 1 to 200 characters, not {len(name)}")
+    return name
+
+
 _ACCURACIES = ("train_accuracy", "valid_accuracy", "test_accuracy")
 _INTERRUPTED = {"status": "interrupted", "owner": None, "lease": None}
+_TOO_LATE = "Too late: the run had ended."
+
+
+def _standing(connection: Connection, run: int, epoch: int) -> dict[str, Any]:
+    """How a run stood after this epoch, and after a pruning since: what `save_epoch` and `save_pruning` noted."""
+    last = select(schema.epochs).where(schema.epochs.c.run == run, schema.epochs.c.epoch == epoch)
+    row = connection.execute(last).mappings().first()
+    standing: dict[str, Any] = {"epoch": epoch, **{name: row and row[name] for name in _ACCURACIES}}
+    columns = schema.prunings.c
+    newest = select(schema.prunings).where(columns.run == run).order_by(columns.number.desc())
+    pruning = connection.execute(newest).mappings().first()
+    # At an epoch's end its row, with the sparsity until then, is written before it is pruned.
+    if pruning and (row is None or pruning["epoch"] > epoch or pruning["sparsity"] > row["sparsity"]):
+        for name in ("valid_accuracy", "test_accuracy"):
+            standing[name] = pruning[f"{name}_after"]
+    return standing
 
 
 def _insert(connection: Connection, table: Any, row: Mapping[str, Any]) -> int:
     """Insert a row and return the number it was given."""
     return int(connection.execute(insert(table).values(row).returning(table.c.id)).scalar_one())
+
+
+def _settle(connection: Connection, command: Command, epoch: int, batch: int, outcome: str) -> None:
+    values = {"settled": time.time(), "epoch": epoch, "batch": batch, "outcome": outcome}
+    connection.execute(update(schema.commands).where(schema.commands.c.id == command.id).values(values))
 
 
 def _put(connection: Connection, table: Any, row: Mapping[str, Any]) -> None:

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from safetensors.torch import save
 
 from abp.analysis.spectra import singular_values
@@ -85,7 +84,6 @@ def execute(
     claimed = store.claim(run, owner)
     if claimed is None:
         return False
-    torch.set_num_threads(claimed.experiment.threads)
     with _lease_kept(store, run, owner):
         try:
             try:
@@ -152,17 +150,18 @@ class Session:
                 time.sleep(LOOK_EVERY / 2)
                 continue
             paused_since = time.monotonic()
-            self._train_batches()
+            share = self._train_batches()
             self._show()
             self._save()
-            self._keep_pace(paused_since)
+            self._keep_pace(paused_since, share)
         self._close()
 
     # Between batches
 
-    def _train_batches(self) -> None:
+    def _train_batches(self) -> float:
+        """Train on the next batches; the share of an epoch that they were."""
         trainer = self.trainer
-        began = time.monotonic()
+        began, batch = time.monotonic(), trainer.batch if trainer.in_progress else 0
         samples = trainer.activity.epoch_samples if trainer.in_progress else 0
         ended = trainer.train_batches()
         self._rate.add(trainer.activity.epoch_samples - samples)
@@ -170,6 +169,7 @@ class Session:
             self._end_epoch(began)
         else:
             self.seconds += time.monotonic() - began
+        return (trainer.batch - batch) / trainer.batches
 
     def _end_epoch(self, began: float) -> None:
         trainer = self.trainer
@@ -198,7 +198,7 @@ class Session:
             self.step_asked = False
             self._hold(True)
 
-    def _prune(self, prune: Callable[[], Pruning]) -> Pruning:
+    def _prune(self, prune: Callable[[], Pruning], command: Command | None = None) -> Pruning:
         trainer = self.trainer
         weights = _tensors(trainer.network) if self.keep == "all" else None
         before = _spectra(trainer)
@@ -233,6 +233,7 @@ class Session:
             scheduled_left=trainer.schedule.remaining,
             weights_before=weights,
             checkpoint=self._checkpoint(),
+            answered=(command, describe(pruning)) if command else None,
         )
         self._saved = time.monotonic()
         self._show(force=True)
@@ -272,13 +273,13 @@ class Session:
                 self.pace = _positive(command.arguments.get("epochs_per_second"))
                 return f"Pace: {self.pace:g} epochs a second." if self.pace else "Pace: as fast as it goes."
             case "prune":
-                return self._prune_now(command.arguments)
+                return self._prune_now(command)
         return f"Nothing came of it: {command.kind!r} is no command."
 
-    def _prune_now(self, arguments: dict) -> str:
-        criterion, amount = arguments.get("criterion", ""), arguments.get("amount", -1)
+    def _prune_now(self, command: Command) -> str:
+        criterion, amount = command.arguments.get("criterion", ""), command.arguments.get("amount", -1)
         try:
-            pruning = self._prune(lambda: self.trainer.prune(criterion, amount))
+            pruning = self._prune(lambda: self.trainer.prune(criterion, amount), command)
         except SettingError as error:
             return f"Nothing was removed: {error}."
         return describe(pruning)
@@ -338,13 +339,13 @@ class Session:
             weights=_tensors(self.trainer.network),
         )
 
-    def _keep_pace(self, began: float) -> None:
-        """Wait until these batches have taken their share of a paced epoch; a command ends the wait."""
-        if not self.pace:
-            return
-        until = began + self.trainer.share_of_epoch / self.pace
-        while time.monotonic() < until and self.pace and not (self.held or self.stop_asked):
-            time.sleep(min(LOOK_EVERY / 2, max(0.0, until - time.monotonic())))
+    def _keep_pace(self, began: float, share: float) -> None:
+        """Wait until batches that are this share of an epoch have taken their time; a command changes or ends that."""
+        while self.pace and not (self.held or self.stop_asked):
+            left = began + share / self.pace - time.monotonic()
+            if left <= 0:
+                break
+            time.sleep(min(LOOK_EVERY / 2, left))
             self._look()
 
     def _load(self, download_progress: Progress) -> Dataset:

@@ -78,9 +78,8 @@ def frequency_legend() -> Chart:
             x=alt.X("from:Q", title=None, axis=alt.Axis(values=[0, 0.5, 1], format="%", ticks=False, domain=False)),
             x2="to:Q",
             color=alt.Color("from:Q", scale=alt.Scale(domain=[0, 1]), legend=None),
-            tooltip=alt.value(None),
         )
-        .properties(width=150, height=10)
+        .properties(width=170, height=42)
     )
     return _bare(chart)
 
@@ -124,7 +123,7 @@ def history(epochs: pd.DataFrame, prunings: pd.DataFrame, measure: str, last_epo
             ],
         )
     )
-    return alt.layer(_rules(prunings), curves).properties(height=220)
+    return alt.layer(_rules(prunings), curves).properties(height=270)
 
 
 def sparsity(epochs: pd.DataFrame, prunings: pd.DataFrame, last_epoch: int) -> Chart:
@@ -143,7 +142,7 @@ def sparsity(epochs: pd.DataFrame, prunings: pd.DataFrame, last_epoch: int) -> C
             tooltip=[alt.Tooltip("position:Q", title="epoch"), alt.Tooltip("sparsity:Q", format=".1%")],
         )
     )
-    return alt.layer(_rules(prunings), line).properties(height=220)
+    return alt.layer(_rules(prunings), line).properties(height=270)
 
 
 def step_above(epochs: int) -> int:

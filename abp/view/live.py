@@ -158,9 +158,7 @@ def _heatmap(store: Store, now: Look) -> None:
             key="counted",
             label_visibility="collapsed",
         )
-    st.caption(
-        "Each cell is a neuron: the stronger its colour, the more pictures it fires for; a cross was removed."
-    )
+    st.caption("Each cell is a neuron: the stronger its colour, the more pictures it fires for; a cross was removed.")
     counts, samples, live = _activity(store, now, whole=since == "since the start")
     layers = tables.neurons(hidden, counts, samples, live)
     cell = charts.cell_size(hidden)

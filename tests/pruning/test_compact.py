@@ -55,7 +55,7 @@ def test_removing_dead_neurons_changes_no_output(network_masks_x):
     masks = cascade(chosen)
     before = outputs(network, with_constants(masks), x)
     remove_weights(network, masks)
-    np.testing.assert_allclose(network(x).numpy(), before, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(network(x).detach().numpy(), before, rtol=1e-4, atol=1e-4)
 
 
 @given(pruned_networks())
@@ -100,7 +100,7 @@ def test_a_chain_of_deaths_carries_its_constants_to_the_output():
 
     remove_weights(network, masks)
     assert network.biases[2][0] == pytest.approx(float(third_bias + into_live * second_constant))
-    np.testing.assert_allclose(network(x).numpy(), before, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(network(x).detach().numpy(), before, rtol=1e-5, atol=1e-5)
 
 
 def test_removing_whole_neurons_leaves_the_constants_they_emit():
@@ -114,7 +114,7 @@ def test_removing_whole_neurons_leaves_the_constants_they_emit():
     assert all(not mask.any(dim=1).all() for mask in trainer.masks)  # neurons went from every layer
 
     expected = outputs(before, with_constants(trainer.masks), trainer.data.test_x)
-    np.testing.assert_allclose(trainer.network(trainer.data.test_x).numpy(), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(trainer.network(trainer.data.test_x).detach().numpy(), expected, rtol=1e-4, atol=1e-4)
 
 
 @given(pruned_networks(), st.booleans())

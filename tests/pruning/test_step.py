@@ -166,13 +166,13 @@ def test_gradients_are_those_of_autograd(sizes, batch, density, seed):
     expected += [mine.bias.grad for mine in oracle.linear]
 
     live = live_network(network, masks, drop_dead=False)
-    standing = TrainingStep(live, batch, 0.0, lambda parameters: torch.optim.SGD(parameters, lr=0))
+    standing = TrainingStep(live, 0.0, lambda parameters: torch.optim.SGD(parameters, lr=0))
     train(standing, x, y, batch)
     assert_close([parameter.grad for parameter in [*live.weights, *live.biases]], expected, 1e-5)
 
     # The fused step of plain SGD at rate 1 takes off exactly the gradient.
     before = [tensor.clone() for tensor in [*live.weights, *live.biases]]
-    train(TrainingStep(live, batch, 1.0), x, y, batch)
+    train(TrainingStep(live, 1.0), x, y, batch)
     after = [*live.weights, *live.biases]
     assert_close([old - new for old, new in zip(before, after, strict=True)], expected, 1e-5)
 
@@ -184,7 +184,7 @@ def test_two_epochs_with_a_partial_last_batch_are_those_of_torch_optim(name, mas
     oracle = Oracle(network, masks, OPTIMISERS[name])
     x, y = samples(203, SIZES, seed=2)
     live = live_network(network, masks, drop_dead=name == "sgd")
-    step = TrainingStep(live, 16, 0.1, None if name == "sgd" else OPTIMISERS[name])
+    step = TrainingStep(live, 0.1, None if name == "sgd" else OPTIMISERS[name])
     for _ in range(2):
         train(step, x, y, 16)
         for part in batches(x, y, 16):
@@ -282,7 +282,7 @@ def test_counts_are_those_of_a_forward_pass_with_the_weights_of_that_moment(name
     oracle = Oracle(network, masks, OPTIMISERS[name])
     x, y = samples(203, SIZES, seed=2)
     live = live_network(network, masks, drop_dead=name == "sgd")
-    step = TrainingStep(live, 16, 0.1, None if name == "sgd" else OPTIMISERS[name])
+    step = TrainingStep(live, 0.1, None if name == "sgd" else OPTIMISERS[name])
     for _ in range(4):
         train(step, x, y, 16)
         for part in batches(x, y, 16):
@@ -302,7 +302,7 @@ def test_counts_are_those_of_a_forward_pass_with_the_weights_of_that_moment(name
 
 def test_counts_start_at_zero_again_once_taken():
     network = random_network(SIZES, seed=0)
-    step = TrainingStep(live_network(network, MASKS["dense"]), 16, 0.1)
+    step = TrainingStep(live_network(network, MASKS["dense"]), 0.1)
     x, y = samples(64, SIZES, seed=2)
     train(step, x, y, 16)
     first = step.take_counts()
@@ -312,7 +312,7 @@ def test_counts_start_at_zero_again_once_taken():
 
 def test_the_counts_of_an_epoch_do_not_depend_on_how_often_they_are_taken():
     x, y = samples(160, SIZES, seed=2)
-    steps = [TrainingStep(live_network(random_network(SIZES, seed=0), MASKS["dense"]), 16, 0.1) for _ in range(2)]
+    steps = [TrainingStep(live_network(random_network(SIZES, seed=0), MASKS["dense"]), 0.1) for _ in range(2)]
     train(steps[0], x, y, 16)
     at_once = steps[0].take_counts()
     bit_by_bit = [torch.zeros_like(count) for count in at_once]
@@ -338,9 +338,9 @@ def test_counting_changes_no_weight_bit(name, masks):
         network = random_network(SIZES, seed=0)
         remove_weights(network, masks)
         live = live_network(network, masks, drop_dead=name == "sgd")
-        step = TrainingStep(live, 16, 0.1, None if name == "sgd" else OPTIMISERS[name])
+        step = TrainingStep(live, 0.1, None if name == "sgd" else OPTIMISERS[name])
         if not counting:
-            step.counts = [NotCounted() for _ in step.counts]
+            step._counts = NotCounted()
         logits = train(step, x, y, 16)
         live.write_back(network)
         results.append([logits, *network.tensors().values()])
@@ -355,7 +355,7 @@ def test_removed_weights_and_dead_neurons_stay_zero(name, masks):
     network = random_network(SIZES, seed=0)
     remove_weights(network, masks)
     live = live_network(network, masks, drop_dead=name == "sgd")
-    step = TrainingStep(live, 16, 0.1, None if name == "sgd" else OPTIMISERS[name])
+    step = TrainingStep(live, 0.1, None if name == "sgd" else OPTIMISERS[name])
     x, y = samples(203, SIZES, seed=2)
     train(step, x, y, 16)
     live.write_back(network)
@@ -377,7 +377,7 @@ def test_training_without_the_dead_neurons_equals_training_the_whole_masked_netw
     for network, drop_dead in ((compact, True), (whole, False)):
         live = live_network(network, masks, drop_dead=drop_dead)
         assert live.shares_memory is not drop_dead
-        outputs.append(train(TrainingStep(live, 16, 0.1), x, y, 16))
+        outputs.append(train(TrainingStep(live, 0.1), x, y, 16))
         live.write_back(network)
     assert_close([outputs[0]], [outputs[1]], 1e-4)
     assert_close(compact.weights, whole.weights, 1e-5)
@@ -391,7 +391,7 @@ def test_weights_can_be_removed_in_the_middle_of_a_layer_that_stays_whole():
     remove_weights(network, masks)
     oracle = Oracle(network, masks, OPTIMISERS["sgd"])
     x, y = samples(64, SIZES, seed=2)
-    train(TrainingStep(live_network(network, masks), 16, 0.1), x, y, 16)
+    train(TrainingStep(live_network(network, masks), 0.1), x, y, 16)
     for part in batches(x, y, 16):
         oracle.step(*part)
     assert_close(network.weights, oracle.weights, 1e-5)
