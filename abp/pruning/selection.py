@@ -50,15 +50,17 @@ def select_weights(scores: Sequence[Tensor], masks: Sequence[Tensor], remove: in
         return _without(masks, [rank != _SAFE for rank in ranks])
 
     # All below the threshold go; of those that tie on it, the first so many.
-    tied = [rank == threshold for rank in ranks]
-    order = np.cumsum(np.concatenate([tie.ravel() for tie in tied]))
-    orders = np.split(order, np.cumsum([tie.size for tie in tied])[:-1])
+    below = [rank < threshold for rank in ranks]
+    tied = [np.flatnonzero(rank == threshold) for rank in ranks]
+    starts = np.cumsum([0, *map(len, tied)])
 
     def masks_after(ties: int) -> list[Tensor]:
-        first = [tie & (position.reshape(tie.shape) <= ties) for tie, position in zip(tied, orders, strict=True)]
-        return _without(masks, [(rank < threshold) | tie for rank, tie in zip(ranks, first, strict=True)])
+        chosen = [layer.copy() for layer in below]
+        for layer, places, start in zip(chosen, tied, starts, strict=False):
+            layer.flat[places[: max(0, ties - start)]] = True
+        return _without(masks, chosen)
 
-    return _nearest(masks_after, int(order[-1]), masks, remove)
+    return _nearest(masks_after, int(starts[-1]), masks, remove)
 
 
 def select_neurons(scores: Sequence[Tensor], masks: Sequence[Tensor], remove: int) -> list[Tensor]:
@@ -83,7 +85,8 @@ def _ranks(scores: Sequence[Tensor], masks: Sequence[Tensor]) -> list[NDArray[np
     """Scores as integers of the same order (the bits of a float32 of at least zero), removed weights as -1."""
     ranks = []
     for layer, (score, mask) in enumerate(zip(scores, masks, strict=True)):
-        if not bool(torch.isfinite(score).all()) or float(score.min()) < 0:
+        lowest, highest = (float(extreme) for extreme in score.aminmax())  # NaN if there is one
+        if not 0 <= lowest <= highest < float("inf"):
             raise ValueError(f"scores of hidden layer {layer + 1} must be finite and at least zero")
         bits = (score.float() + 0.0).numpy().view(np.int32)  # + 0.0 turns -0.0 into 0.0
         ranks.append(np.where(mask.numpy(), bits, np.int32(_GONE)))
@@ -92,38 +95,56 @@ def _ranks(scores: Sequence[Tensor], masks: Sequence[Tensor]) -> list[NDArray[np
 
 def _protect(ranks: list[NDArray[np.int32]]) -> None:
     """Mark the path with the strongest weakest link as safe, in place; of links that tie, the later is stronger."""
-    strength = np.full(ranks[0].shape[1], np.iinfo(np.int64).max)  # [inputs]: the weakest link on the way here
-    sources = []
-    start = 0
-    for rank in ranks:
-        place = np.arange(start, start + rank.size).reshape(rank.shape)
-        order = (rank.astype(np.int64) << 32) + place  # removed weights stay below zero
-        links = np.minimum(order, strength)
-        sources.append(links.argmax(axis=1))
-        strength = links.max(axis=1)
+    sources, strength = _strongest_links(ranks[0], 0, None)
+    path = [sources]
+    start = ranks[0].size
+    for rank in ranks[1:]:
+        sources, strength = _strongest_links(rank, start, strength)
+        path.append(sources)
         start += rank.size
     neuron = int(strength.argmax())
-    for rank, source in zip(reversed(ranks), reversed(sources), strict=True):
+    for rank, source in zip(reversed(ranks), reversed(path), strict=True):
         before = int(source[neuron])
         rank[neuron, before] = _SAFE
         neuron = before
 
 
+def _strongest_links(
+    rank: NDArray[np.int32], start: int, strength: NDArray[np.int64] | None
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Where each neuron's strongest link comes from, and the weakest link of the path through it.
+
+    Strength is the rank with the place in the global order (from `start` on) as the tie-break, so no two are equal;
+    `strength` is that of the neurons before, None for the inputs.
+    """
+    neurons, inputs = rank.shape
+    if strength is None:  # nothing before limits a link: the last of the highest ranks, without forming all strengths
+        sources = inputs - 1 - rank[:, ::-1].argmax(axis=1)
+        row = np.arange(neurons)
+        return sources, (rank[row, sources].astype(np.int64) << 32) + start + row * inputs + sources
+    places = np.arange(start, start + rank.size).reshape(rank.shape)
+    links = np.minimum((rank.astype(np.int64) << 32) + places, strength)  # removed weights stay below zero
+    return links.argmax(axis=1), links.max(axis=1)
+
+
 def _threshold(ranks: Sequence[NDArray[np.int32]], remove: int) -> int | None:
     """The lowest rank such that removing it and all below removes at least `remove` weights; None if none does."""
-    gone = sum(np.count_nonzero(rank == _GONE) for rank in ranks)
+    before = sum(int(np.count_nonzero(rank != _GONE)) for rank in ranks)
     strongest = [rank.max(axis=1) for rank in ranks]  # a neuron dies once its strongest weight goes
 
     def removed(threshold: int) -> int:
-        count = -gone
+        left = 0
         dying = np.zeros(ranks[0].shape[1], dtype=bool)
         for rank, best in zip(ranks, strongest, strict=True):
-            count += np.count_nonzero(rank <= threshold)
+            above = rank > threshold
             if dying.any():
-                count += np.count_nonzero(rank[:, dying] > threshold)
-                best = rank[:, ~dying].max(axis=1)
-            dying = best <= threshold
-        return int(count)
+                incoming = above.sum(axis=1) - above[:, dying].sum(axis=1)
+                left += int(incoming.sum())
+                dying = incoming == 0
+            else:
+                left += int(np.count_nonzero(above))
+                dying = best <= threshold
+        return before - left
 
     low, high = _GONE, int(_SAFE) - 1
     if removed(high) < remove:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,14 @@ class StoreFull(StoreUnusable):
     """The disk has no room for the database to grow."""
 
 
+class StoreBusy(StoreUnusable):
+    """Somebody else kept the database locked for too long."""
+
+
+BUSY = 30
+"""Seconds to wait for another writer."""
+
+
 def database_path() -> Path:
     """The database file in the home folder (`abp.home`)."""
     return home() / "abp.sqlite3"
@@ -35,7 +44,7 @@ def open_database(path: Path) -> Engine:
     StoreUnusable
         If the file is no database of this program, or of another version of it. It is left as it is.
     """
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30, "check_same_thread": False})
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY, "check_same_thread": False})
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "handle_error", lambda context: _explain(context, path))
     with reading(engine) as connection:
@@ -46,8 +55,7 @@ def open_database(path: Path) -> Engine:
             if connection.execute(select(schema.c.version)).scalar() is None:
                 connection.execute(schema.insert().values(version=VERSION))
     _check_version(engine, path, names)
-    with reading(engine) as connection:  # only now that the file is known to be ours: this writes to it
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+    _use_log(engine)  # only now that the file is known to be ours: this writes to it
     return engine
 
 
@@ -70,6 +78,23 @@ def _set_up(connection, _record) -> None:  # type: ignore[no-untyped-def]
     connection.isolation_level = None  # transactions begin when we say so
     for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_log(engine: Engine) -> None:
+    """Let readers and a writer work side by side.
+
+    The first time takes a lock that SQLite does not wait for while another process is opening the new file too.
+    """
+    deadline = time.monotonic() + BUSY
+    while True:
+        try:
+            with reading(engine) as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            return
+        except StoreBusy:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def _check_version(engine: Engine, path: Path, names: set[str]) -> None:
@@ -99,7 +124,7 @@ def _explain(context: ExceptionContext, path: Path) -> None:
     if isinstance(context.sqlalchemy_exception, IntegrityError):
         return
     if isinstance(context.sqlalchemy_exception, OperationalError) and "locked" in text:
-        raise StoreUnusable(f"The database {path} has been busy for half a minute. Try again.") from error
+        raise StoreBusy(f"The database {path} has been busy for half a minute. Try again.") from error
     if isinstance(context.sqlalchemy_exception, DatabaseError) or isinstance(error, OSError):
         reason = "it is not writable" if path.exists() and not os.access(path, os.W_OK) else str(error)
         raise StoreUnusable(

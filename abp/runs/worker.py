@@ -30,7 +30,7 @@ from abp.runs.records import Command, Run, pack_counts
 from abp.runs.store import LEASE, ClaimLost, Store
 
 FRAME_EVERY = 0.25  # seconds between live frames, at least
-LOOK_EVERY = 0.1  # seconds between looks for commands
+LOOK_EVERY = 0.2  # seconds between looks for commands
 SAVE_EVERY = 2.0  # seconds between checkpoints, at least
 PARK_AFTER = 60.0  # seconds of pause after which the worker is given back
 

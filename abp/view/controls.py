@@ -49,7 +49,7 @@ def _pace(run: Run, ask) -> None:  # type: ignore[no-untyped-def]
     def set_pace() -> None:
         ask("pace", epochs_per_second=st.session_state[key])
 
-    key = f"pace-{run.id}"
+    key = f"pace-{run.id}-{run.pace}"  # a pace set elsewhere shows here too
     st.selectbox(
         "Pace",
         list(paces),
@@ -64,21 +64,26 @@ def _pace(run: Run, ask) -> None:  # type: ignore[no-untyped-def]
 def _prune(run: Run, ask) -> None:  # type: ignore[no-untyped-def]
     choices = [name for name, criterion in CRITERIA.items() if criterion.scores]
     preferred = run.experiment.criterion
-    criterion = st.selectbox(
+    criterion, amount = f"prune-criterion-{run.id}", f"prune-amount-{run.id}"
+
+    def prune() -> None:  # reads what stands in the fields now: an amount may have been typed just before the click
+        ask("prune", criterion=st.session_state[criterion], amount=st.session_state[amount] / 100)
+
+    st.selectbox(
         "Remove",
         choices,
         index=choices.index(preferred) if preferred in choices else 0,
         format_func=lambda name: CRITERIA[name].title,
-        key=f"prune-criterion-{run.id}",
+        key=criterion,
         width=230,
     )
-    amount = st.number_input(
+    st.number_input(
         "Share of weights, %",
         min_value=1,
         max_value=99,
         value=10,
         step=5,
-        key=f"prune-amount-{run.id}",
+        key=amount,
         width=160,
         help="Beyond those already removed. What the schedule still has to do shrinks by it.",
     )
@@ -86,7 +91,5 @@ def _prune(run: Run, ask) -> None:  # type: ignore[no-untyped-def]
         "Prune now",
         icon=":material/content_cut:",
         type="primary",
-        on_click=ask,
-        args=("prune",),
-        kwargs={"criterion": criterion, "amount": amount / 100},
+        on_click=prune,
     )

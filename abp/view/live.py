@@ -64,20 +64,25 @@ def look(store: Store, number: int) -> Look:
     return Look(run, frame, store.epochs(number), store.prunings(number), answer)
 
 
-def live_view(store: Store, number: int, status: str) -> None:
-    """Draw a run; while it goes on, again about once a second, until its status is no longer `status`."""
-    every = {"queued": 0.3, "running": 1.0, "paused": 1.0}.get(status)
+def live_view(store: Store, shown: Run) -> None:
+    """Draw a run; while it goes on, again about once a second, until what the page shows above it is out of date."""
+    every = {"queued": 0.3, "running": 1.0, "paused": 1.0}.get(shown.status)
 
     @fragment(run_every=every)
     def draw() -> None:
-        now = look(store, number)
-        if now.run.status != status:
+        now = look(store, shown.id)
+        if _heading(now.run) != _heading(shown):
             st.rerun()
         _numbers(now)
         _heatmap(store, now)
         _histories(now)
 
     draw()
+
+
+def _heading(run: Run) -> tuple:
+    """What the page draws of a run outside the live view: its name, badges and controls."""
+    return run.name, run.status, run.pruned_by_hand, run.pace
 
 
 def _numbers(now: Look) -> None:

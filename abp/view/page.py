@@ -111,15 +111,15 @@ def _engine() -> None:
         _start_engine().ensure()
 
 
-def run_from_link() -> int | None:
-    """The number in the link's ``?run=``; None if there is none.
+def run_from_link(parameter: str = "run") -> int | None:
+    """The number in the link's ``?run=``, or another parameter; None if there is none.
 
     Raises
     ------
     abp.runs.store.RunUnknown
         If it is no number.
     """
-    text = st.query_params.get("run")
+    text = st.query_params.get(parameter)
     if text is None:
         return None
     if not text.isascii() or not text.isdigit() or len(text) > 15:

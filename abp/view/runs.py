@@ -35,7 +35,7 @@ def _table(runs: list[Run]) -> Run | None:
     table = tables.runs(runs)
     event = st.dataframe(
         table,
-        key="runs",
+        key=f"runs-{runs[0].id}-{len(runs)}",  # a tick is a row's place: with other rows it would be another run's
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",

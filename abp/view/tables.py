@@ -56,7 +56,8 @@ def pruning_rules(prunings: pd.DataFrame, batches: int) -> pd.DataFrame:
         return pd.DataFrame({"position": pd.Series(dtype=float), "what": pd.Series(dtype=str)})
     return pd.DataFrame(
         {
-            "position": prunings["epoch"] - 1 + prunings["batch"] / max(batches, 1),
+            # Epoch 0 is before the first: such a pruning fell at the very start.
+            "position": (prunings["epoch"] - 1 + prunings["batch"] / max(batches, 1)).clip(lower=0.0),
             "what": [
                 f"{CRITERIA[row.criterion].title}, {'by hand' if row.made_by == 'hand' else 'by schedule'}: "
                 f"{100 * row.achieved:.1f} % of the weights"

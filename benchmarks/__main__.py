@@ -1,0 +1,242 @@
+"""``make bench``: each figure beside its goal, as ratios within one run.
+
+Candidates take turns in short blocks, and a ratio is the median over the blocks' own ratios, so that what else the machine
+does meanwhile falls on both sides. Needs Fashion-MNIST (``ABP_DATA_DIR``, or it is downloaded).
+"""
+
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.utils import prune
+
+from abp import Experiment, Trainer, load_dataset
+from abp.runs import worker
+from abp.runs.store import Store
+from benchmarks.baselines import BATCH, SIZES, PlainLoop
+
+BLOCKS, STEPS = 30, 128
+FLOPS = 2 * BATCH * (3 * sum(a * b for a, b in zip(SIZES[:-1], SIZES[1:], strict=True)) - SIZES[0] * SIZES[1])
+
+
+def main() -> None:
+    """Print every figure."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    print(
+        f"{platform.processor() or platform.machine()}, {platform.python_version()}, PyTorch {torch.__version__}, 1 thread\n"
+    )
+    print(f"{'what':66s} {'measured':>10s} {'goal':>8s}")
+    training_steps()
+    one_pruning()
+    share_of_recording()
+    peak_memory()
+    first_frame()
+
+
+def training_steps() -> None:
+    """Training steps of the published network on Fashion-MNIST against plain PyTorch."""
+    data = load_dataset("fashion-mnist")
+    settings = Experiment(dataset="fashion-mnist")
+
+    def trainer(criterion: str | None = None, amount: float = 0.0) -> Callable[[], None]:
+        candidate = Trainer(settings, data)
+        if criterion:
+            candidate.train_epoch()
+            candidate.prune(criterion, amount)
+        return lambda: [candidate.train_batches() for _ in range(STEPS * BATCH // 1024)] and None
+
+    plain, hooked = PlainLoop(data.train_x, data.train_y), PlainLoop(data.train_x, data.train_y, hooks=True)
+    times = alternately(
+        {
+            "plain": lambda: plain.steps(STEPS),
+            "hooked": lambda: hooked.steps(STEPS),
+            "dense": trainer(),
+            "masked": trainer("magnitude", 0.5),
+            "neurons": trainer("activation-neuron", 0.8),
+            "matrix products": _matrix_products(),
+        }
+    )
+    for name in ("plain", "hooked", "dense", "masked", "neurons", "matrix products"):
+        show(f"  one step, {name}", f"{1e6 * statistics.median(times[name]) / STEPS:,.0f} µs")
+    peak = _peak()
+    achieved = FLOPS / (statistics.median(times["dense"]) / STEPS)
+    show("training step / plain PyTorch loop", _ratio(times, "dense", "plain"), 0.50)
+    show("  of this, the step's matrix products alone", _ratio(times, "matrix products", "plain"))
+    show("  share of the matrix-product peak", f"{achieved / peak:.0%} of {peak / 1e9:.0f} GFLOP/s")
+    show("masked step / plain loop with counting hooks and masks", _ratio(times, "masked", "hooked"), 0.50)
+    show("step after 80 % neuron pruning / dense step", _ratio(times, "neurons", "dense"), 0.50)
+
+
+def one_pruning() -> None:
+    """One pruning of all 320,200 weights against ``torch.nn.utils.prune.global_unstructured``."""
+    trainer = Trainer(Experiment(dataset="fashion-mnist"))
+    trainer.activity.counts = [torch.randint(1, 54_000, count.shape) for count in trainer.activity.counts]
+
+    def torchs() -> None:
+        layers = [nn.Linear(inputs, outputs) for inputs, outputs in zip(SIZES[:-2], SIZES[1:-1], strict=True)]
+        parameters = [(layer, "weight") for layer in layers]
+        start = time.perf_counter()
+        prune.global_unstructured(parameters, pruning_method=prune.L1Unstructured, amount=0.238)
+        spent["torch"].append(time.perf_counter() - start)
+
+    def ours(criterion: str) -> None:
+        start = time.perf_counter()
+        trainer._choose(criterion, round(0.238 * 320_200))
+        spent[criterion].append(time.perf_counter() - start)
+
+    spent: dict[str, list[float]] = {"torch": [], "activation": [], "magnitude": []}
+    for _ in range(BLOCKS):
+        torchs()
+        ours("activation")
+        ours("magnitude")
+    for criterion in ("activation", "magnitude"):
+        show(f"choosing 23.8 % by {criterion} / global_unstructured", _ratio(spent, criterion, "torch"), 0.40)
+
+
+def share_of_recording() -> None:
+    """What frames, epochs, checkpoints and commands cost a Fashion-MNIST run: time inside the store against the rest."""
+    inside = 0.0
+
+    class TimedStore(Store):
+        def __getattribute__(self, name: str):  # type: ignore[no-untyped-def]
+            value = super().__getattribute__(name)
+            if name.startswith("_") or not callable(value):
+                return value
+
+            def timed(*arguments: object, **named: object) -> object:
+                nonlocal inside
+                start = time.perf_counter()
+                try:
+                    return value(*arguments, **named)
+                finally:
+                    inside += time.perf_counter() - start
+
+            return timed
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = TimedStore(Path(folder) / "bench.sqlite3")
+        settings = Experiment(dataset="fashion-mnist", epochs=6, start_accuracy=0.5, prunings=3)
+        number = store.add_run(settings)
+        load_dataset("fashion-mnist")
+        worker.execute(store, number, worker.new_owner())
+        inside = 0.0
+        number = store.add_run(settings)
+        start = time.perf_counter()
+        worker.execute(store, number, worker.new_owner())
+        spent = time.perf_counter() - start
+    show("recording a run / training it (6 epochs, 3 prunings)", f"{100 * inside / (spent - inside):.1f} %", "3 %")
+
+
+def peak_memory() -> None:
+    """Peak memory of a process that trains on Fashion-MNIST."""
+    code = "import sys; from abp.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    flags = ["--dataset", "fashion-mnist", "--epochs", "2", "--start-accuracy", "0.1", "--prunings", "1"]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            [sys.executable, "-c", code, "train", *flags], check=True, env=_environment(folder), capture_output=True
+        )
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    show("peak memory of a Fashion-MNIST worker", f"{peak:.0f} MB", "900 MB")
+
+
+def first_frame() -> None:
+    """From a run's start to its first live frame, by a warm engine."""
+    code = """
+import statistics, time
+from abp import Experiment
+from abp.runs.engine import Engine
+from abp.runs.store import Store
+store, engine = Store(), Engine()
+def first(dataset):
+    start = time.perf_counter()
+    run = store.add_run(Experiment(dataset=dataset))
+    while store.frame(run, (300, 200, 100, 50)) is None:
+        time.sleep(0.005)
+    spent = time.perf_counter() - start
+    store.command(run, "stop")
+    while store.run(run).active:
+        time.sleep(0.01)
+    return spent
+first("digits")
+for dataset in ("digits", "fashion-mnist"):
+    first(dataset)
+    print(dataset, statistics.median(first(dataset) for _ in range(5)))
+engine.stop()
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-c", code], check=True, env=_environment(folder), capture_output=True, text=True
+        )
+    for line in done.stdout.splitlines():
+        dataset, seconds = line.split()
+        show(f"first live frame after the start, {dataset}", f"{float(seconds):.2f} s", "1 s")
+
+
+def alternately(candidates: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
+    """Seconds of each candidate, block by block in turn."""
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(BLOCKS):
+        for name, run in candidates.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    return times
+
+
+def show(what: str, measured: str | float, goal: str | float = "") -> None:
+    """One line of the table."""
+    measured, goal = (f"{value:.2f} x" if isinstance(value, float) else value for value in (measured, goal))
+    print(f"{what:66s} {measured:>10s} {goal:>8s}", flush=True)
+
+
+def _ratio(times: dict[str, list[float]], one: str, other: str) -> float:
+    return statistics.median(a / b for a, b in zip(times[one], times[other], strict=True))
+
+
+def _matrix_products() -> Callable[[], None]:
+    """Only the matrix products of a training step, with nothing between them: what no step can be faster than."""
+    weights = [torch.rand(out, inputs) for inputs, out in zip(SIZES[:-1], SIZES[1:], strict=True)]
+    values = [torch.rand(BATCH, width) for width in SIZES]
+    deltas = [torch.rand(BATCH, width) for width in SIZES[1:]]
+
+    def run() -> None:
+        for _ in range(STEPS):
+            for index, weight in enumerate(weights):
+                torch.mm(values[index], weight.t(), out=values[index + 1])
+            for index in range(len(weights) - 1, -1, -1):
+                if index:
+                    torch.mm(deltas[index], weights[index], out=deltas[index - 1])
+                weights[index].addmm_(deltas[index].t(), values[index], alpha=0.0 if index else 1e-12)
+
+    return run
+
+
+def _peak() -> float:
+    """FLOP/s of one large matrix product on one thread."""
+    a, b, c = (torch.rand(1024, 1024) for _ in range(3))
+    torch.mm(a, b, out=c)
+    spent = []
+    for _ in range(20):
+        start = time.perf_counter()
+        torch.mm(a, b, out=c)
+        spent.append(time.perf_counter() - start)
+    return 2 * 1024**3 / min(spent)
+
+
+def _environment(home: str) -> dict[str, str]:
+    import os
+
+    return {**os.environ, "ABP_HOME": home, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+
+
+if __name__ == "__main__":
+    main()
