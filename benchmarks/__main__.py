@@ -1,9 +1,10 @@
 """``make bench``: each figure beside its goal, as ratios within one run.
 
-Candidates take turns in short blocks, and a ratio is the median over the blocks' own ratios, so that what else the machine
-does meanwhile falls on both sides. Needs Fashion-MNIST (``ABP_DATA_DIR``, or it is downloaded).
+Candidates take turns in short blocks, and a ratio is the median over the blocks' own ratios, so that what else the
+machine does meanwhile falls on both sides. Needs Fashion-MNIST (``ABP_DATA_DIR``, or it is downloaded).
 """
 
+import os
 import platform
 import resource
 import statistics
@@ -31,9 +32,7 @@ def main() -> None:
     """Print every figure."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    print(
-        f"{platform.processor() or platform.machine()}, {platform.python_version()}, PyTorch {torch.__version__}, 1 thread\n"
-    )
+    print(f"{_processor()}, Python {platform.python_version()}, PyTorch {torch.__version__}, one thread\n")
     print(f"{'what':66s} {'measured':>10s} {'goal':>8s}")
     training_steps()
     one_pruning()
@@ -103,7 +102,7 @@ def one_pruning() -> None:
 
 
 def share_of_recording() -> None:
-    """What frames, epochs, checkpoints and commands cost a Fashion-MNIST run: time inside the store against the rest."""
+    """What frames, epochs, checkpoints and commands cost a Fashion-MNIST run: time in the store against the rest."""
     inside = 0.0
 
     class TimedStore(Store):
@@ -232,9 +231,15 @@ def _peak() -> float:
     return 2 * 1024**3 / min(spent)
 
 
-def _environment(home: str) -> dict[str, str]:
-    import os
+def _processor() -> str:
+    """The processor's name where the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
+
+def _environment(home: str) -> dict[str, str]:
     return {**os.environ, "ABP_HOME": home, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
 
 

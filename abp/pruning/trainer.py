@@ -189,13 +189,12 @@ class Trainer:
         size = self.experiment.batch_size
         last = min(self.batch + self._stride, self.batches)
         chosen = self._order[self.batch * size : last * size]
-        x, y = self.data.train_x, self.data.train_y[chosen]
+        x, y = self.data.train_x.index_select(0, chosen), self.data.train_y[chosen]
         one_hot = functional.one_hot(y, self.experiment.sizes[-1]).float()
         outputs = torch.empty_like(one_hot)
         with torch.no_grad():
-            for start in range(0, len(chosen), size):
-                end = start + size
-                self._step(x.index_select(0, chosen[start:end]), one_hot[start:end], outputs[start:end])
+            for batch in zip(x.split(size), one_hot.split(size), outputs.split(size), strict=True):
+                self._step(*batch)
             self._live.write_back(self.network)
         self._note(outputs, y)
         self.batch = last
