@@ -10,10 +10,11 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from abp.home import HomeUnusable
+from abp.pruning.data import DataUnavailable
 from abp.pruning.experiment import Experiment, Setting, SettingError, parse_hidden, settings
 from abp.runs.database import StoreUnusable
 from abp.runs.records import Run
-from abp.runs.results import result, write_file
+from abp.runs.results import analysis, result, write_file
 from abp.runs.store import RunUnknown, Store
 from abp.runs.worker import Progressed, execute, new_owner
 
@@ -24,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.act(options)
-    except (SettingError, RunUnknown, StoreUnusable, HomeUnusable) as error:
+    except (SettingError, RunUnknown, StoreUnusable, HomeUnusable, DataUnavailable) as error:
         return _complain(str(error))
     except OSError as error:
         return _complain(f"{error.filename or 'the output'} cannot be written: {error.strerror or error}")
@@ -60,6 +61,18 @@ def export(options: argparse.Namespace) -> int:
         return _complain(f"run {run.id} has no final weights: it is {run.status}")
     write_file(Path(options.weights), weights)
     print(f"Wrote the weights of run {run.id} to {options.weights}", file=sys.stderr)
+    return 0
+
+
+def analyse(options: argparse.Namespace) -> int:
+    """``analyse``: singular values, ranks and norms of a run's hidden layers, and its baselines."""
+    if options.json != "-":
+        _require_file("--json", options.json)
+    store = Store()
+    run = store.run(options.run)
+    if store.weights(run.id, "final") is None:
+        return _complain(f"run {run.id} has no final weights: it is {run.status}")
+    _write_json(options.json, analysis(store, run))
     return 0
 
 
@@ -107,6 +120,7 @@ def _write_json(target: str | None, content: dict) -> None:
     text = json.dumps(content, indent=1) + "\n"
     if target == "-":
         sys.stdout.write(text)
+        sys.stdout.flush()
     else:
         write_file(Path(target), text.encode())
 
@@ -121,6 +135,11 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--name", help="name of the run (default: made from its settings)")
     training.add_argument("--json", metavar="PATH", help="write the result there; - for standard output")
     training.set_defaults(act=train)
+
+    analysing = commands.add_parser("analyse", help="singular values, ranks and norms of a run, and its baselines")
+    analysing.add_argument("run", type=int, metavar="RUN", help="number of the run")
+    analysing.add_argument("--json", metavar="PATH", default="-", help="where to write (default: - standard output)")
+    analysing.set_defaults(act=analyse)
 
     exporting = commands.add_parser("export", help="write the final weights of a run")
     exporting.add_argument("run", type=int, metavar="RUN", help="number of the run")

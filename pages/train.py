@@ -13,10 +13,10 @@ def new_run() -> None:
     """The form of a new run, and the runs that go on."""
     st.title("Train a network", anchor=False)
     st.caption("Choose what it learns and how it is pruned; you will see every neuron as it trains.")
-    source = st.query_params.get("from", "")
-    initial = store().run(int(source)).experiment if source.isdigit() else Experiment()
+    source = run_from_link("from")
+    initial = Experiment() if source is None else store().run(source).experiment
     with plain_errors():
-        experiment = experiment_form(initial, key=f"new{source}")
+        experiment = experiment_form(initial, key="new" if source is None else f"from-{source}")
         with st.container(horizontal=True, vertical_alignment="center"):
             pressed = st.button("Start training", type="primary", icon=":material/play_arrow:")
             queued = st.toggle("Behind other runs", help="Waits in the queue instead of starting beside the others.")
@@ -42,7 +42,7 @@ def watch(number: int) -> None:
         if run.pruned_by_hand:
             st.badge("Pruned by hand", icon=":material/content_cut:", color="violet")
     controls(store(), run)
-    live_view(store(), number, run.status)
+    live_view(store(), run)
     with st.container(horizontal=True):
         st.page_link("pages/train.py", label="New run", icon=":material/add:")
         st.page_link(

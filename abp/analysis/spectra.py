@@ -1,5 +1,8 @@
 """Singular values of weight matrices, and the ranks and norms that follow from them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -40,3 +43,83 @@ def rank(values: Spectrum, shape: tuple[int, int]) -> int:
 def nuclear_norm(values: Spectrum) -> float:
     """Sum of the singular values."""
     return float(values.sum())
+
+
+def spectral_norm(values: Spectrum) -> float:
+    """The largest singular value: how much the matrix can stretch a vector."""
+    return float(values.max(initial=0.0))
+
+
+def frobenius_norm(values: Spectrum) -> float:
+    """Root of the sum of squared singular values, which is that of the squared entries."""
+    return float(np.sqrt(np.square(values).sum()))
+
+
+def stable_rank(values: Spectrum) -> float:
+    """Squared Frobenius norm over squared spectral norm (Rudelson & Vershynin 2007); 0 for a zero matrix.
+
+    It never exceeds the rank and hardly notices small singular values.
+
+    >>> stable_rank(np.array([2.0, 2.0, 0.0]))
+    2.0
+    """
+    largest = spectral_norm(values)
+    return float(np.square(values / largest).sum()) if largest else 0.0
+
+
+def effective_rank(values: Spectrum) -> float:
+    """Exponential of the entropy of the normalised singular values (Roy & Vetterli 2007); 0 for a zero matrix.
+
+    >>> round(effective_rank(np.array([3.0, 3.0, 3.0, 0.0])), 12)
+    3.0
+    """
+    total = values.sum()
+    if not total:
+        return 0.0
+    shares = values[values > 0] / total
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Singular values of one matrix and all that follows from them.
+
+    Attributes
+    ----------
+    values
+        Singular values, largest first.
+    tolerance
+        Up to this they count as zero in `rank`.
+    """
+
+    values: Spectrum
+    rank: int
+    tolerance: float
+    stable_rank: float
+    effective_rank: float
+    spectral_norm: float
+    frobenius_norm: float
+    nuclear_norm: float
+
+
+def summarise(values: Spectrum, shape: tuple[int, int]) -> Summary:
+    """Ranks and norms of a matrix of this shape with these singular values."""
+    return Summary(
+        values=values,
+        rank=rank(values, shape),
+        tolerance=rank_tolerance(values, shape),
+        stable_rank=stable_rank(values),
+        effective_rank=effective_rank(values),
+        spectral_norm=spectral_norm(values),
+        frobenius_norm=frobenius_norm(values),
+        nuclear_norm=nuclear_norm(values),
+    )
+
+
+def summarise_all(matrices: Sequence[Tensor]) -> list[Summary]:
+    """`summarise` for any list of matrices ``[m, n]``.
+
+    >>> summarise_all([torch.eye(3)])[0].rank
+    3
+    """
+    return [summarise(singular_values(matrix), (matrix.shape[0], matrix.shape[1])) for matrix in matrices]

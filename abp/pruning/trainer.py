@@ -13,9 +13,10 @@ from abp.pruning.activity import Activity
 from abp.pruning.compact import LiveNetwork, live_network, remove_weights
 from abp.pruning.criteria import CRITERIA, Statistics
 from abp.pruning.data import Dataset, load_dataset
+from abp.pruning.evaluation import Metrics, evaluate
 from abp.pruning.experiment import Experiment, SettingError
 from abp.pruning.masks import full_masks, kept, sparsity, total
-from abp.pruning.network import Network, logits
+from abp.pruning.network import Network
 from abp.pruning.randomness import generator
 from abp.pruning.schedule import Schedule
 from abp.pruning.selection import select_neurons, select_weights
@@ -27,14 +28,6 @@ _CHUNK = 1024  # samples between two moments at which a run can be watched, comm
 
 class Diverged(ArithmeticError):
     """The loss is no longer a finite number."""
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """Mean cross-entropy `loss` (nats) and `accuracy` (0 to 1) over some samples."""
-
-    loss: float
-    accuracy: float
 
 
 @dataclass(frozen=True)
@@ -156,11 +149,6 @@ class Trainer:
         return 0 < self.batch < self.batches
 
     @property
-    def share_of_epoch(self) -> float:
-        """Share of an epoch that `train_batches` trains at most, 0 to 1."""
-        return min(1.0, self._stride / self.batches)
-
-    @property
     def _stride(self) -> int:
         """Batches that `train_batches` trains at most."""
         return max(1, _CHUNK // self.experiment.batch_size)
@@ -267,6 +255,7 @@ class Trainer:
             raise SettingError(f"amount must be between 0 and 1, not {amount!r}")
         before = self.masks
         valid_before, test_before = self.evaluate("valid"), self.evaluate("test")
+        self._require_finite(valid_before.loss)
         self._apply(self._choose(criterion, round(amount * total(before))))
         removed = kept(before) - kept(self.masks)
         pairs = zip(before, self.masks, strict=True)
@@ -345,13 +334,7 @@ class Trainer:
         if split not in SPLITS:
             raise ValueError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
         x, y = getattr(self.data, f"{split}_x"), getattr(self.data, f"{split}_y")
-        loss, correct = 0.0, 0
-        with torch.no_grad():
-            for part_x, part_y in zip(x.split(_CHUNK), y.split(_CHUNK), strict=True):
-                output = logits(self._live.weights, self._live.biases, part_x)
-                loss += functional.cross_entropy(output, part_y, reduction="sum").item()
-                correct += int((output.argmax(1) == part_y).sum())
-        return Metrics(loss / len(x), correct / len(x))
+        return evaluate(self._live.weights, self._live.biases, x, y)
 
     def _begin_epoch(self) -> None:
         self.epoch += 1

@@ -5,16 +5,28 @@ The engine ends when its standard input closes, which the system does for it how
 ``python -m abp.runs.engine`` is what `Engine` starts; nobody need call it by hand.
 """
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import os
 import subprocess
 import sys
 import threading
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from abp.home import home
+
+if TYPE_CHECKING:  # imported for good only once the workers are starting
+    from distributed import Client, Future
+
+    from abp.runs.records import Run
+    from abp.runs.store import Store
 
 LOOK_EVERY = 0.1  # seconds between looks into the store
 
@@ -97,7 +109,7 @@ async def serve(ended: asyncio.Event) -> None:
     place = {"host": "127.0.0.1", "dashboard_address": None, "dashboard": False}
     worker = {"cls": Nanny, "options": {"host": "127.0.0.1", "nthreads": 1, "memory_limit": 0, "dashboard": False}}
     # A worker per core for any run, and one more that a run from the queue may not take.
-    workers = {f"core-{core}": _with_resources(worker, {"queue": 1}) for core in range(os.cpu_count() or 1)}
+    workers = {f"core-{core}": _with_resources(worker, {"queue": 1}) for core in range(_cores())}
     workers["hand"] = _with_resources(worker, {})
     async with (
         SpecCluster(
@@ -112,46 +124,55 @@ async def serve(ended: asyncio.Event) -> None:
         await asyncio.to_thread(warm_up)
         await warming
         await _feed(client, ended)
+        # Dask would wait half a minute for what is being trained; that can go on from its checkpoint another day.
+        closing = (nanny.close(timeout=0.5) for nanny in cluster.workers.values())
+        await asyncio.gather(*closing, return_exceptions=True)
 
 
 def _with_resources(worker: dict, resources: dict[str, float]) -> dict:
     return {**worker, "options": {**worker["options"], "resources": resources}}
 
 
-async def _feed(client, ended: asyncio.Event) -> None:  # type: ignore[no-untyped-def]
-    """Hand queued runs to Dask as they appear, and note those whose worker died."""
+async def _feed(client: Client, ended: asyncio.Event) -> None:
+    """Hand queued runs to Dask as they appear, until `ended`."""
     from abp.runs.database import StoreUnusable
     from abp.runs.store import Store
 
     store = Store()
-    placed: dict[int, object] = {}
-    attempt = 0
+    placed: dict[int, tuple[str, Future]] = {}  # lane and future of every run that Dask has
     while not ended.is_set():
         try:
             store.expire()
             for run in store.queued():
-                if run.id not in placed:
-                    attempt += 1
-                    by_hand = run.lane == "hand"
-                    future = client.submit(
-                        train,
-                        run.id,
-                        key=f"run-{run.id}-{attempt}",
-                        pure=False,
-                        resources=None if by_hand else {"queue": 1},
-                        priority=1 if by_hand else 0,
-                    )
-                    placed[run.id] = future
+                if run.id not in placed and _has_room(run, placed):
+                    future = _submit(client, run)
+                    placed[run.id] = run.lane, future
                     future.add_done_callback(partial(_done, store, placed, run.id))
         except StoreUnusable as error:
             _log.error("%s", error)
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(ended.wait(), LOOK_EVERY)
-        except TimeoutError:
-            continue
 
 
-def _done(store, placed: dict[int, object], run: int, future) -> None:  # type: ignore[no-untyped-def]
+def _has_room(run: Run, placed: Mapping[int, tuple[str, Future]]) -> bool:
+    """Whether Dask should have this run now: the queue stays in the store, so that a run by hand is never behind it."""
+    return run.lane == "hand" or sum(lane == run.lane for lane, _ in placed.values()) < _cores()
+
+
+def _submit(client: Client, run: Run) -> Future:
+    by_hand = run.lane == "hand"
+    return client.submit(
+        train,
+        run.id,
+        key=f"run-{run.id}-{uuid.uuid4().hex[:8]}",
+        pure=False,
+        resources=None if by_hand else {"queue": 1},
+        priority=1 if by_hand else 0,
+    )
+
+
+def _done(store: Store, placed: dict[int, tuple[str, Future]], run: int, future: Future) -> None:
+    """Note that Dask no longer has a run; one whose worker died is interrupted."""
     from abp.runs.database import StoreUnusable
 
     placed.pop(run, None)
@@ -161,6 +182,10 @@ def _done(store, placed: dict[int, object], run: int, future) -> None:  # type: 
             store.interrupt(run)
         except StoreUnusable as error:
             _log.error("%s", error)
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
 
 
 def main() -> None:

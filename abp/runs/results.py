@@ -2,14 +2,16 @@
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.torch import load
 
-from abp.analysis.spectra import nuclear_norm, rank, singular_values
+from abp.analysis.spectra import nuclear_norm, rank, singular_values, summarise_all
 from abp.pruning.masks import full_masks, live_neurons, unpack
+from abp.runs.baselines import baseline_accuracies, final_layers
 from abp.runs.records import Run, unpack_counts
 from abp.runs.store import Store
 
@@ -40,6 +42,17 @@ def result(store: Store, run: Run) -> dict[str, Any]:
         "events": _events(store, run),
         "settings": json.loads(run.settings),
     }
+
+
+def analysis(store: Store, run: Run) -> dict[str, Any]:
+    """Spectra of a run's final hidden layers and test accuracies of its baselines: DESIGN's ``analyse --json``."""
+    final = final_layers(store, run)
+    weights = final[0][:-1] if final else []
+    layers = []
+    for index, summary in enumerate(summarise_all(weights)):
+        measures = {name: value for name, value in asdict(summary).items() if name != "values"}
+        layers.append({"name": f"hidden.{index}", "singular_values": summary.values.tolist(), **measures})
+    return {"run": run.id, "layers": layers, "baselines": baseline_accuracies(store, run)}
 
 
 def _layers(store: Store, run: Run) -> list[dict[str, Any]]:
@@ -89,7 +102,7 @@ def _events(store: Store, run: Run) -> list[dict[str, Any]]:
         "train_accuracy", "valid_accuracy_before", "valid_accuracy_after",
         "test_accuracy_before", "test_accuracy_after",
     )  # fmt: skip
-    return json.loads(table[list(names)].to_json(orient="records", double_precision=15))
+    return table[list(names)].to_dict(orient="records")
 
 
 def write_file(path: Path, content: bytes) -> None:

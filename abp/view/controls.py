@@ -1,10 +1,12 @@
 """The controls of a run: each writes a command, which the run's worker obeys."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from abp.pruning.criteria import CRITERIA
 from abp.runs.records import Run
-from abp.runs.store import Store
+from abp.runs.store import RunUnknown, Store
 from abp.view.page import plain_errors
 
 PACES: dict[float | None, str] = {
@@ -20,7 +22,7 @@ def controls(store: Store, run: Run) -> None:
     """Pause, step, stop, pace and prune a run that goes on; resume one that was interrupted."""
 
     def ask(kind: str, **arguments: object) -> None:
-        with plain_errors():
+        with plain_errors(), suppress(RunUnknown):  # the page, drawn next, says that the run is gone
             store.command(run.id, kind, **arguments)
 
     if run.status == "interrupted":

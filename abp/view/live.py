@@ -1,6 +1,5 @@
 """The live view of one run: what it is doing now, or did, drawn from the store alone."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from abp.runs.records import Frame, Run, unpack_counts
 from abp.runs.store import Store
 from abp.view import charts, tables
 from abp.view.page import fragment
+from abp.view.parts import chart_with_data, download_csv
 
 STATUS = {
     "queued": ("Queued", ":material/hourglass_empty:", "gray"),
@@ -183,7 +183,7 @@ def _heatmap(store: Store, now: Look) -> None:
             charts.frequency_legend(), width="content", key="legend", alt="Colour scale from never to always."
         )
         st.caption("share of training pictures")
-        _download("activity", lambda: pd.concat(layers).drop(columns=["column", "row"]))
+        download_csv("activity", lambda: pd.concat(layers).drop(columns=["column", "row"]))
 
 
 def _activity(store: Store, now: Look, *, whole: bool) -> tuple[list, int, list | None]:
@@ -216,48 +216,30 @@ def _histories(now: Look) -> None:
     steps = tables.sparsity_steps(now.prunings, now.batches, max(now.position, float(last)))
     left, middle, right = st.columns(3)
     with left:
-        _chart(
+        chart_with_data(
             "Accuracy",
             "Share of pictures told apart; dotted lines are prunings.",
             "Training accuracy is taken while the weights change; validation accuracy at each epoch's end, on pictures "
             "that training never sees. A dip after a dotted line that heals shows that little of use was removed.",
-            charts.history(now.epochs, rules, "accuracy", last),
+            [charts.history(now.epochs, rules, "accuracy", last)],
             lambda: now.epochs,
+            "accuracy",
         )
     with middle:
-        _chart(
+        chart_with_data(
             "Loss",
             "How wrong the network is on average; lower is better.",
             "Cross-entropy in nats. When the validation loss rises well above its lowest value, training has stalled.",
-            charts.history(now.epochs, rules, "loss", last),
+            [charts.history(now.epochs, rules, "loss", last)],
             lambda: now.epochs,
+            "loss",
         )
     with right:
-        _chart(
+        chart_with_data(
             "Weights removed",
             "Share of the weights between hidden layers that are gone for good.",
             "Each step is one pruning. Removed weights stay at zero for the rest of the run.",
-            charts.sparsity(steps, rules, last),
+            [charts.sparsity(steps, rules, last)],
             lambda: now.prunings,
+            "weights-removed",
         )
-
-
-def _chart(title: str, caption: str, meaning: str, chart, data: Callable[[], pd.DataFrame]) -> None:  # type: ignore[no-untyped-def]
-    st.subheader(title, anchor=False, help=meaning)
-    st.caption(caption)
-    st.altair_chart(chart, width="stretch", key=f"chart-{title}", alt=f"{title}: {caption}")
-    _download(title.lower().replace(" ", "-"), data)
-
-
-def _download(name: str, data: Callable[[], pd.DataFrame]) -> None:
-    st.download_button(
-        "CSV",
-        lambda: data().to_csv(index=False).encode(),
-        file_name=f"{name}.csv",
-        mime="text/csv",
-        type="tertiary",
-        icon=":material/download:",
-        on_click="ignore",
-        key=f"csv-{name}",
-        help=f"Download the data of this picture ({name}.csv)",
-    )

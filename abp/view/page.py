@@ -22,6 +22,9 @@ MENU = {
         ("pages/train.py", "Train", ":material/play_circle:"),
         ("pages/runs.py", "Runs", ":material/list_alt:"),
     ],
+    "Understand": [
+        ("pages/spectra.py", "Spectra", ":material/show_chart:"),
+    ],
 }
 """Sections of the menu: file, title and icon of each page. A page that is not built yet is not here."""
 
@@ -47,8 +50,13 @@ def page(title: str) -> Iterator[None]:
                 st.caption(section)
             for file, label, sign in pages:
                 st.page_link(file, label=label, icon=sign, width="stretch")
+    ready = False
     with plain_errors():
         _engine()
+        ready = True
+    if not ready:  # what is wrong has been said; the body has nothing to stand on
+        st.stop()
+    with plain_errors():
         yield
 
 

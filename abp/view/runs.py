@@ -1,9 +1,11 @@
 """The list of runs and what can be done with one of them."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from abp.runs.records import Run
-from abp.runs.store import Store
+from abp.runs.store import RunUnknown, Store
 from abp.view import tables
 from abp.view.page import fragment, plain_errors, store
 
@@ -88,7 +90,7 @@ def _actions(store: Store, run: Run) -> None:
             mime="application/octet-stream",
             icon=":material/download:",
             on_click="ignore",
-            disabled=run.active or run.status in ("interrupted", "failed", "diverged"),
+            disabled=run.status not in ("finished", "stopped") or run.started is None,
             help="The final weights; there are none before a run has ended.",
         )
         if st.button("Rename", icon=":material/edit:"):
@@ -98,7 +100,7 @@ def _actions(store: Store, run: Run) -> None:
 
 
 def _resume(store: Store, run: int) -> None:
-    with plain_errors():
+    with plain_errors(), suppress(RunUnknown):  # the list, drawn next, shows that the run is gone
         store.command(run, "resume")
 
 

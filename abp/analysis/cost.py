@@ -1,0 +1,55 @@
+"""What a network costs: parameters, arithmetic and bytes, dense and pruned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from abp.pruning.masks import kept, live_neurons, total
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Cost of one network, the output layer and biases included unless said otherwise.
+
+    Attributes
+    ----------
+    parameters
+        Weights and biases that are not removed; the biases of dead neurons are removed too.
+    multiply_adds
+        Per picture: one for each weight that is not removed.
+    flops
+        2 x non-zero hidden weights, as the published code counts them, per picture.
+    bytes_dense
+        Every weight and bias as float32.
+    bytes_masked
+        One bit per hidden weight, and float32 for what is kept and for the output layer.
+    bytes_compacted
+        float32 for the dense layers that are left without dead neurons.
+    """
+
+    parameters: int
+    multiply_adds: int
+    flops: int
+    bytes_dense: int
+    bytes_masked: int
+    bytes_compacted: int
+
+
+def cost(sizes: Sequence[int], masks: Sequence[Tensor]) -> Cost:
+    """Cost of a network of these sizes (inputs, hidden layers, classes) under `masks` (bool ``[out, in]`` a layer)."""
+    alive = [int(live.sum()) for live in live_neurons(masks)]
+    classes = sizes[-1]
+    output = alive[-1] * classes
+    biases = sum(alive) + classes
+    all_weights = total(masks) + sizes[-2] * classes
+    compacted = [sizes[0], *alive, classes]
+    compact_weights = sum(a * b for a, b in zip(compacted[:-1], compacted[1:], strict=True))
+    return Cost(
+        parameters=kept(masks) + output + biases,
+        multiply_adds=kept(masks) + output,
+        flops=2 * kept(masks),
+        bytes_dense=4 * (all_weights + sum(sizes[1:])),
+        bytes_masked=(total(masks) + 7) // 8 + 4 * (kept(masks) + output + biases),
+        bytes_compacted=4 * (compact_weights + biases),
+    )

@@ -1,0 +1,45 @@
+"""Choosing the run that a page shows: by its link, or from a list."""
+
+import streamlit as st
+
+from abp.runs.records import Run
+from abp.runs.store import RunUnknown
+from abp.view.page import run_from_link, store
+
+_MANY = 200  # runs offered in the list
+
+
+def choose_run() -> Run | None:
+    """The run of ``?run=``, or the newest one; a list to choose another, which changes the link.
+
+    Returns
+    -------
+    Run or None
+        None, after saying so, while there are no runs.
+
+    Raises
+    ------
+    abp.runs.store.RunUnknown
+        If the link names a run that is not there.
+    """
+    linked = run_from_link()
+    runs = {run.id: run for run in store().runs()}
+    if linked is not None and linked not in runs:
+        raise RunUnknown(f"There is no run {linked} (any more).")
+    if not runs:
+        st.info("There are no runs yet. Start one, and it can be looked at here.", icon=":material/info:")
+        st.page_link("pages/train.py", label="Start a run", icon=":material/play_circle:")
+        return None
+    offered = list(runs)[:_MANY]
+    current = linked if linked is not None else offered[0]
+    if current not in offered:
+        offered.append(current)
+
+    def follow() -> None:
+        st.query_params["run"] = str(st.session_state["chosen-run"])
+
+    st.session_state["chosen-run"] = current
+    st.selectbox(
+        "Run", offered, format_func=lambda number: f"{number}: {runs[number].name}", key="chosen-run", on_change=follow
+    )
+    return runs[current]

@@ -1,0 +1,47 @@
+"""Parts that several pages use: a chart with its words and its data."""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from abp.view.charts import Chart
+
+
+def chart_with_data(
+    title: str, caption: str, meaning: str, charts: Sequence[Chart], data: Callable[[], pd.DataFrame], name: str
+) -> None:
+    """Charts under one heading: one plain sentence, what it means behind an icon, and the data as CSV.
+
+    Parameters
+    ----------
+    charts
+        Side by side where there is room, one for each hidden layer where there are several.
+    data, name
+        What the CSV holds, and the name of its file.
+    """
+    st.subheader(title, anchor=False, help=meaning)
+    st.caption(caption)
+    places = st.columns(len(charts)) if len(charts) > 1 else [st.container()]
+    for index, (place, chart) in enumerate(zip(places, charts, strict=True)):
+        with place:
+            layer = f" Hidden layer {index + 1}." if len(charts) > 1 else ""
+            if layer:
+                st.markdown(f"**Hidden {index + 1}**")
+            st.altair_chart(chart, width="stretch", key=f"chart-{name}-{index}", alt=f"{title}: {caption}{layer}")
+    download_csv(name, data)
+
+
+def download_csv(name: str, data: Callable[[], pd.DataFrame]) -> None:
+    """A small button that downloads a table; it is made only when someone asks for it."""
+    st.download_button(
+        "CSV",
+        lambda: data().to_csv(index=False).encode(),
+        file_name=f"{name}.csv",
+        mime="text/csv",
+        type="tertiary",
+        icon=":material/download:",
+        on_click="ignore",
+        key=f"csv-{name}",
+        help=f"Download the data of this picture ({name}.csv)",
+    )

@@ -1,0 +1,14 @@
+"""Singular values before and after every pruning: ``/spectra?run=<id>``."""
+
+import streamlit as st
+
+from abp.view.choose import choose_run
+from abp.view.page import page, store
+from abp.view.spectra import spectra_view
+
+with page("Spectra"):
+    st.title("Singular values", anchor=False)
+    st.caption("What pruning does to the weight matrices: how many directions are left, and how strong they are.")
+    run = choose_run()
+    if run is not None:
+        spectra_view(store(), run)

@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from abp.pruning.experiment import Experiment
+from abp.runs import engine as engine_module
+from abp.runs.engine import Engine
+from abp.runs.store import Store
+from tests.runs.test_worker import FAST, LONG, TINY, alone, recorded, same
+from tests.waiting import wait_until
+
+ROOT = Path(engine_module.__file__).parents[2]
+CORES = os.cpu_count() or 1
+ENDLESS = Experiment(**FAST, criterion="none", epochs=10_000, stop_accuracy=1.0, patience=0)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory) -> Iterator[Engine]:
+    """One engine, with a home folder of its own, for all tests that leave it in order."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ABP_HOME", str(tmp_path_factory.mktemp("engine")))
+        engine = Engine()
+        yield engine
+        engine.stop()
+
+
+@pytest.fixture
+def store(engine) -> Iterator[Store]:
+    """The store of that engine; no run of a test goes on after it."""
+    engine.ensure()
+    store = Store()
+    yield store
+    end_all(store)
+
+
+def end_all(store: Store) -> None:
+    for run in store.runs():
+        if run.active:
+            store.command(run.id, "stop")
+    wait_until(lambda: not any(run.active for run in store.runs()), "for all runs to end")
+
+
+def status(store: Store, run: int) -> str:
+    return store.run(run).status
+
+
+def count(store: Store, status: str) -> int:
+    return sum(run.status == status for run in store.runs())
+
+
+def kill_worker(store: Store, run: int) -> None:
+    """End the process that has a run, as the system would when memory runs out."""
+    owner = store.run(run).owner
+    assert owner is not None
+    os.kill(int(owner.split(":")[1]), signal.SIGKILL)
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """A process and all that it started, directly or not."""
+    parent = psutil.Process(pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    def ended(process: psutil.Process) -> bool:
+        try:
+            return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    return all(ended(process) for process in processes)
+
+
+# Work
+
+
+def test_a_queue_longer_than_the_workers_all_finishes_as_a_trainer_alone_would(store):
+    runs = [store.add_run(TINY, lane="queue") for _ in range(2 * (CORES + 1) + 1)]
+    wait_until(lambda: all(status(store, run) == "finished" for run in runs), "for the queue")
+    expected = alone(TINY)
+    for run in runs:
+        same(recorded(store, run), expected)
+
+
+def test_a_run_started_by_hand_does_not_wait_behind_a_full_queue(store):
+    queue = [store.add_run(ENDLESS, lane="queue", pace=5.0) for _ in range(2 * CORES + 2)]
+    wait_until(lambda: count(store, "running") == CORES, "for every core to have a run")
+    for _ in range(2):
+        by_hand = store.add_run(TINY)
+        wait_until(lambda by_hand=by_hand: status(store, by_hand) == "finished", "for the run started by hand")
+        assert sum(status(store, run) == "running" for run in queue) == CORES
+        assert sum(status(store, run) == "queued" for run in queue) == CORES + 2
+
+
+def test_a_run_of_the_command_line_is_left_to_the_command_line(store):
+    own = store.add_run(TINY, lane="self")
+    other = store.add_run(TINY)
+    wait_until(lambda: status(store, other) == "finished")
+    assert status(store, own) == "queued"
+    store.interrupt(own)  # as when that is interrupted before it has begun
+    store.command(own, "resume")
+    wait_until(lambda: status(store, own) == "finished", "for an engine to take it over")
+
+
+def test_a_run_obeys_commands_in_a_worker_process(store):
+    run = store.add_run(ENDLESS, held=True)
+    wait_until(lambda: status(store, run) == "paused")
+    store.command(run, "prune", criterion="magnitude", amount=0.25)
+    wait_until(lambda: store.run(run).sparsity == 0.25, "for the pruning")
+    store.command(run, "stop")
+    wait_until(lambda: status(store, run) == "stopped")
+    assert [command.outcome[:7] for command in store.commands(run)] == ["Stopped", "Removed"]
+    assert store.weights(run, "final") is not None
+
+
+# Deaths of workers
+
+
+def test_a_run_whose_worker_is_killed_is_interrupted_and_finishes_unchanged_when_resumed(store):
+    run = store.add_run(LONG, pace=5.0)
+    wait_until(lambda: store.run(run).epoch >= 5, "for five epochs")
+    kill_worker(store, run)
+    wait_until(lambda: status(store, run) == "interrupted", "for the death to be noticed")
+    row = store.run(run)
+    assert (row.owner, row.lease) == (None, None) and row.epoch >= 5
+    store.command(run, "pace", epochs_per_second=None)
+    store.command(run, "resume")
+    wait_until(lambda: status(store, run) == "finished", "for the resumed run")
+    same(recorded(store, run), alone(LONG))
+
+
+def test_a_held_run_whose_worker_is_killed_is_interrupted_too(store):
+    run = store.add_run(ENDLESS, held=True)
+    wait_until(lambda: status(store, run) == "paused")
+    kill_worker(store, run)
+    wait_until(lambda: status(store, run) == "interrupted")
+    store.command(run, "stop")
+    wait_until(lambda: status(store, run) == "stopped")
+
+
+def test_only_the_run_of_a_killed_worker_suffers(store):
+    killed = store.add_run(ENDLESS, lane="queue", pace=5.0)
+    wait_until(lambda: status(store, killed) == "running")
+    others = [store.add_run(TINY, lane="queue", pace=20.0) for _ in range(3 * CORES)]
+    wait_until(lambda: any(status(store, run) == "running" for run in others) or CORES == 1)
+    kill_worker(store, killed)
+    wait_until(lambda: all(status(store, run) == "finished" for run in others), "for the others in the queue")
+    assert status(store, killed) == "interrupted"
+    assert not any("coroutine" in line for line in (store.path.parent / "engine.log").open())
+
+
+def test_after_many_deaths_every_worker_still_works(store):
+    runs = [store.add_run(ENDLESS, pace=0.01) for _ in range(CORES + 1)]
+    wait_until(lambda: all(status(store, run) == "running" for run in runs), "for all workers to be taken")
+    for run in runs:
+        kill_worker(store, run)
+    wait_until(lambda: all(status(store, run) == "interrupted" for run in runs))
+    again = [store.add_run(ENDLESS, pace=0.01) for _ in range(CORES + 1)]
+    wait_until(lambda: all(status(store, run) == "running" for run in again), "for all workers to be there again")
+
+
+# The engine itself
+
+
+def test_the_engine_listens_on_this_machine_only(engine, store):
+    run = store.add_run(TINY)
+    wait_until(lambda: status(store, run) == "finished")
+    listening = [
+        connection.laddr.ip
+        for process in family(engine.pid)
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN or not connection.raddr
+    ]
+    assert len(listening) > CORES + 1
+    assert set(listening) == {"127.0.0.1"}
+
+
+def test_an_engine_that_is_killed_takes_its_workers_along_and_is_started_again(engine, store):
+    run = store.add_run(ENDLESS, held=True)
+    wait_until(lambda: status(store, run) == "paused")
+    first, processes = engine.pid, family(engine.pid)
+    engine.ensure()
+    assert engine.pid == first  # it is well
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: gone(processes), "for the workers of the killed engine to end")
+    engine.ensure()
+    assert engine.pid != first
+    wait_until(lambda: status(store, run) == "interrupted", "for the new engine to notice")
+    after = store.add_run(TINY)
+    wait_until(lambda: status(store, after) == "finished", "for the new engine to train")
+
+
+def test_stopping_an_engine_ends_all_its_processes_and_interrupts_its_runs(home):
+    engine, store = Engine(), Store()
+    run = store.add_run(ENDLESS, pace=5.0)
+    wait_until(lambda: store.run(run).epoch >= 1)
+    processes = family(engine.pid)
+    assert len(processes) > CORES + 1
+    engine.stop()
+    wait_until(lambda: gone(processes), "for all processes to end")
+    engine.stop()  # once more harms nothing
+    wait_until(lambda: store.expire() or status(store, run) == "interrupted", "for the lease to expire")
+
+
+def start_parent() -> subprocess.Popen:
+    """A process that starts an engine, prints its number and lives on."""
+    program = "import sys; from abp.runs.engine import Engine; print(Engine().pid, flush=True); sys.stdin.read()"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_when_the_dashboard_is_killed_no_process_is_left_and_its_runs_can_be_resumed(home):
+    store = Store()
+    runs = [store.add_run(ENDLESS, pace=5.0), store.add_run(ENDLESS, held=True)]
+    with start_parent() as parent:
+        wait_until(lambda: [status(store, run) for run in runs] == ["running", "paused"], "for the runs to begin")
+        wait_until(lambda: store.run(runs[0]).epoch >= 2)
+        processes = family(parent.pid)
+        assert len(processes) > CORES + 2
+        parent.kill()
+    wait_until(lambda: gone(processes), "for the engine and its workers to end")
+
+    engine = Engine()
+    try:
+        wait_until(lambda: [status(store, run) for run in runs] == ["interrupted"] * 2, "for the next engine")
+        epoch = store.run(runs[0]).epoch
+        store.command(runs[0], "resume")
+        wait_until(lambda: store.run(runs[0]).epoch > epoch, "for the resumed run to go on")
+    finally:
+        engine.stop()
+
+
+def test_when_the_dashboard_is_killed_while_the_engine_starts_no_process_is_left(home):
+    with start_parent() as parent:
+        engine = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    wait_until(lambda: gone([engine]), "for the engine to end")
+    wait_until(lambda: not of_home(home), "for its workers to end")
+
+
+def of_home(home: Path) -> list[psutil.Process]:
+    """Processes whose home folder this is."""
+
+    def belongs(process: psutil.Process) -> bool:
+        try:
+            return process.environ().get("ABP_HOME") == str(home)
+        except psutil.Error:
+            return False
+
+    return [process for process in psutil.process_iter() if process.pid != os.getpid() and belongs(process)]
