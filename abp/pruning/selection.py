@@ -130,20 +130,14 @@ def _strongest_links(
 def _threshold(ranks: Sequence[NDArray[np.int32]], remove: int) -> int | None:
     """The lowest rank such that removing it and all below removes at least `remove` weights; None if none does."""
     before = sum(int(np.count_nonzero(rank != _GONE)) for rank in ranks)
-    strongest = [rank.max(axis=1) for rank in ranks]  # a neuron dies once its strongest weight goes
 
     def removed(threshold: int) -> int:
-        left = 0
-        dying = np.zeros(ranks[0].shape[1], dtype=bool)
-        for rank, best in zip(ranks, strongest, strict=True):
+        left, alive = 0, np.ones(ranks[0].shape[1], dtype=bool)
+        for rank in ranks:
             above = rank > threshold
-            if dying.any():
-                incoming = above.sum(axis=1) - above[:, dying].sum(axis=1)
-                left += int(incoming.sum())
-                dying = incoming == 0
-            else:
-                left += int(np.count_nonzero(above))
-                dying = best <= threshold
+            above &= alive  # what comes from a neuron that dies goes with it
+            left += int(np.count_nonzero(above))
+            alive = above.any(axis=1)
         return before - left
 
     low, high = _GONE, int(_SAFE) - 1

@@ -51,11 +51,12 @@ def _pace(run: Run, ask) -> None:  # type: ignore[no-untyped-def]
     def set_pace() -> None:
         ask("pace", epochs_per_second=st.session_state[key])
 
-    key = f"pace-{run.id}-{run.pace}"  # a pace set elsewhere shows here too
+    key, last = f"pace-{run.id}", f"last-pace-{run.id}"
+    if key not in st.session_state or st.session_state.get(last) != run.pace:
+        st.session_state[key] = st.session_state[last] = run.pace  # at first, and when it was set elsewhere
     st.selectbox(
         "Pace",
         list(paces),
-        index=list(paces).index(run.pace),
         format_func=lambda pace: paces[pace],
         key=key,
         on_change=set_pace,

@@ -43,6 +43,9 @@ def page(title: str) -> Iterator[None]:
         Of the browser's tab.
     """
     st.set_page_config(page_title=f"{title} · ABP Lab", page_icon=_ICON, layout="wide")
+    # Tell the browser what this run of the page is about: it leaves the address as it was when a link leads from a
+    # page to itself, such as from the form to a run.
+    st.query_params.from_dict(st.query_params.to_dict())
     with st.sidebar:
         st.markdown("### :material/hub: ABP Lab")
         for section, pages in MENU.items():
