@@ -132,12 +132,13 @@ def _threshold(ranks: Sequence[NDArray[np.int32]], remove: int) -> int | None:
     before = sum(int(np.count_nonzero(rank != _GONE)) for rank in ranks)
 
     def removed(threshold: int) -> int:
-        left, alive = 0, np.ones(ranks[0].shape[1], dtype=bool)
+        left = 0
+        alive: NDArray[np.bool_] = np.ones(ranks[0].shape[1], dtype=bool)
         for rank in ranks:
             above = rank > threshold
             above &= alive  # what comes from a neuron that dies goes with it
             left += int(np.count_nonzero(above))
-            alive = above.any(axis=1)
+            alive = np.asarray(above.any(axis=1))
         return before - left
 
     low, high = _GONE, int(_SAFE) - 1

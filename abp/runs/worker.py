@@ -196,7 +196,7 @@ class Session:
             self._prune(trainer.prune_due)
         if self.step_asked:
             self.step_asked = False
-            self._hold(True)
+            self._pause()
 
     def _prune(self, prune: Callable[[], Pruning], command: Command | None = None) -> Pruning:
         trainer = self.trainer
@@ -288,9 +288,10 @@ class Session:
     def _status(self) -> str:
         return "paused" if self.held else "running"
 
-    def _hold(self, held: bool) -> None:
-        self.held = held
+    def _pause(self) -> None:
+        self.held = True
         self._set_status()
+        self._show(force=True)  # a paused run shows where it stands
 
     def _set_status(self) -> None:
         self.store.set_state(self.run, self.owner, status=self._status, held=self.held)

@@ -1,4 +1,8 @@
-"""The controls of a run: each writes a command, which the run's worker obeys."""
+"""The controls of a run: each writes a command, which the run's worker obeys.
+
+What a click does stands behind the button, not in its ``on_click``: Streamlit forgets the callbacks of widgets that an
+interrupted rerun had not come to yet, and a live page is interrupted often. A click would be lost now and then.
+"""
 
 from contextlib import suppress
 
@@ -26,18 +30,22 @@ def controls(store: Store, run: Run) -> None:
             store.command(run.id, kind, **arguments)
 
     if run.status == "interrupted":
-        st.button("Resume", icon=":material/play_arrow:", type="primary", on_click=ask, args=("resume",))
+        if st.button("Resume", icon=":material/play_arrow:", type="primary"):
+            ask("resume")
         return
     if not run.active:
         return
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             if run.status == "paused":
-                st.button("Resume", icon=":material/play_arrow:", type="primary", on_click=ask, args=("resume",))
-            else:
-                st.button("Pause", icon=":material/pause:", on_click=ask, args=("pause",))
-            st.button("Step", icon=":material/skip_next:", on_click=ask, args=("step",), help="One epoch, then pause.")
-            st.button("Stop", icon=":material/stop:", on_click=ask, args=("stop",), help="End the run and keep it.")
+                if st.button("Resume", icon=":material/play_arrow:", type="primary"):
+                    ask("resume")
+            elif st.button("Pause", icon=":material/pause:"):
+                ask("pause")
+            if st.button("Step", icon=":material/skip_next:", help="One epoch, then pause."):
+                ask("step")
+            if st.button("Stop", icon=":material/stop:", help="End the run and keep it."):
+                ask("stop")
             _pace(run, ask)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             _prune(run, ask)
@@ -47,52 +55,36 @@ def _pace(run: Run, ask) -> None:  # type: ignore[no-untyped-def]
     paces = dict(PACES)
     if run.pace not in paces:
         paces[run.pace] = f"{run.pace:g} epochs a second"
-
-    def set_pace() -> None:
-        ask("pace", epochs_per_second=st.session_state[key])
-
-    key, last = f"pace-{run.id}", f"last-pace-{run.id}"
+    key, last, asked = (f"{what}-{run.id}" for what in ("pace", "last-pace", "asked-pace"))
     if key not in st.session_state or st.session_state.get(last) != run.pace:
-        st.session_state[key] = st.session_state[last] = run.pace  # at first, and when it was set elsewhere
-    st.selectbox(
-        "Pace",
-        list(paces),
-        format_func=lambda pace: paces[pace],
-        key=key,
-        on_change=set_pace,
-        width=200,
-    )
+        for name in (key, last, asked):  # at first, and when it was set elsewhere
+            st.session_state[name] = run.pace
+    chosen = st.selectbox("Pace", list(paces), format_func=lambda pace: paces[pace], key=key, width=200)
+    if chosen != st.session_state[asked]:
+        st.session_state[asked] = chosen
+        ask("pace", epochs_per_second=chosen)
 
 
 def _prune(run: Run, ask) -> None:  # type: ignore[no-untyped-def]
     choices = [name for name, criterion in CRITERIA.items() if criterion.scores]
     preferred = run.experiment.criterion
-    criterion, amount = f"prune-criterion-{run.id}", f"prune-amount-{run.id}"
-
-    def prune() -> None:  # reads what stands in the fields now: an amount may have been typed just before the click
-        ask("prune", criterion=st.session_state[criterion], amount=st.session_state[amount] / 100)
-
-    st.selectbox(
+    criterion = st.selectbox(
         "Remove",
         choices,
         index=choices.index(preferred) if preferred in choices else 0,
         format_func=lambda name: CRITERIA[name].title,
-        key=criterion,
+        key=f"prune-criterion-{run.id}",
         width=230,
     )
-    st.number_input(
+    percent = st.number_input(
         "Share of weights, %",
         min_value=1,
         max_value=99,
         value=10,
         step=5,
-        key=amount,
+        key=f"prune-amount-{run.id}",
         width=160,
         help="Beyond those already removed. What the schedule still has to do shrinks by it.",
     )
-    st.button(
-        "Prune now",
-        icon=":material/content_cut:",
-        type="primary",
-        on_click=prune,
-    )
+    if st.button("Prune now", icon=":material/content_cut:", type="primary"):
+        ask("prune", criterion=criterion, amount=percent / 100)

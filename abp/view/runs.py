@@ -1,11 +1,9 @@
 """The list of runs and what can be done with one of them."""
 
-from contextlib import suppress
-
 import streamlit as st
 
 from abp.runs.records import Run
-from abp.runs.store import RunUnknown, Store
+from abp.runs.store import Store
 from abp.view import tables
 from abp.view.page import fragment, plain_errors, store
 
@@ -18,26 +16,47 @@ def run_list() -> None:
         st.page_link("pages/train.py", label="Start a run", icon=":material/play_circle:")
         return
     st.caption("Tick a run to open, rename, repeat, download or delete it. Accuracies are those of the last epoch.")
-    active = any(run.active for run in runs)
+    ticked = _ticked(runs)
 
-    @fragment(run_every=2.0 if active else None)
+    @fragment(run_every=2.0 if any(run.active for run in runs) else None)
     def listing() -> None:
         now = store().runs()
-        if any(run.active for run in now) != active:
+        if _standing(now, ticked) != _standing(runs, ticked):
             st.rerun()
-        chosen = _table(now)
-        if chosen is not None:
-            _actions(store(), chosen)
+        _table(now)
+        if _ticked(now) != ticked:
+            st.rerun()
 
     listing()
+    # Outside the fragment: a dialog that a button of a fragment opened would be torn down by the fragment's timer.
+    if ticked is not None:
+        _actions(store(), store().run(ticked))
 
 
-def _table(runs: list[Run]) -> Run | None:
+def _standing(runs: list[Run], ticked: int | None) -> tuple:
+    """What the page shows, or has to know, of the runs outside the table, whose own numbers change without it."""
+    chosen = [(run.name, run.status) for run in runs if run.id == ticked]
+    return [run.id for run in runs], any(run.active for run in runs), chosen
+
+
+def _table_key(runs: list[Run]) -> str:
+    """A tick is a row's place: with other rows it would be another run's, so such a table starts without one."""
+    return f"runs-{runs[0].id}-{len(runs)}"
+
+
+def _ticked(runs: list[Run]) -> int | None:
+    """Number of the ticked run."""
+    table = st.session_state.get(_table_key(runs))
+    rows = table["selection"]["rows"] if table else []
+    return runs[rows[0]].id if rows and rows[0] < len(runs) else None
+
+
+def _table(runs: list[Run]) -> None:
     percent = st.column_config.NumberColumn(format="%.1f %%")
     table = tables.runs(runs)
-    event = st.dataframe(
+    st.dataframe(
         table,
-        key=f"runs-{runs[0].id}-{len(runs)}",  # a tick is a row's place: with other rows it would be another run's
+        key=_table_key(runs),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
@@ -60,8 +79,6 @@ def _table(runs: list[Run]) -> Run | None:
         type="tertiary",
         on_click="ignore",
     )
-    rows = event["selection"]["rows"]
-    return runs[rows[0]] if rows and rows[0] < len(runs) else None
 
 
 def _actions(store: Store, run: Run) -> None:
@@ -72,8 +89,9 @@ def _actions(store: Store, run: Run) -> None:
         st.page_link("pages/train.py", label="Open", icon=":material/open_in_new:", query_params=query)
         again = {"from": str(number)}
         st.page_link("pages/train.py", label="Rerun with changes", icon=":material/replay:", query_params=again)
-        if run.status == "interrupted":
-            st.button("Resume", icon=":material/play_arrow:", on_click=_resume, args=(store, number))
+        if run.status == "interrupted" and st.button("Resume", icon=":material/play_arrow:"):
+            store.command(number, "resume")
+            st.rerun()
         st.download_button(
             "History (CSV)",
             lambda: store.epochs(number).to_csv(index=False).encode(),
@@ -97,11 +115,6 @@ def _actions(store: Store, run: Run) -> None:
             _rename(store, run)
         if st.button("Delete", icon=":material/delete:"):
             _delete(store, run)
-
-
-def _resume(store: Store, run: int) -> None:
-    with plain_errors(), suppress(RunUnknown):  # the list, drawn next, shows that the run is gone
-        store.command(run, "resume")
 
 
 @st.dialog("Rename the run")

@@ -1,0 +1,144 @@
+"""A real dashboard with its engine, and a real browser to look at it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from abp.pruning.experiment import Experiment
+from abp.runs.store import Store
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 30  # seconds in which anything must have happened, on however slow a machine
+
+# On a cold link to a page, Streamlit's own front end first asks below that page for these two, and is told 404.
+STREAMLITS_OWN = re.compile(r"//[^/]+/[a-z_]+/_stcore/(health|host-config)$")
+
+
+def give_up(why: str) -> None:
+    """Skip, but fail where everything must be there."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A server that runs, and where it keeps its data."""
+
+    url: str
+    home: Path
+    process: subprocess.Popen
+
+    @property
+    def store(self) -> Store:
+        return Store(self.home / "abp.sqlite3")
+
+    def family(self) -> list[psutil.Process]:
+        """The server's process, the engine's and the workers'."""
+        server = psutil.Process(self.process.pid)
+        return [server, *server.children(recursive=True)]
+
+
+@contextmanager
+def serving(home: Path, **environment: str) -> Iterator[Dashboard]:
+    """Start a dashboard as a person does, on a free port; it ends with the block."""
+    home.mkdir(parents=True, exist_ok=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
+    with (home / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, "ABP_HOME": str(home), **environment}, stdout=log, stderr=log
+        )
+    dashboard = Dashboard(f"http://localhost:{port}", home, process)
+    family = [psutil.Process(process.pid)]
+    try:
+        wait_until(lambda: _healthy(dashboard), "for the server")
+        yield dashboard
+        if process.poll() is None:
+            family = dashboard.family()
+    finally:
+        process.kill()
+        process.wait()
+        for left in psutil.wait_procs(family, timeout=PATIENCE)[1]:  # the engine ends by itself; see the tests
+            left.kill()
+
+
+def _healthy(dashboard: Dashboard) -> bool:
+    assert dashboard.process.poll() is None, (dashboard.home / "server.log").read_text()
+    try:
+        with urllib.request.urlopen(f"{dashboard.url}/_stcore/health", timeout=5) as reply:
+            return reply.read() == b"ok"
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A real browser."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        give_up("needs the package playwright (requirements-dev.txt)")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        give_up("needs chromium (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"], timeout=1000 * PATIENCE
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def dashboard(tmp_path_factory, chromium) -> Iterator[Dashboard]:
+    """The one dashboard that most stories share; its workers are warm."""
+    with serving(tmp_path_factory.mktemp("dashboard")) as running:
+        visitor = chromium.new_page()
+        visitor.goto(running.url)  # the first visit starts the engine
+        first = running.store.add_run(Experiment(hidden=(5,), criterion="none", epochs=1))
+        wait_until(lambda: running.store.run(first).status == "finished", "for the engine")
+        visitor.close()
+        yield running
+
+
+@pytest.fixture
+def visit(chromium) -> Iterator[Callable[..., Any]]:
+    """Open an address in a browser of its own; in the end, no page may have had an error to log."""
+    contexts, complaints = [], []
+
+    def complain(message) -> None:
+        own = STREAMLITS_OWN.search(message.location.get("url", "")) and "404" in message.text
+        if message.type == "error" and not own:
+            complaints.append(f"{message.text} ({message.location.get('url')})")
+
+    def open_address(address: str, *, width: int = 1440, height: int = 1000, **details: Any) -> Any:
+        context = chromium.new_context(viewport={"width": width, "height": height}, **details)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(1000 * PATIENCE)
+        page.on("console", complain)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(address, wait_until="commit")
+        return page
+
+    yield open_address
+    for context in contexts:
+        context.close()
+    assert complaints == []

@@ -1,0 +1,462 @@
+"""What a person does, in a real browser, with real training behind it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pandas as pd
+import psutil
+import pytest
+from safetensors.torch import load
+
+from abp.pruning.experiment import Experiment
+from abp.view.demo import DEMO
+from abp.view.page import MENU
+from tests.browser.conftest import PATIENCE, Dashboard, serving
+from tests.waiting import wait_until
+
+expect = pytest.importorskip("playwright.sync_api").expect
+expect.set_options(timeout=1000 * PATIENCE)
+
+# Learns, prunes nothing by itself, and goes on for as long as it is let: no story has to hurry.
+ENDLESS = Experiment(
+    criterion="none", hidden=(60, 40), epochs=10_000, learning_rate=1e-3, stop_accuracy=1.0, patience=0
+)
+
+HEATMAP = '[data-testid="stVegaLiteChart"][aria-label^="Activation frequency"] > svg'
+
+
+def button(page, name: str):
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def badge(page, word: str):
+    return page.get_by_test_id("stMain").locator("span.stMarkdownBadge", has_text=re.compile(rf"{word}$"))
+
+
+def metric(page, label: str) -> str:
+    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue").inner_text()
+
+
+def number(text: str) -> float:
+    return float(re.findall(r"[\d.]+", text)[0])
+
+
+def answer(page):
+    """The line that says what came of the last command."""
+    return page.get_by_test_id("stMarkdown").filter(has_text="chat_bubble")
+
+
+def run_of(page) -> int:
+    page.wait_for_url(re.compile(r"/train\?run=\d+$"))
+    return int(page.url.rsplit("=")[-1])
+
+
+def paused_run(dashboard: Dashboard, **details) -> int:
+    """A run that its worker has paused before the first batch; resumed, it trains four epochs a second."""
+    run = dashboard.store.add_run(dataclasses.replace(ENDLESS, **details), held=True, pace=4.0, name="A paused run")
+    wait_until(lambda: dashboard.store.frame(run, ENDLESS.hidden), "for a worker")
+    assert dashboard.store.run(run).status == "paused"
+    return run
+
+
+def watched(visit, dashboard: Dashboard, run: int, **details):
+    page = visit(f"{dashboard.url}/train?run={run}", **details)
+    expect(page.locator(HEATMAP).first).to_be_visible()
+    return page
+
+
+# From the first page
+
+
+def test_one_click_on_the_first_page_opens_a_live_demo(visit, dashboard):
+    page = visit(dashboard.url)
+    button(page, "Start a demo run").click()
+    run = run_of(page)
+    expect(badge(page, "Running")).to_be_visible()
+    expect(page.get_by_test_id("stMetricValue").first).to_have_text(re.compile("^[1-9]"))  # the epoch
+    assert dashboard.store.run(run).experiment == DEMO
+    assert page.locator(HEATMAP).count() == len(DEMO.hidden)
+    expect(page.get_by_text("pictures a second")).to_be_visible()
+    button(page, "Stop").click()
+    expect(badge(page, "Stopped")).to_be_visible()
+
+
+def test_the_menu_leads_to_every_page(visit, dashboard):
+    page = visit(dashboard.url)
+    menu = page.get_by_test_id("stSidebar")
+    menu.get_by_role("link", name="Train").click()
+    expect(button(page, "Start training")).to_be_visible()
+    menu.get_by_role("link", name="Runs").click()
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    menu.get_by_role("link", name="Start").click()
+    expect(button(page, "Start a demo run")).to_be_visible()
+
+
+def test_start_training_works_by_keyboard_alone(visit, dashboard):
+    page = visit(f"{dashboard.url}/train")
+    expect(button(page, "Start training")).to_be_visible()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.innerText").strip().endswith("Start training"):
+            break
+    else:
+        pytest.fail("Tab does not reach the button")
+    page.keyboard.press("Enter")
+    run = run_of(page)
+    assert dashboard.store.run(run).experiment == Experiment()
+    dashboard.store.command(run, "stop")
+
+
+# Live
+
+
+def test_the_heatmap_changes_while_its_nodes_stay_the_same(visit, dashboard):
+    run = paused_run(dashboard)
+    page = watched(visit, dashboard, run)
+    layers = len(ENDLESS.hidden)
+    expect(page.locator(HEATMAP)).to_have_count(layers)
+    page.evaluate(
+        """selector => {
+          window.layers = [...document.querySelectorAll(selector)];
+          window.drawn = () => window.layers.map(node => node.outerHTML);
+          window.last = window.drawn();
+        }""",
+        HEATMAP,
+    )
+    dashboard.store.command(run, "resume")
+    for _ in range(10):
+        page.wait_for_function("() => window.drawn().every((layer, place) => layer !== window.last[place])")
+        connected = page.evaluate(
+            """selector => {
+              window.last = window.drawn();
+              const now = [...document.querySelectorAll(selector)];
+              return window.layers.map((node, place) => node.isConnected && now[place] === node);
+            }""",
+            HEATMAP,
+        )
+        assert connected == [True] * layers
+    dashboard.store.command(run, "stop")
+
+
+def test_pause_step_resume_and_stop_do_what_they_say(visit, dashboard):
+    run = paused_run(dashboard)
+    page = watched(visit, dashboard, run)
+    expect(badge(page, "Paused")).to_be_visible()
+    assert metric(page, "Epoch") == "0 of 10000"
+
+    for epoch in (1, 2):
+        button(page, "Step").click()
+        expect(page.get_by_text(f"{epoch} of 10000")).to_be_visible()
+        wait_until(lambda: dashboard.store.run(run).status == "paused")
+        assert dashboard.store.run(run).epoch == epoch
+    expect(badge(page, "Paused")).to_be_visible()
+
+    button(page, "Resume").click()
+    expect(badge(page, "Running")).to_be_visible()
+    wait_until(lambda: dashboard.store.run(run).epoch > 3)
+    button(page, "Pause").click()
+    expect(badge(page, "Paused")).to_be_visible()
+    expect(answer(page)).to_contain_text("Paused.")
+    epoch = dashboard.store.frame(run, ENDLESS.hidden).epoch
+    expect(page.get_by_text(f"{epoch} of 10000")).to_be_visible()
+
+    button(page, "Stop").click()
+    expect(badge(page, "Stopped")).to_be_visible()
+    for control in ("Pause", "Resume", "Step", "Stop", "Prune now"):
+        expect(button(page, control)).to_have_count(0)
+    state = dashboard.store.run(run)
+    assert state.status == "stopped" and state.stopped_by == "hand"
+    expect(page.get_by_role("slider")).to_be_visible()
+
+
+def test_prune_now_raises_the_sparsity_and_says_what_came_of_it(visit, dashboard):
+    run = paused_run(dashboard)
+    page = watched(visit, dashboard, run)
+    button(page, "Step").click()
+    expect(page.get_by_text("1 of 10000")).to_be_visible()
+    assert number(metric(page, "Weights removed")) == 0
+    expect(badge(page, "Pruned by hand")).to_have_count(0)
+
+    page.get_by_role("spinbutton", name="Share of weights, %").fill("40")
+    button(page, "Prune now").click()  # at once: what was just typed must count
+    expect(answer(page)).to_contain_text("Removed ")
+    expect(badge(page, "Pruned by hand")).to_be_visible()
+    expect(badge(page, "Paused")).to_be_visible()
+    assert number(metric(page, "Weights removed")) == pytest.approx(40, abs=0.1)
+    sparsity = 100 * dashboard.store.run(run).sparsity
+    expect(answer(page)).to_contain_text(f"sparsity {sparsity:.1f} %")
+    expect(answer(page)).to_contain_text(re.compile(r"validation accuracy [\d.]+ → [\d.]+ %"))
+
+    button(page, "Prune now").click()
+    expect(page.get_by_test_id("stMetricValue").filter(has_text=re.compile("^80.0 %$"))).to_be_visible()
+    button(page, "Step").click()  # and the network goes on learning without what was removed
+    expect(page.get_by_text("2 of 10000")).to_be_visible()
+    assert dashboard.store.run(run).sparsity >= 0.799
+    button(page, "Stop").click()
+    expect(badge(page, "Stopped")).to_be_visible()
+
+
+def test_a_reload_and_a_second_browser_show_the_same_run_in_the_same_state(visit, dashboard):
+    run = paused_run(dashboard)
+    page = watched(visit, dashboard, run)
+    button(page, "Step").click()
+    expect(page.get_by_text("1 of 10000")).to_be_visible()
+    button(page, "Prune now").click()
+    expect(badge(page, "Pruned by hand")).to_be_visible()
+    expect(badge(page, "Paused")).to_be_visible()
+
+    def everything(at) -> list[str]:
+        return [*at.get_by_test_id("stMetricValue").all_inner_texts(), answer(at).inner_text(), at.title()]
+
+    seen = everything(page)
+    page.reload(wait_until="commit")
+    other = watched(visit, dashboard, run)
+    for again in (page, other):
+        expect(badge(again, "Pruned by hand")).to_be_visible()
+        expect(badge(again, "Paused")).to_be_visible()
+        assert everything(again) == seen
+
+    other.get_by_role("combobox", name="Pace").click()  # what one person sets, the other sees
+    other.get_by_role("option", name="1 epoch a second").click()
+    expect(page.get_by_role("combobox", name="Pace")).to_have_value("1 epoch a second")
+    button(other, "Stop").click()
+    expect(badge(page, "Stopped")).to_be_visible()
+
+
+def test_the_pace_can_be_set_and_set_free(visit, dashboard):
+    run = paused_run(dashboard)
+    page = watched(visit, dashboard, run)
+    for title, pace in (("1 epoch in 5 seconds", 0.2), ("As fast as it goes", None)):
+        page.get_by_role("combobox", name="Pace").click()
+        page.get_by_role("option", name=title).click()
+        wait_until(lambda pace=pace: dashboard.store.run(run).pace == pace, f"for the pace {pace}")
+        expect(answer(page)).to_contain_text("Pace: ")
+    dashboard.store.command(run, "stop")
+
+
+# Links
+
+
+TITLES = {"" if file == "app.py" else file[6:-3]: title for pages in MENU.values() for file, title, _ in pages}
+
+
+@pytest.mark.parametrize("address", [*(f"/{page}" for page in TITLES), "/train?run=1"])
+def test_a_cold_link_on_a_fresh_server_opens_its_page_with_the_full_menu_and_no_dialog(address, visit, tmp_path):
+    with serving(tmp_path, ABP_ENGINE="off") as fresh:
+        run = fresh.store.add_run(ENDLESS, name="The run of the link")
+        assert run == 1
+        page = visit(fresh.url + address)
+        mark = {
+            "/": button(page, "Start a demo run"),
+            "/train": button(page, "Start training"),
+            "/runs": page.get_by_test_id("stDataFrame"),
+            "/train?run=1": page.get_by_role("heading", name="The run of the link"),
+        }
+        expect(mark.get(address, page.get_by_role("heading", level=1))).to_be_visible()
+        menu = page.get_by_test_id("stSidebar").get_by_role("link")
+        expect(menu).to_have_count(len(TITLES))
+        assert [text.split("\n")[-1] for text in menu.all_inner_texts()] == list(TITLES.values())
+        assert page.get_by_role("dialog").count() == 0
+        assert page.url == fresh.url + address
+        page.context.close()
+
+
+def test_a_link_to_an_unknown_run_says_so_and_offers_the_list(visit, dashboard):
+    dashboard.store.command(paused_run(dashboard), "stop")
+    for link, words in (("999999", "There is no run 999999"), ("abc", "is not the number of a run")):
+        page = visit(f"{dashboard.url}/train?run={link}")
+        expect(page.get_by_text(words)).to_be_visible()
+    page.get_by_test_id("stMain").get_by_role("link", name="See all runs").click()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+
+
+# The list of runs
+
+
+def tick_first(page) -> None:
+    """Tick the newest run; the table is a picture, whose first column holds the boxes."""
+    box = page.get_by_test_id("stDataFrame").locator("canvas").first.bounding_box()
+    page.mouse.click(box["x"] + 15, box["y"] + 52)
+
+
+def test_a_run_can_be_ticked_renamed_downloaded_opened_and_deleted(visit, dashboard):
+    run = paused_run(dashboard)
+    dashboard.store.command(run, "step")
+    wait_until(lambda: dashboard.store.run(run).epoch == 1 and dashboard.store.run(run).status == "paused")
+    dashboard.store.command(run, "stop")
+    wait_until(lambda: dashboard.store.run(run).status == "stopped")
+    page = visit(f"{dashboard.url}/runs")
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    tick_first(page)
+    expect(page.get_by_role("heading", name="A paused run")).to_be_visible()
+
+    button(page, "Rename").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("   ")
+    button(dialog, "Save").click()
+    expect(dialog.get_by_text("A name must have 1 to 200 characters")).to_be_visible()
+    dialog.get_by_label("Name").fill("Renamed <b>run</b>")
+    button(dialog, "Save").click()
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("heading", name="Renamed")).to_be_visible()
+    assert dashboard.store.run(run).name == "Renamed <b>run</b>"
+
+    with page.expect_download() as download:
+        button(page, "History (CSV)").click()
+    assert pd.read_csv(download.value.path())["epoch"].tolist() == [1]
+    with page.expect_download() as download:
+        button(page, "Weights (safetensors)").click()
+    assert download.value.suggested_filename == f"run-{run}.safetensors"
+    assert load(download.value.path().read_bytes())["hidden.0.weight"].shape == (60, 64)
+
+    page.get_by_test_id("stMain").get_by_role("link", name="Open").click()
+    assert run_of(page) == run
+    expect(page.get_by_role("heading", name="Renamed <b>run</b>")).to_be_visible()
+    page.get_by_test_id("stMain").get_by_role("link", name="All runs").click()
+
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    tick_first(page)
+    button(page, "Delete").click()
+    expect(dialog).to_contain_text("cannot be undone")
+    button(dialog, "Keep it").click()
+    expect(dialog).to_have_count(0)
+    assert dashboard.store.run(run)
+    button(page, "Delete").click()
+    button(dialog, "Delete it").click()
+    expect(dialog).to_have_count(0)
+    wait_until(lambda: run not in [other.id for other in dashboard.store.runs()], "for the run to be gone")
+    expect(button(page, "Delete")).to_have_count(0)  # and no other run is ticked now
+
+
+def test_a_question_stays_open_while_the_list_follows_runs_that_go_on(visit, dashboard):
+    other, run = paused_run(dashboard), paused_run(dashboard)
+    page = visit(f"{dashboard.url}/runs")
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    tick_first(page)
+    for question in ("Rename", "Delete"):
+        button(page, question).click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_be_visible()
+        dashboard.store.rename(other, f"Renamed during {question}")
+        cell = page.get_by_test_id("stDataFrame").locator("canvas td", has_text=f"Renamed during {question}")
+        expect(cell).to_have_count(1)
+        expect(dialog).to_be_visible()
+        if question == "Rename":
+            page.keyboard.press("Escape")
+            expect(dialog).to_have_count(0)
+    expect(dialog).to_contain_text("training ends too")
+    button(dialog, "Delete it").click()
+    dashboard.store.command(other, "stop")
+    wait_until(lambda: run not in [other.id for other in dashboard.store.runs()], "for the run to be gone")
+
+
+def test_links_from_a_page_to_itself_change_the_address_too(visit, dashboard):
+    """So that a reload, the back button and a copied address lead to what is seen."""
+    run = paused_run(dashboard, seed=77)
+    page = visit(f"{dashboard.url}/train")
+    page.get_by_role("link", name="A paused run").first.click()
+    expect(page.locator(HEATMAP).first).to_be_visible()
+    expect(page).to_have_url(f"{dashboard.url}/train?run={run}")
+    page.get_by_role("link", name="Rerun with changes").click()
+    expect(page.get_by_role("spinbutton", name="Seed")).to_have_value("77")
+    expect(page.get_by_role("textbox", name="Hidden layers")).to_have_value("60, 40")
+    expect(page).to_have_url(f"{dashboard.url}/train?from={run}")
+    page.go_back()
+    expect(page.get_by_role("heading", name="A paused run")).to_be_visible()
+    page.get_by_role("link", name="New run").click()
+    expect(button(page, "Start training")).to_be_visible()
+    expect(page).to_have_url(f"{dashboard.url}/train")
+    dashboard.store.command(run, "stop")
+
+
+# Other eyes, other screens
+
+
+def test_on_a_phone_nothing_scrolls_sideways_and_every_control_can_be_reached(visit, dashboard):
+    run = paused_run(dashboard, hidden=(300, 200, 100, 50))
+    page = watched(visit, dashboard, run, width=390, height=844, has_touch=True, is_mobile=True)
+    expect(page.locator(HEATMAP)).to_have_count(4)
+    too_wide = """() => [document.documentElement, ...document.querySelectorAll('[data-testid=stMain], canvas, svg')]
+      .filter(part => part.scrollWidth > part.clientWidth + 1 && part.clientWidth
+                      || part.getBoundingClientRect().right > innerWidth + 1).map(part => part.outerHTML.slice(0, 200))"""
+    assert page.evaluate(too_wide) == []
+    for control in ("Resume", "Step", "Stop", "Prune now"):
+        button(page, control).tap(trial=True)
+        box = button(page, control).bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    button(page, "Step").tap()
+    expect(page.get_by_text("1 of 10000")).to_be_visible()
+    for address in TITLES:
+        page.goto(f"{dashboard.url}/{address}", wait_until="commit")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
+    dashboard.store.command(run, "stop")
+
+
+def test_the_dark_theme_is_dark_and_its_words_can_be_read(visit, dashboard):
+    run = paused_run(dashboard)
+    page = watched(visit, dashboard, run, color_scheme="dark")
+    brightness = """selector => {
+      const style = getComputedStyle(document.querySelector(selector));
+      const of = colour => colour.match(/[\\d.]+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 3;
+      return [of(style.backgroundColor), of(style.color)];
+    }"""
+    background, words = page.evaluate(brightness, '[data-testid="stApp"]')
+    assert background < 40 and words > 180
+    dashboard.store.command(run, "stop")
+
+
+# Real data
+
+
+def test_fashion_mnist_trains_is_pruned_and_stops(visit, dashboard, real_data):
+    page = visit(f"{dashboard.url}/train")
+    page.get_by_role("combobox", name="Data").click()
+    page.get_by_role("option", name="Fashion-MNIST").click()
+    button(page, "Start training").click()
+    run = run_of(page)
+    assert dashboard.store.run(run).experiment == Experiment(dataset="fashion-mnist")
+    expect(badge(page, "Running")).to_be_visible()
+    expect(page.get_by_text("pictures a second")).to_be_visible()
+    expect(page.get_by_test_id("stMetricValue").first).to_have_text(re.compile("^[1-9]"))  # the epoch
+    page.get_by_role("spinbutton", name="Share of weights, %").fill("20")
+    button(page, "Prune now").click()
+    expect(badge(page, "Pruned by hand")).to_be_visible()
+    expect(answer(page)).to_contain_text("Removed 64,040 weights")
+    button(page, "Stop").click()
+    expect(badge(page, "Stopped")).to_be_visible()
+    assert dashboard.store.prunings(run)["weights_removed"].iloc[0] == 64_040
+
+
+# The end
+
+
+def test_killing_the_dashboard_leaves_no_process_behind(visit, tmp_path):
+    with serving(tmp_path) as mortal:
+        run = mortal.store.add_run(ENDLESS, pace=1.0)
+        page = visit(mortal.url)
+        expect(button(page, "Start a demo run")).to_be_visible()
+        wait_until(lambda: mortal.store.run(run).status == "running", "for a worker")
+        page.context.close()
+        family = mortal.family()
+        assert len(family) > 3  # the server, the engine, the workers
+        mortal.process.kill()
+        mortal.process.wait()
+        left = wait_gone(family)
+        assert left == []
+        wait_until(lambda: mortal.store.expire() or mortal.store.run(run).status == "interrupted", "for the lease")
+
+
+def wait_gone(family: list[psutil.Process]) -> list[psutil.Process]:
+    """Processes that have not ended within a long time; one that is ended and not yet buried does not count."""
+
+    def alive() -> list[psutil.Process]:
+        return [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+    try:
+        wait_until(lambda: not alive(), "for the processes to end")
+    except AssertionError:
+        return alive()
+    return []
