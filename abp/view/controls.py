@@ -37,11 +37,12 @@ def controls(store: Store, run: Run) -> None:
         return
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            if run.status == "paused":
-                if st.button("Resume", icon=":material/play_arrow:", type="primary"):
-                    ask("resume")
-            elif st.button("Pause", icon=":material/pause:"):
+            # Both stay, one of them idle: a button that came or went would move the others from under the mouse.
+            paused = run.status == "paused"
+            if st.button("Pause", icon=":material/pause:", disabled=paused):
                 ask("pause")
+            if st.button("Resume", icon=":material/play_arrow:", disabled=not paused):
+                ask("resume")
             if st.button("Step", icon=":material/skip_next:", help="One epoch, then pause."):
                 ask("step")
             if st.button("Stop", icon=":material/stop:", help="End the run and keep it."):

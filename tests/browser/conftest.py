@@ -24,7 +24,7 @@ from abp.runs.store import Store
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30  # seconds in which anything must have happened, on however slow a machine
+PATIENCE = 60  # seconds in which anything must have happened, on however slow a machine
 
 # On a cold link to a page, Streamlit's own front end first asks below that page for these two, and is told 404.
 STREAMLITS_OWN = re.compile(r"//[^/]+/[a-z_]+/_stcore/(health|host-config)$")

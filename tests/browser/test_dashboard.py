@@ -145,6 +145,7 @@ def test_pause_step_resume_and_stop_do_what_they_say(visit, dashboard):
     page = watched(visit, dashboard, run)
     expect(badge(page, "Paused")).to_be_visible()
     assert metric(page, "Epoch") == "0 of 10000"
+    place = button(page, "Stop").bounding_box()
 
     for epoch in (1, 2):
         button(page, "Step").click()
@@ -155,6 +156,7 @@ def test_pause_step_resume_and_stop_do_what_they_say(visit, dashboard):
 
     button(page, "Resume").click()
     expect(badge(page, "Running")).to_be_visible()
+    assert button(page, "Stop").bounding_box() == place  # no control moves from under the mouse
     wait_until(lambda: dashboard.store.run(run).epoch > 3)
     button(page, "Pause").click()
     expect(badge(page, "Paused")).to_be_visible()

@@ -595,8 +595,10 @@ def test_the_demo_button_starts_the_paced_demo_and_opens_it(store):
 @pytest.mark.parametrize("label", ["Pause", "Resume", "Step", "Stop"])
 def test_each_control_writes_its_command(situation, label, runs):
     page = watch(runs[situation])
-    if label == ("Pause" if situation == "paused" else "Resume"):
-        assert label not in labels(page.button)
+    assert labels(page.button) == ["Pause", "Resume", "Step", "Stop", "Prune now"]  # whatever the run does
+    idle = "Pause" if situation == "paused" else "Resume"
+    assert [button.label for button in page.button if button.disabled] == [idle]
+    if label == idle:
         return
     before = len(Store().commands(runs[situation]))
     page = press(page, label)
