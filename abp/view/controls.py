@@ -13,8 +13,8 @@ from abp.runs.records import Run
 from abp.runs.store import RunUnknown, Store
 from abp.view.page import plain_errors
 
-PACES: dict[float | None, str] = {
-    None: "As fast as it goes",
+PACES: dict[float, str] = {
+    0.0: "As fast as it goes",
     4.0: "4 epochs a second",
     2.0: "2 epochs a second",
     1.0: "1 epoch a second",
@@ -53,14 +53,13 @@ def controls(store: Store, run: Run) -> None:
 
 
 def _pace(run: Run, ask) -> None:  # type: ignore[no-untyped-def]
-    paces = dict(PACES)
-    if run.pace not in paces:
-        paces[run.pace] = f"{run.pace:g} epochs a second"
+    pace = run.pace or 0.0
+    paces = {**PACES, pace: PACES.get(pace, f"{pace:g} epochs a second")}
     key, last, asked = (f"{what}-{run.id}" for what in ("pace", "last-pace", "asked-pace"))
-    if key not in st.session_state or st.session_state.get(last) != run.pace:
+    if key not in st.session_state or st.session_state.get(last) != pace:
         for name in (key, last, asked):  # at first, and when it was set elsewhere
-            st.session_state[name] = run.pace
-    chosen = st.selectbox("Pace", list(paces), format_func=lambda pace: paces[pace], key=key, width=200)
+            st.session_state[name] = pace
+    chosen = st.selectbox("Pace", list(paces), format_func=lambda choice: paces[choice], key=key, width=200)
     if chosen != st.session_state[asked]:
         st.session_state[asked] = chosen
         ask("pace", epochs_per_second=chosen)

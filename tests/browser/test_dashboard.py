@@ -382,7 +382,8 @@ def test_on_a_phone_nothing_scrolls_sideways_and_every_control_can_be_reached(vi
     expect(page.locator(HEATMAP)).to_have_count(4)
     too_wide = """() => [document.documentElement, ...document.querySelectorAll('[data-testid=stMain], canvas, svg')]
       .filter(part => part.scrollWidth > part.clientWidth + 1 && part.clientWidth
-                      || part.getBoundingClientRect().right > innerWidth + 1).map(part => part.outerHTML.slice(0, 200))"""
+                      || part.getBoundingClientRect().right > innerWidth + 1)
+      .map(part => part.outerHTML.slice(0, 200))"""
     assert page.evaluate(too_wide) == []
     for control in ("Resume", "Step", "Stop", "Prune now"):
         button(page, control).tap(trial=True)
