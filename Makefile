@@ -22,6 +22,6 @@ bench: install ## speed, printed as ratios beside their goals
 install: .venv/installed
 
 .venv/installed: requirements.txt requirements-dev.txt
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
