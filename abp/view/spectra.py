@@ -20,7 +20,7 @@ _FLOOR = 1e-4  # what a logarithmic axis shows of smaller values
 
 def spectra_view(store: Store, run: Run) -> None:
     """Everything the page shows of one run."""
-    found = _moments(store, run.id, run.prunings, run.status)
+    found = _moments(store, run)
     if len(found) < 2:
         st.info(
             "Singular values are recorded at the start, around each pruning and at the end; this run has not come to "
@@ -42,9 +42,13 @@ def spectra_view(store: Store, run: Run) -> None:
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _moments(_store: Store, run: int, prunings: int, status: str) -> list[Moment]:
-    """Moments of a run; `prunings` and `status` make them fresh when there is more to see."""
+def _cached_moments(_store: Store, path: str, run: int, prunings: int, status: str) -> list[Moment]:
+    """Moments of a run of the store at `path`; `prunings` and `status` make them fresh when there is more to see."""
     return moments(_store, _store.run(run))
+
+
+def _moments(store: Store, run: Run) -> list[Moment]:
+    return _cached_moments(store, str(store.path), run.id, run.prunings, run.status)
 
 
 def _chosen_moments(found: list[Moment]) -> tuple[Moment, Moment]:
@@ -94,7 +98,7 @@ def _rows(moment: Moment, curve: str) -> pd.DataFrame:
 
 def _end_of(store: Store, run: Run) -> pd.DataFrame:
     try:
-        return _rows(_moments(store, run.id, run.prunings, run.status)[-1], run.name)
+        return _rows(_moments(store, run)[-1], run.name)
     except (RunUnknown, IndexError):  # deleted meanwhile
         return pd.DataFrame(columns=["layer", "index", "value", "curve"])
 
