@@ -4,7 +4,7 @@ import streamlit as st
 
 from abp.view.demo import DEMO, DEMO_PACE
 from abp.view.page import page, store
-from abp.view.picture import pruning_picture
+from abp.view.picture import pruning_pictures
 
 with page("Start"):
     st.title("Which neurons does a network need?", anchor=False)
@@ -14,12 +14,16 @@ with page("Start"):
         "removes what is seldom used. Here you can watch it happen, remove parts yourself, and see what is lost: often "
         "very little."
     )
-    st.altair_chart(
-        pruning_picture(),
-        width="content",
-        alt="Three drawings of one network: it learns; some neurons hardly fire; without those it is smaller.",
+    with st.container(horizontal=True):
+        for number, picture in enumerate(pruning_pictures(), start=1):
+            st.altair_chart(
+                picture,
+                width="content",
+                alt=f"Drawing {number} of 3 of one network: it learns; some neurons hardly fire; they are removed.",
+            )
+    st.caption(
+        "A drawing: while a network learns, some neurons hardly ever fire (the weakest colour); they are removed."
     )
-    st.caption("A drawing: while a network learns, some neurons hardly ever fire (pale); they are removed (crosses).")
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Start a demo run", type="primary", icon=":material/play_arrow:"):
             number = store().add_run(DEMO, name="Demo: neurons that seldom fire", pace=DEMO_PACE)

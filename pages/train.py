@@ -15,12 +15,14 @@ def new_run() -> None:
     st.caption("Choose what it learns and how it is pruned; you will see every neuron as it trains.")
     source = run_from_link("from")
     initial = Experiment() if source is None else store().run(source).experiment
+    experiment = None
     with plain_errors():
         experiment = experiment_form(initial, key="new" if source is None else f"from-{source}")
-        with st.container(horizontal=True, vertical_alignment="center"):
-            pressed = st.button("Start training", type="primary", icon=":material/play_arrow:")
-            queued = st.toggle("Behind other runs", help="Waits in the queue instead of starting beside the others.")
-        if pressed:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=experiment is None)
+        queued = st.toggle("Behind other runs", help="Waits in the queue instead of starting beside the others.")
+    with plain_errors():
+        if pressed and experiment is not None:
             number = store().add_run(experiment, lane="queue" if queued else "hand")
             st.query_params.from_dict({"run": str(number)})
             st.rerun()

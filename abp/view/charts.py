@@ -104,7 +104,7 @@ def history(epochs: pd.DataFrame, prunings: pd.DataFrame, measure: str, last_epo
         "epoch:Q",
         title="epoch",
         scale=alt.Scale(domain=[0, step_above(last_epoch)], nice=False),
-        axis=alt.Axis(tickMinStep=1, grid=False),
+        axis=alt.Axis(tickMinStep=1, tickCount=5, grid=False),
     )
     kinds = alt.Scale(domain=["training", "validation"], range=[TRAINING, VALIDATION])
     dashes = alt.Scale(domain=["training", "validation"], range=[[1, 0], [5, 3]])
@@ -114,7 +114,7 @@ def history(epochs: pd.DataFrame, prunings: pd.DataFrame, measure: str, last_epo
         .encode(
             x=x,
             y=_accuracy_axis(lines[measure]) if measure == "accuracy" else _loss_axis(lines[measure]),
-            color=alt.Color("split:N", scale=kinds, title=None, legend=alt.Legend(orient="top")),
+            color=alt.Color("split:N", scale=kinds, title=None, legend=alt.Legend(orient="top", symbolType="stroke")),
             strokeDash=alt.StrokeDash("split:N", scale=dashes, title=None),
             tooltip=[
                 "split:N",
@@ -136,7 +136,7 @@ def sparsity(epochs: pd.DataFrame, prunings: pd.DataFrame, last_epoch: int) -> C
                 "position:Q",
                 title="epoch",
                 scale=alt.Scale(domain=[0, step_above(last_epoch)], nice=False),
-                axis=alt.Axis(tickMinStep=1, grid=False),
+                axis=alt.Axis(tickMinStep=1, tickCount=5, grid=False),
             ),
             y=alt.Y("sparsity:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5)),
             tooltip=[alt.Tooltip("position:Q", title="epoch"), alt.Tooltip("sparsity:Q", format=".1%")],

@@ -237,7 +237,7 @@ def _histories(now: Look) -> None:
     with right:
         chart_with_data(
             "Weights removed",
-            "Share of the weights between hidden layers that are gone for good.",
+            "Share of the hidden weights that are gone for good.",
             "Each step is one pruning. Removed weights stay at zero for the rest of the run.",
             [charts.sparsity(steps, rules, last)],
             lambda: now.prunings,

@@ -15,7 +15,7 @@ from abp.pruning.criteria import CRITERIA
 from abp.runs.records import ACTIVE, RESUMABLE
 from abp.view import charts, colours, live, tables
 from abp.view.demo import DEMO
-from abp.view.picture import pruning_picture
+from abp.view.picture import pruning_pictures
 
 HIDDEN = (300, 200, 100, 50)
 
@@ -297,12 +297,11 @@ def test_every_status_and_every_way_to_end_has_words():
 
 
 def test_the_first_pages_picture_draws_the_same_neurons_three_times_and_removes_the_pale_ones():
-    rows = [row for row in marks(pruning_picture()) if "state" in row]
-    stages = [[row for row in rows if 4.5 * stage <= row["x"] <= 4.5 * stage + 3] for stage in range(3)]
-    places = [{(row["x"] - 4.5 * stage, row["y"]) for row in stages[stage]} for stage in range(3)]
-    assert places[0] == places[1] == places[2]
-    pale = {(row["x"] - 4.5, row["y"]) for row in stages[1] if row["frequency"] < 0.1}
-    assert pale == {(row["x"] - 9, row["y"]) for row in stages[2] if row["state"] == "removed"} != set()
+    stages = [[row for row in marks(picture) if "state" in row] for picture in pruning_pictures()]
+    places = [{(row["x"], row["y"]) for row in stage} for stage in stages]
+    assert len(places) == 3 and places[0] == places[1] == places[2]
+    pale = {(row["x"], row["y"]) for row in stages[1] if row["frequency"] < 0.1}
+    assert pale == {(row["x"], row["y"]) for row in stages[2] if row["state"] == "removed"} != set()
 
 
 def test_the_demo_shows_the_method_that_gave_the_laboratory_its_name_on_data_that_need_no_network():

@@ -392,9 +392,9 @@ def test_every_chart_of_a_run_has_a_caption_and_words_for_those_who_cannot_see_i
     assert_described(page)
 
 
-def test_the_first_pages_picture_has_a_caption_and_words_for_those_who_cannot_see_it(store):
+def test_the_first_pages_pictures_have_a_caption_and_words_for_those_who_cannot_see_it(store):
     page = open_page("app.py")
-    assert len(charts_of(page)) == 1
+    assert len(charts_of(page)) == 3
     assert_described(page)
 
 
