@@ -20,6 +20,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from abp import Experiment, Trainer, load_dataset
+from abp.pruning.data import DataUnavailable
 from abp.runs import worker
 from abp.runs.store import Store
 from benchmarks.baselines import BATCH, SIZES, PlainLoop
@@ -34,6 +35,10 @@ def main() -> None:
     torch.manual_seed(0)
     print(f"{_processor()}, Python {platform.python_version()}, PyTorch {torch.__version__}, one thread\n")
     print(f"{'what':66s} {'measured':>10s} {'goal':>8s}")
+    try:
+        load_dataset("fashion-mnist")
+    except DataUnavailable as error:
+        sys.exit(f"benchmarks: {error}")
     training_steps()
     one_pruning()
     share_of_recording()

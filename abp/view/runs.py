@@ -1,5 +1,6 @@
 """The list of runs and what can be done with one of them."""
 
+import pandas as pd
 import streamlit as st
 
 from abp.runs.records import Run
@@ -92,9 +93,12 @@ def _actions(store: Store, run: Run) -> None:
         if run.status == "interrupted" and st.button("Resume", icon=":material/play_arrow:"):
             store.command(number, "resume")
             st.rerun()
+        # Bytes, not functions: Streamlit answers a click on a function's button with an error when the page has been
+        # drawn anew meanwhile, as it is after a renaming.
+        history = store.epochs(number) if run.epoch else pd.DataFrame()
         st.download_button(
             "History (CSV)",
-            lambda: store.epochs(number).to_csv(index=False).encode(),
+            history.to_csv(index=False).encode(),
             file_name=f"run-{number}-history.csv",
             mime="text/csv",
             icon=":material/download:",
@@ -103,7 +107,7 @@ def _actions(store: Store, run: Run) -> None:
         )
         st.download_button(
             "Weights (safetensors)",
-            lambda: store.weights(number, "final") or b"",
+            store.weights(number, "final") or b"",
             file_name=f"run-{number}.safetensors",
             mime="application/octet-stream",
             icon=":material/download:",
