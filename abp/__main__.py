@@ -12,6 +12,8 @@ from tqdm import tqdm
 from abp.home import HomeUnusable
 from abp.pruning.data import DataUnavailable
 from abp.pruning.experiment import Experiment, Setting, SettingError, parse_hidden, settings
+from abp.runs.baselines import final_layers
+from abp.runs.compact import NotTheSame, compact, to_onnx
 from abp.runs.database import StoreUnusable
 from abp.runs.records import Run
 from abp.runs.results import analysis, result, write_file
@@ -25,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.act(options)
-    except (SettingError, RunUnknown, StoreUnusable, HomeUnusable, DataUnavailable) as error:
+    except (SettingError, RunUnknown, StoreUnusable, HomeUnusable, DataUnavailable, NotTheSame) as error:
         return _complain(str(error))
     except OSError as error:
         return _complain(f"{error.filename or 'the output'} cannot be written: {error.strerror or error}")
@@ -52,15 +54,38 @@ def train(options: argparse.Namespace) -> int:
 
 
 def export(options: argparse.Namespace) -> int:
-    """``export``: the weights of a run as a safetensors file."""
-    _require_file("--weights", options.weights)
+    """``export``: the network of a run as safetensors or ONNX, whole or without its dead neurons."""
+    names = {"--weights": options.weights, "--onnx": options.onnx}
+    named = {option: name for option, name in names.items() if name is not None}
+    if not named and not options.compact:
+        return _complain("nothing to export: name a file with --weights or --onnx, or add --compact")
+    for option, name in named.items():
+        _require_file(option, name)
     store = Store()
     run = store.run(options.run)
-    weights = store.weights(run.id, "final")
-    if weights is None:
+    if not named:
+        named = {"--weights": f"run-{run.id}-compact.safetensors", "--onnx": f"run-{run.id}-compact.onnx"}
+    final = final_layers(store, run)
+    if final is None:
         return _complain(f"run {run.id} has no final weights: it is {run.status}")
-    write_file(Path(options.weights), weights)
-    print(f"Wrote the weights of run {run.id} to {options.weights}", file=sys.stderr)
+    what = "weights"
+    contents = {"--weights": store.weights(run.id, "final") or b""}
+    if options.compact:
+        compacted = compact(store, run)
+        assert compacted is not None  # there are final weights
+        contents = {"--weights": compacted.safetensors, "--onnx": compacted.onnx}
+        what = "compacted network"
+        print(
+            f"{'-'.join(map(str, run.experiment.sizes))} became {'-'.join(map(str, compacted.sizes))}; largest "
+            f"difference of any output on the test pictures: {compacted.difference:.2g} (ONNX: "
+            f"{compacted.onnx_difference:.2g})",
+            file=sys.stderr,
+        )
+    elif "--onnx" in named:
+        contents["--onnx"] = to_onnx(*final)
+    for option, name in named.items():
+        write_file(Path(name), contents[option])
+        print(f"Wrote the {what} of run {run.id} to {name}", file=sys.stderr)
     return 0
 
 
@@ -141,9 +166,16 @@ def _parser() -> argparse.ArgumentParser:
     analysing.add_argument("--json", metavar="PATH", default="-", help="where to write (default: - standard output)")
     analysing.set_defaults(act=analyse)
 
-    exporting = commands.add_parser("export", help="write the final weights of a run")
+    exporting = commands.add_parser("export", help="write the network of a run as safetensors or ONNX")
     exporting.add_argument("run", type=int, metavar="RUN", help="number of the run")
-    exporting.add_argument("--weights", required=True, metavar="FILE.safetensors", help="the file to write")
+    exporting.add_argument(
+        "--compact",
+        action="store_true",
+        help="leave the dead neurons out, and check that the outputs stay; without a file named, "
+        "run-RUN-compact.safetensors and run-RUN-compact.onnx in this folder",
+    )
+    exporting.add_argument("--weights", metavar="FILE.safetensors", help="write the weights there")
+    exporting.add_argument("--onnx", metavar="FILE.onnx", help="write the network there, for ONNX runtimes")
     exporting.set_defaults(act=export)
     return parser
 

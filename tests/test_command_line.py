@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnxruntime import InferenceSession
 from safetensors.numpy import load_file
 
 import abp.__main__
@@ -302,6 +303,40 @@ def test_exported_weights_have_the_names_and_shapes_of_the_design(train, run_abp
     assert all(tensor.dtype == np.float32 for tensor in tensors.values())
     assert os.listdir(tmp_path).count("weights.safetensors") == 1
     assert not list(tmp_path.glob(".*"))  # no half-written file
+
+
+def test_a_compacted_network_has_only_live_neurons_and_the_same_outputs(train, run_abp, tmp_path, monkeypatch):
+    number = train("--criterion", "activation-neuron")["run"]
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run_abp("export", number, "--compact")
+    assert status == 0 and "largest difference" in err
+    whole, small = tmp_path / "whole.safetensors", tmp_path / f"run-{number}-compact.safetensors"
+    assert run_abp("export", number, "--weights", whole)[0] == 0
+    whole, small = load_file(whole), load_file(small)
+    assert [len(small[f"hidden.{layer}.bias"]) for layer in range(2)] == [
+        int(whole[f"hidden.{layer}.weight"].any(axis=1).sum()) for layer in range(2)
+    ]
+    expected = outputs(whole, DIGITS.test_x.numpy())
+    np.testing.assert_allclose(outputs(small, DIGITS.test_x.numpy()), expected, atol=1e-4)
+    session = InferenceSession(str(tmp_path / f"run-{number}-compact.onnx"))
+    (found,) = session.run(None, {"pixels": DIGITS.test_x.numpy()})
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_whole_network_can_be_written_as_onnx(train, run_abp, tmp_path):
+    number = train()["run"]
+    assert run_abp("export", number, "--onnx", tmp_path / "n.onnx", "--weights", tmp_path / "n.safetensors")[0] == 0
+    expected = outputs(load_file(tmp_path / "n.safetensors"), DIGITS.test_x.numpy())
+    (found,) = InferenceSession(str(tmp_path / "n.onnx")).run(None, {"pixels": DIGITS.test_x.numpy()})
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def outputs(tensors: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Logits by NumPy alone, in float64."""
+    for layer in range(2):
+        weight, bias = tensors[f"hidden.{layer}.weight"], tensors[f"hidden.{layer}.bias"]
+        x = np.maximum(x @ weight.astype(np.float64).T + bias, 0)
+    return x @ tensors["output.weight"].T + tensors["output.bias"]
 
 
 def test_a_run_without_final_weights_cannot_be_exported(run_abp, tmp_path):

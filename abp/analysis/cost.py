@@ -53,3 +53,19 @@ def cost(sizes: Sequence[int], masks: Sequence[Tensor]) -> Cost:
         bytes_masked=(total(masks) + 7) // 8 + 4 * (kept(masks) + output + biases),
         bytes_compacted=4 * (compact_weights + biases),
     )
+
+
+def low_rank_cost(sizes: Sequence[int], ranks: Sequence[int], *, centred: bool = False) -> tuple[int, int]:
+    """Parameters, and FLOPs of the hidden layers (2 x multiply-adds), of a network reduced to `ranks`.
+
+    A hidden layer ``m x n`` of rank r is two factors, r (m + n) weights, where that is less than m n. `centred` adds
+    the mean that PCA adds back: one more weight for each neuron, times the sum of the inputs.
+
+    >>> low_rank_cost([784, 300, 10], [10], centred=False)
+    (14150, 21680)
+    """
+    weights = 0
+    for inputs, neurons, rank in zip(sizes[:-2], sizes[1:-1], ranks, strict=True):
+        factors = rank * (inputs + neurons) + centred * neurons
+        weights += min(factors, inputs * neurons)
+    return weights + sizes[-2] * sizes[-1] + sum(sizes[1:]), 2 * weights

@@ -1,84 +1,128 @@
 """Low-rank baselines: what a dense layer loses when it is reduced to so few dimensions by PCA or by truncated SVD."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from torch import Tensor
+
+from abp.analysis.spectra import rank, singular_values
+from abp.pruning.evaluation import evaluate
 
 METHODS: dict[str, str] = {"pca": "PCA", "svd": "SVD"}
 """Name and title of each way to reduce a layer."""
 
 
-def reduce_by_pca(weight: Tensor, components: int) -> Tensor:
-    """A layer's weights after principal component analysis, as in the published study.
+@dataclass(frozen=True)
+class Decomposition:
+    """A layer's weights taken apart once, to be put together at any rank.
+
+    Attributes
+    ----------
+    left, right
+        float64 ``[neurons, k]`` and ``[k, inputs]``, k = min(neurons, inputs): the strongest direction first.
+    mean
+        float64 ``[neurons, 1]``, added back at every rank.
+    """
+
+    left: NDArray[np.float64]
+    right: NDArray[np.float64]
+    mean: NDArray[np.float64]
+
+    def at(self, rank: int) -> Tensor:
+        """The layer's weights of so many directions, float32 ``[neurons, inputs]``; more than there are means all."""
+        kept = max(0, min(rank, self.left.shape[1]))
+        return torch.from_numpy(self.left[:, :kept] @ self.right[:kept] + self.mean).float()
+
+    @property
+    def explained(self) -> NDArray[np.float64]:
+        """Share that the first 1, 2, ... directions explain, float64 ``[k]``, rising to 1: of PCA's, of the variance.
+
+        Ones where there is nothing to explain.
+        """
+        parts = np.square(self.right).sum(axis=1) * np.square(self.left).sum(axis=0)
+        total = parts.sum()
+        return np.cumsum(parts) / total if total else np.ones_like(parts)
+
+
+def by_pca(weight: Tensor) -> Decomposition:
+    """Take a layer ``[neurons, inputs]`` apart by principal component analysis, as in the published study.
 
     scikit-learn's PCA is fitted on the kernel ``[inputs, neurons]``, so inputs are the samples; its mean is taken off
-    before and added back after, so the result has rank `components` + 1 at most. In float64, by the full solver: the
+    before and added back after, so r components have rank r + 1 at most. In float64, by the full solver: the
     randomised one, which scikit-learn would choose at such sizes, gives another result at each fit.
-
-    Parameters
-    ----------
-    weight
-        float32 ``[neurons, inputs]``.
-    components
-        How many are kept; more than there are means all.
-
-    Returns
-    -------
-    torch.Tensor
-        float32 ``[neurons, inputs]``.
     """
-    kernel = weight.detach().double().numpy().T  # [inputs, neurons]
-    components = min(components, *kernel.shape)
-    if components <= 0:
-        return torch.from_numpy(np.tile(kernel.mean(axis=0), (len(kernel), 1)).T.copy()).float()
-    pca = PCA(n_components=components, svd_solver="full")
-    reduced = pca.inverse_transform(pca.fit_transform(kernel))
-    return torch.from_numpy(np.ascontiguousarray(reduced.T)).float()
+    kernel = weight.detach().double().numpy().T
+    with np.errstate(divide="ignore", invalid="ignore"):  # shares of no variance at all, where a layer has collapsed
+        pca = PCA(svd_solver="full").fit(kernel)
+    return Decomposition(pca.components_.T, pca.transform(kernel).T, pca.mean_[:, None])
 
 
-def reduce_by_svd(weight: Tensor, rank: int) -> Tensor:
-    """A layer's weights after truncated singular value decomposition, without centring.
+def by_svd(weight: Tensor) -> Decomposition:
+    """Take a layer ``[neurons, inputs]`` apart by singular value decomposition, without centring.
 
-    The best approximation of this rank in Frobenius norm (Eckart & Young 1936).
+    At each rank the best approximation in Frobenius norm (Eckart & Young 1936).
 
-    Parameters
-    ----------
-    weight
-        float32 ``[neurons, inputs]``.
-    rank
-        Singular values kept; more than there are means all.
-
-    Examples
-    --------
-    >>> reduce_by_svd(torch.diag(torch.tensor([3.0, 1.0])), 1).tolist()
+    >>> by_svd(torch.diag(torch.tensor([3.0, 1.0]))).at(1).tolist()
     [[3.0, 0.0], [0.0, 0.0]]
     """
     left, values, right = np.linalg.svd(weight.detach().double().numpy(), full_matrices=False)
-    kept = max(0, min(rank, len(values)))
-    return torch.from_numpy((left[:, :kept] * values[:kept]) @ right[:kept]).float()
+    return Decomposition(left * values, right, np.zeros((len(weight), 1)))
 
 
-REDUCTIONS: dict[str, Callable[[Tensor, int], Tensor]] = {"pca": reduce_by_pca, "svd": reduce_by_svd}
+def decompose(weight: Tensor, method: str) -> Decomposition:
+    """`by_pca` or `by_svd`, as `method` (``"pca"`` or ``"svd"``) says."""
+    return {"pca": by_pca, "svd": by_svd}[method](weight)
 
 
 def reduce_layers(weights: Sequence[Tensor], ranks: Sequence[int], method: str) -> list[Tensor]:
     """Hidden layers reduced to `ranks` by ``"pca"`` or ``"svd"``; the output layer, last of `weights`, stays."""
-    reduced = [REDUCTIONS[method](weight, rank) for weight, rank in zip(weights[:-1], ranks, strict=True)]
+    reduced = [decompose(weight, method).at(rank) for weight, rank in zip(weights[:-1], ranks, strict=True)]
     return [*reduced, weights[-1]]
 
 
-def explained_variance(weight: Tensor) -> np.ndarray:
-    """Share of the variance of a layer's kernel ``[inputs, neurons]`` that the first 1, 2, ... components explain.
+def numerical_ranks(weights: Sequence[Tensor]) -> tuple[int, ...]:
+    """Numerical rank of each matrix ``[m, n]``."""
+    return tuple(rank(singular_values(weight), (weight.shape[0], weight.shape[1])) for weight in weights)
 
-    float64 ``[min(inputs, neurons)]``, rising to 1; ones for a kernel whose rows are all the same.
+
+class Reducible:
+    """A trained network whose hidden layers can be reduced to any ranks and tested at once.
+
+    Parameters
+    ----------
+    weights, biases
+        Of every layer, the output layer last: ``[out, in]``, ``[out]``.
+    x, y
+        Test samples: float32 ``[samples, inputs]``, int64 ``[samples]``.
     """
-    kernel = weight.detach().double().numpy().T
-    variances = np.square(np.linalg.svd(kernel - kernel.mean(axis=0), compute_uv=False))
-    total = variances.sum()
-    return np.cumsum(variances) / total if total else np.ones_like(variances)
+
+    def __init__(self, weights: Sequence[Tensor], biases: Sequence[Tensor], x: Tensor, y: Tensor) -> None:
+        self.weights, self.biases, self.x, self.y = list(weights), list(biases), x, y
+
+    @property
+    def full_ranks(self) -> tuple[int, ...]:
+        """The highest rank each hidden layer can have."""
+        return tuple(min(weight.shape) for weight in self.weights[:-1])
+
+    @cached_property
+    def decompositions(self) -> dict[str, list[Decomposition]]:
+        """Every hidden layer taken apart by each method."""
+        return {method: [decompose(weight, method) for weight in self.weights[:-1]] for method in METHODS}
+
+    def reduced(self, method: str, ranks: Sequence[int]) -> list[Tensor]:
+        """Weights of every layer, the hidden ones reduced; a layer at its full rank stays as it is, to the bit."""
+        parts = zip(self.weights, self.decompositions[method], ranks, self.full_ranks, strict=False)
+        hidden = [weight if rank >= full else part.at(rank) for weight, part, rank, full in parts]
+        return [*hidden, self.weights[-1]]
+
+    def accuracy(self, method: str, ranks: Sequence[int]) -> float:
+        """Test accuracy, 0 to 1, at these ranks."""
+        return evaluate(self.reduced(method, ranks), self.biases, self.x, self.y).accuracy
 
 
 def worthwhile_rank(neurons: int, inputs: int) -> int:

@@ -10,7 +10,7 @@ import torch
 
 from abp.pruning.download import DataUnavailable, Progress, obtain
 
-__all__ = ["DATASETS", "DataUnavailable", "Dataset", "DatasetRecord", "Progress", "load_dataset"]
+__all__ = ["DATASETS", "DataUnavailable", "Dataset", "DatasetRecord", "Progress", "load_dataset", "load_test_set"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,7 @@ class Dataset:
     class_names: tuple[str, ...]
 
 
-# train x [samples, inputs], train y [samples], test x, test y; the validation samples are still in train
-_Arrays = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+_Samples = tuple[torch.Tensor, torch.Tensor]  # x [samples, inputs], y [samples]
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ class DatasetRecord:
     train_samples, valid_samples, test_samples : int
         Size of each split.
     load : callable
-        ``load(name, progress)`` returns x and y of the training samples, the validation samples first among
-        them, then x and y of the test samples. Use `load_dataset` instead.
+        ``load(name, part, progress)`` returns x and y of the ``"train"`` samples, the validation samples first among
+        them, or of the ``"test"`` samples. Use `load_dataset` or `load_test_set` instead.
     """
 
     title: str
@@ -71,7 +70,7 @@ class DatasetRecord:
     train_samples: int
     valid_samples: int
     test_samples: int
-    load: Callable[[str, Progress], _Arrays]
+    load: Callable[[str, str, Progress], _Samples]
 
 
 def load_dataset(name: str, *, progress: Progress = None) -> Dataset:
@@ -102,10 +101,9 @@ def load_dataset(name: str, *, progress: Progress = None) -> Dataset:
     >>> load_dataset("digits").train_x.shape
     torch.Size([1294, 64])
     """
-    if name not in DATASETS:
-        raise ValueError(f"There is no data set {name!r}. Choose one of: {', '.join(DATASETS)}.")
-    record = DATASETS[name]
-    train_x, train_y, test_x, test_y = record.load(name, progress)
+    record = _record(name)
+    train_x, train_y = record.load(name, "train", progress)
+    test_x, test_y = record.load(name, "test", progress)
     valid = len(train_x) // 10
     return Dataset(
         name=name,
@@ -120,30 +118,40 @@ def load_dataset(name: str, *, progress: Progress = None) -> Dataset:
     )
 
 
-def _load_digits(name: str, progress: Progress) -> _Arrays:
+def load_test_set(name: str, *, progress: Progress = None) -> _Samples:
+    """The test samples alone, x and y as in `Dataset`: all that looking at a trained network takes.
+
+    Raises what `load_dataset` raises.
+
+    >>> x, y = load_test_set("digits")
+    >>> x.shape, y.shape
+    (torch.Size([360, 64]), torch.Size([360]))
+    """
+    return _record(name).load(name, "test", progress)
+
+
+def _record(name: str) -> DatasetRecord:
+    if name not in DATASETS:
+        raise ValueError(f"There is no data set {name!r}. Choose one of: {', '.join(DATASETS)}.")
+    return DATASETS[name]
+
+
+def _load_digits(name: str, part: str, progress: Progress) -> _Samples:
     # Imported here: scikit-learn costs a second and 100 MB that the other data sets need not pay.
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
     pixels, labels = load_digits(return_X_y=True)  # [1797, 64] in 0..16, [1797]
     train_x, test_x, train_y, test_y = train_test_split(pixels, labels, test_size=360, stratify=labels, random_state=0)
-    return _inputs(train_x, 16), _labels(train_y), _inputs(test_x, 16), _labels(test_y)
+    x, y = (train_x, train_y) if part == "train" else (test_x, test_y)
+    return _inputs(x, 16), _labels(y)
 
 
-def _load_idx(name: str, progress: Progress) -> _Arrays:
-    def inputs(file: str) -> torch.Tensor:
-        pictures = obtain(name, file, dimensions=3, progress=progress)  # [samples, rows, columns] in 0..255
-        return _inputs(pictures.reshape(len(pictures), -1), 255)
-
-    def labels(file: str) -> torch.Tensor:
-        return _labels(obtain(name, file, dimensions=1, progress=progress))
-
-    return (
-        inputs("train-images-idx3-ubyte"),
-        labels("train-labels-idx1-ubyte"),
-        inputs("t10k-images-idx3-ubyte"),
-        labels("t10k-labels-idx1-ubyte"),
-    )
+def _load_idx(name: str, part: str, progress: Progress) -> _Samples:
+    stem = {"train": "train", "test": "t10k"}[part]
+    pictures = obtain(name, f"{stem}-images-idx3-ubyte", dimensions=3, progress=progress)  # [samples, rows, columns]
+    labels = obtain(name, f"{stem}-labels-idx1-ubyte", dimensions=1, progress=progress)
+    return _inputs(pictures.reshape(len(pictures), -1), 255), _labels(labels)
 
 
 def _inputs(pixels: np.ndarray, brightest: int) -> torch.Tensor:

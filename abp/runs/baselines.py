@@ -1,21 +1,68 @@
 """Baselines: what PCA or SVD of the same ranks would have made of the dense network of the same settings and seed."""
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 from safetensors.torch import load
 from torch import Tensor
 
-from abp.analysis.low_rank import METHODS, reduce_layers
-from abp.analysis.spectra import rank, singular_values
-from abp.pruning.data import load_dataset
+from abp.analysis.cost import cost, low_rank_cost
+from abp.analysis.low_rank import METHODS, Reducible, numerical_ranks
+from abp.pruning.data import load_test_set
 from abp.pruning.evaluation import evaluate
 from abp.pruning.experiment import Experiment
+from abp.pruning.masks import full_masks, unpack
 from abp.runs.records import Run
 from abp.runs.store import Store
 
 _PRUNING = ("criterion", "amount", "prunings", "share_ratio", "start_accuracy", "stalled", "reset_counts")
 """Settings that a dense run has no use for."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One network of the comparison.
+
+    Attributes
+    ----------
+    method
+        ``"dense"``, ``"pruned"``, or a key of `abp.analysis.low_rank.METHODS`.
+    ranks
+        Numerical rank of every hidden layer; PCA's is one higher than its components, since it adds the mean back.
+    test_accuracy
+        0 to 1, without any further training.
+    parameters, flops
+        Weights and biases that it needs, and 2 x multiply-adds of its hidden layers per picture.
+    """
+
+    method: str
+    ranks: tuple[int, ...]
+    test_accuracy: float
+    parameters: int
+    flops: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A run beside its dense twin, and what PCA and SVD make of the twin at the run's ranks.
+
+    Attributes
+    ----------
+    baselines
+        Those that can be had, in the order dense, pruned, pca, svd.
+    reducible
+        The dense network, to be reduced to any other ranks; None without one.
+    ranks
+        Numerical rank of each of the run's hidden layers.
+    dense
+        Number of the dense run; None without one.
+    """
+
+    baselines: list[Baseline]
+    reducible: Reducible | None
+    ranks: tuple[int, ...]
+    dense: int | None
 
 
 def dense_settings(experiment: Experiment) -> Experiment:
@@ -24,41 +71,76 @@ def dense_settings(experiment: Experiment) -> Experiment:
     return dataclasses.replace(experiment, **{**plain, "criterion": "none", "start_accuracy": 0.0})
 
 
+def is_dense(run: Run) -> bool:
+    """Whether nothing was or will be removed from a run."""
+    return run.experiment.scheduled_prunings == 0 and not run.pruned_by_hand and run.sparsity == 0
+
+
 def dense_twin(store: Store, run: Run) -> Run | None:
-    """The finished dense run of the same settings and seed, never one pruned by hand; None if there is none."""
+    """The dense run of the same settings and seed, never one pruned by hand; a finished one if there is any.
+
+    Of runs that still go on, the oldest; None if there are neither.
+    """
     wanted = dense_settings(run.experiment)
+    going_on = None
     for other in store.runs():
-        dense = other.experiment.scheduled_prunings == 0 and not other.pruned_by_hand
-        if other.status == "finished" and dense and dense_settings(other.experiment) == wanted:
+        if not is_dense(other) or dense_settings(other.experiment) != wanted:
+            continue
+        if other.status == "finished":
             return other
-    return None
+        if other.active:
+            going_on = other
+    return going_on
+
+
+def compare(store: Store, run: Run) -> Comparison | None:
+    """The comparison of an ended run, or None if its final weights are not recorded.
+
+    Every hidden layer of the dense twin is reduced to the numerical rank of the run's layer. A dense run is its own
+    twin and is not listed as pruned.
+
+    Raises
+    ------
+    abp.pruning.data.DataUnavailable
+        If the test pictures cannot be had.
+    """
+    final = final_layers(store, run)
+    if final is None:
+        return None
+    sizes, ranks = run.experiment.sizes, numerical_ranks(final[0][:-1])
+    x, y = load_test_set(run.experiment.dataset)
+
+    def plain(method: str, layers: tuple[list[Tensor], list[Tensor]], masks: list[Tensor]) -> Baseline:
+        spent = cost(sizes, masks)
+        accuracy = evaluate(*layers, x, y).accuracy
+        return Baseline(method, numerical_ranks(layers[0][:-1]), accuracy, spent.parameters, spent.flops)
+
+    twin = run if is_dense(run) else dense_twin(store, run)
+    dense = final_layers(store, twin) if twin else None
+    baselines = [] if dense is None else [plain("dense", dense, full_masks(sizes))]
+    if twin is not run:
+        baselines.append(plain("pruned", final, final_masks(store, run)))
+    if dense is None or twin is None:
+        return Comparison(baselines, None, ranks, None)
+    reducible = Reducible(*dense, x, y)
+    for method in METHODS:
+        weights = reducible.reduced(method, ranks)
+        parameters, flops = low_rank_cost(sizes, ranks, centred=method == "pca")
+        accuracy = evaluate(weights, dense[1], x, y).accuracy
+        baselines.append(Baseline(method, numerical_ranks(weights[:-1]), accuracy, parameters, flops))
+    return Comparison(baselines, reducible, ranks, twin.id)
 
 
 def baseline_accuracies(store: Store, run: Run) -> dict[str, float | None]:
     """Test accuracies of ``dense``, ``pruned``, ``pca``, ``svd``; None without a dense twin or final weights.
 
-    Every hidden layer of the dense twin is reduced to the numerical rank of the pruned run's layer.
+    Of a dense run, which is its own twin at full rank, all four are its own.
     """
-    names: list[str] = ["dense", "pruned", *METHODS]
-    accuracies: dict[str, float | None] = dict.fromkeys(names)
-    pruned = final_layers(store, run)
-    if pruned is None:
-        return accuracies
-    data = load_dataset(run.experiment.dataset)
-
-    def accuracy(weights: list[Tensor], biases: list[Tensor]) -> float:
-        return evaluate(weights, biases, data.test_x, data.test_y).accuracy
-
-    accuracies["pruned"] = accuracy(*pruned)
-    twin = dense_twin(store, run)
-    dense = final_layers(store, twin) if twin else None
-    if dense is None:
-        return accuracies
-    accuracies["dense"] = accuracy(*dense)
-    ranks = [rank(singular_values(weight), (weight.shape[0], weight.shape[1])) for weight in pruned[0][:-1]]
-    for method in METHODS:
-        accuracies[method] = accuracy(reduce_layers(dense[0], ranks, method), dense[1])
-    return accuracies
+    found = compare(store, run)
+    accuracies = {baseline.method: baseline.test_accuracy for baseline in found.baselines} if found else {}
+    if is_dense(run) and accuracies:
+        accuracies["pruned"] = accuracies["dense"]
+    return {name: accuracies.get(name) for name in ("dense", "pruned", *METHODS)}
 
 
 def final_layers(store: Store, run: Run) -> tuple[list[Tensor], list[Tensor]] | None:
@@ -69,3 +151,9 @@ def final_layers(store: Store, run: Run) -> tuple[list[Tensor], list[Tensor]] | 
     tensors = load(recorded)
     layers = [f"hidden.{index}" for index in range(len(run.experiment.hidden))] + ["output"]
     return [tensors[f"{name}.weight"] for name in layers], [tensors[f"{name}.bias"] for name in layers]
+
+
+def final_masks(store: Store, run: Run) -> list[Tensor]:
+    """Masks of the hidden layers after the last pruning, bool ``[out, in]``; True = kept."""
+    packed = store.masks(run.id, run.prunings)
+    return unpack(packed, run.experiment.sizes) if packed else full_masks(run.experiment.sizes)

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner_utils.exceptions import RerunException, StopException
 
 from abp.home import HomeUnusable
+from abp.pruning.data import DataUnavailable
 from abp.pruning.experiment import SettingError
 from abp.runs.database import StoreUnusable
 from abp.runs.engine import Engine
@@ -24,6 +25,7 @@ MENU = {
     ],
     "Understand": [
         ("pages/spectra.py", "Spectra", ":material/show_chart:"),
+        ("pages/low_rank.py", "Low rank", ":material/compress:"),
     ],
 }
 """Sections of the menu: file, title and icon of each page. A page that is not built yet is not here."""
@@ -70,6 +72,8 @@ def plain_errors() -> Iterator[None]:
         yield
     except (StoreUnusable, HomeUnusable) as error:
         st.error(str(error), icon=":material/database_off:")
+    except DataUnavailable as error:
+        st.error(str(error), icon=":material/cloud_off:")
     except RunUnknown as error:
         st.warning(str(error), icon=":material/search_off:")
         st.page_link("pages/runs.py", label="See all runs", icon=":material/list_alt:")

@@ -2,7 +2,7 @@
 
 import torch
 
-from abp.analysis.cost import Cost, cost
+from abp.analysis.cost import Cost, cost, low_rank_cost
 
 
 def test_a_dense_net_counted_by_hand():
@@ -25,3 +25,10 @@ def test_a_net_that_lost_a_neuron_and_a_weight_counted_by_hand():
         bytes_masked=3 + 4 * 30,
         bytes_compacted=4 * (8 + 4 + 10 + 9),
     )
+
+
+def test_a_low_rank_net_counted_by_hand():
+    # 6-5-4-3: rank 2 takes 2 (6 + 5) = 22 of 30 weights; rank 3 would take 27 of 20, so that layer stays whole
+    assert low_rank_cost([6, 5, 4, 3], [2, 3]) == (22 + 20 + 12 + 12, 2 * 42)
+    assert low_rank_cost([6, 5, 4, 3], [2, 1], centred=True) == (22 + 5 + 9 + 4 + 12 + 12, 2 * 40)
+    assert low_rank_cost([6, 5, 4, 3], [0, 0]) == (24, 0)

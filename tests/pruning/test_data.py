@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn.datasets import load_digits
 
 from abp.pruning import download, idx
-from abp.pruning.data import DATASETS, Dataset, DataUnavailable, load_dataset
+from abp.pruning.data import DATASETS, Dataset, DataUnavailable, load_dataset, load_test_set
 
 ROOT = Path(download.__file__).parents[2]
 OFFICIAL = ("mnist", "fashion-mnist")
@@ -77,6 +77,11 @@ def test_names_and_sizes_are_known_before_loading(digits):
     assert record.title == "Handwritten digits (8 × 8)"
     assert (record.train_samples, record.valid_samples, record.test_samples) == (1294, 143, 360)
     assert (record.image_shape, record.class_names) == (digits.image_shape, digits.class_names)
+
+
+def test_the_test_set_alone_is_that_of_the_whole(digits):
+    x, y = load_test_set("digits")
+    assert torch.equal(x, digits.test_x) and torch.equal(y, digits.test_y)
 
 
 def test_an_unknown_name_is_refused_with_the_choices():

@@ -1,0 +1,44 @@
+"""Latency: how long networks take for a batch of pictures, measured side by side."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+_BLOCKS = 15
+_BLOCK_SECONDS = 0.01  # that a block of passes takes at least
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Median `seconds` of one pass, and the median of its blocks' `ratio` to the first network's."""
+
+    seconds: float
+    ratio: float
+
+
+def latencies(passes: Mapping[str, Callable[[], object]]) -> dict[str, Latency]:
+    """Measure passes in turn, block by block, so that what else the machine does meanwhile falls on all of them."""
+    repeats = {name: _repeats(run) for name, run in passes.items()}
+    times: dict[str, list[float]] = {name: [] for name in passes}
+    for _ in range(_BLOCKS):
+        for name, run in passes.items():
+            start = time.perf_counter()
+            for _ in range(repeats[name]):
+                run()
+            times[name].append((time.perf_counter() - start) / repeats[name])
+    first = next(iter(times.values()))
+    return {
+        name: Latency(statistics.median(spent), statistics.median(a / b for a, b in zip(spent, first, strict=True)))
+        for name, spent in times.items()
+    }
+
+
+def _repeats(run: Callable[[], object]) -> int:
+    """Passes that fill a block, after some to warm up."""
+    run()
+    start, done = time.perf_counter(), 0
+    while time.perf_counter() - start < _BLOCK_SECONDS:
+        run()
+        done += 1
+    return done

@@ -1,0 +1,14 @@
+"""Pruning beside PCA and SVD of the same ranks: ``/low_rank?run=<id>``."""
+
+import streamlit as st
+
+from abp.view.choose import choose_run
+from abp.view.low_rank import low_rank_view
+from abp.view.page import page, store
+
+with page("Low rank"):
+    st.title("Low rank", anchor=False)
+    st.caption("Pruning may leave a layer fewer directions. Would cutting a dense network's layers down do as well?")
+    run = choose_run()
+    if run is not None:
+        low_rank_view(store(), run)
