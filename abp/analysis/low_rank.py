@@ -7,6 +7,8 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
+from abp.pruning.rank_limit import nearest_of_rank
+
 METHODS: dict[str, str] = {"pca": "PCA", "svd": "SVD"}
 """Name and title of each way to reduce a layer."""
 
@@ -56,9 +58,7 @@ def reduce_by_svd(weight: Tensor, rank: int) -> Tensor:
     >>> reduce_by_svd(torch.diag(torch.tensor([3.0, 1.0])), 1).tolist()
     [[3.0, 0.0], [0.0, 0.0]]
     """
-    left, values, right = np.linalg.svd(weight.detach().double().numpy(), full_matrices=False)
-    kept = max(0, min(rank, len(values)))
-    return torch.from_numpy((left[:, :kept] * values[:kept]) @ right[:kept]).float()
+    return nearest_of_rank(weight, rank)
 
 
 REDUCTIONS: dict[str, Callable[[Tensor, int], Tensor]] = {"pca": reduce_by_pca, "svd": reduce_by_svd}

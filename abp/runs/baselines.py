@@ -14,7 +14,7 @@ from abp.pruning.experiment import Experiment
 from abp.runs.records import Run
 from abp.runs.store import Store
 
-_PRUNING = ("criterion", "amount", "prunings", "share_ratio", "start_accuracy", "stalled", "reset_counts")
+_PRUNING = ("criterion", "amount", "prunings", "share_ratio", "start_accuracy", "stalled", "reset_counts", "ranks")
 """Settings that a dense run has no use for."""
 
 
@@ -25,11 +25,15 @@ def dense_settings(experiment: Experiment) -> Experiment:
 
 
 def dense_twin(store: Store, run: Run) -> Run | None:
-    """The finished dense run of the same settings and seed, never one pruned by hand; None if there is none."""
+    """The finished dense run of the same settings and seed; None if there is none.
+
+    Never one that was pruned by hand, was held to low ranks or continues another run.
+    """
     wanted = dense_settings(run.experiment)
     for other in store.runs():
-        dense = other.experiment.scheduled_prunings == 0 and not other.pruned_by_hand
-        if other.status == "finished" and dense and dense_settings(other.experiment) == wanted:
+        settings = other.experiment
+        dense = not (settings.scheduled_prunings or settings.ranks or other.pruned_by_hand or other.parent is not None)
+        if other.status == "finished" and dense and dense_settings(settings) == wanted:
             return other
     return None
 

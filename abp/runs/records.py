@@ -50,6 +50,8 @@ class Run:
     train_accuracy: float | None
     valid_accuracy: float | None
     test_accuracy: float | None
+    parent: int | None
+    origin: str | None
 
     @cached_property
     def experiment(self) -> Experiment:

@@ -67,12 +67,11 @@ def pruning_rules(prunings: pd.DataFrame, batches: int) -> pd.DataFrame:
     )
 
 
-def sparsity_steps(prunings: pd.DataFrame, batches: int, until: float) -> pd.DataFrame:
-    """Sparsity from the start to epoch `until`, a row per change: columns ``position`` (epochs), ``sparsity``."""
+def sparsity_steps(prunings: pd.DataFrame, batches: int, until: float, start: float = 0.0) -> pd.DataFrame:
+    """Sparsity from `start` to that at epoch `until`, a row per change: columns ``position`` (epochs), ``sparsity``."""
     positions = pruning_rules(prunings, batches)["position"].tolist()
     values = prunings["sparsity"].tolist()
-    last = values[-1] if values else 0.0
-    return pd.DataFrame({"position": [0.0, *positions, until], "sparsity": [0.0, *values, last]})
+    return pd.DataFrame({"position": [0.0, *positions, until], "sparsity": [start, *values, [start, *values][-1]]})
 
 
 def runs(records: Sequence[Run]) -> pd.DataFrame:
