@@ -63,6 +63,11 @@ class Run:
         """Whether it still goes on, or will."""
         return self.status in ACTIVE
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether its final weights are recorded: it ended well, after a worker had begun it."""
+        return self.status in ("finished", "stopped") and self.started is not None
+
 
 @dataclass(frozen=True)
 class Frame:

@@ -245,6 +245,13 @@ class Store:
         with self._reading() as connection:
             return connection.execute(query).scalar()
 
+    def has_weights(self, run: int, moment: str) -> bool:
+        """Whether `weights` has something for this moment, without reading it."""
+        columns = schema.weights.c
+        query = select(func.count()).select_from(schema.weights).where(columns.run == run, columns.moment == moment)
+        with self._reading() as connection:
+            return bool(connection.execute(query).scalar())
+
     def start(self, run: int) -> tuple[bytes, bytes] | None:
         """Weights (safetensors) and packed masks that a run starts from, if it continues another one."""
         columns = schema.starts.c
