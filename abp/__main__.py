@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -11,9 +12,10 @@ from tqdm import tqdm
 
 from abp.home import HomeUnusable
 from abp.pruning.data import DataUnavailable
-from abp.pruning.experiment import Experiment, Setting, SettingError, parse_hidden, settings
+from abp.pruning.experiment import PARSED, Experiment, Setting, SettingError, settings
 from abp.runs.baselines import final_layers
 from abp.runs.compact import NotTheSame, compact, to_onnx
+from abp.runs.continuing import ORIGINS, continue_run
 from abp.runs.database import StoreUnusable
 from abp.runs.records import Run
 from abp.runs.results import analysis, result, write_file
@@ -39,16 +41,40 @@ def train(options: argparse.Namespace) -> int:
         _require_file("--json", options.json)
     experiment = Experiment(**{name: getattr(options, name) for name in settings()})
     store = Store()
-    number = store.add_run(experiment, name=options.name, lane="self")
-    print(f"Run {number}: {experiment.title}", file=sys.stderr)
+    return _train_here(store, store.add_run(experiment, name=options.name, lane="self"), options.json)
+
+
+def continue_(options: argparse.Namespace) -> int:
+    """``continue``: a run that starts from another one's recorded weights and masks."""
+    if options.json not in (None, "-"):
+        _require_file("--json", options.json)
+    store = Store()
+    number = continue_run(
+        store,
+        store.run(options.run),
+        options.how,
+        epochs=options.epochs,
+        ranks=options.ranks,
+        seed=options.seed,
+        learning_rate=options.learning_rate,
+        name=options.name,
+        lane="self",
+    )
+    return _train_here(store, number, options.json)
+
+
+def _train_here(store: Store, number: int, json_path: str | None) -> int:
+    """Train a run in this process and report it; the exit status."""
+    run = store.run(number)
+    print(f"Run {number}: {run.name}", file=sys.stderr)
     try:
-        _execute(store, number, experiment)
+        _execute(store, number, run.experiment)
     except KeyboardInterrupt:
         store.interrupt(number)
         print(f"\nInterrupted. Run {number} can be resumed from its last checkpoint in the dashboard.", file=sys.stderr)
         return 130
     run = store.run(number)
-    _write_json(options.json, result(store, run))
+    _write_json(json_path, result(store, run))
     print(_summary(run), file=sys.stderr)
     return 0 if run.status in ("finished", "stopped") else 1
 
@@ -161,6 +187,20 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--json", metavar="PATH", help="write the result there; - for standard output")
     training.set_defaults(act=train)
 
+    continuing = commands.add_parser("continue", help="train a run on, from its recorded weights and masks")
+    continuing.add_argument("run", type=int, metavar="RUN", help="number of the run to continue")
+    ways = ", ".join(f"{how} ({words})" for how, words in ORIGINS.items())
+    continuing.add_argument("--how", required=True, metavar="HOW", help=f"what to do with it: {ways}")
+    continuing.add_argument("--epochs", type=int, required=True, help="it trains exactly so many")
+    continuing.add_argument(
+        "--ranks", type=partial(_parsed, "ranks"), help="rank of each hidden layer, such as 20,10: for pca and svd"
+    )
+    continuing.add_argument("--seed", type=int, help="of the data order and of new random weights")
+    continuing.add_argument("--learning-rate", type=float, metavar="RATE", help="(default: as before)")
+    continuing.add_argument("--name", help="name of the new run (default: made from the old one's)")
+    continuing.add_argument("--json", metavar="PATH", help="write the result there; - for standard output")
+    continuing.set_defaults(act=continue_)
+
     analysing = commands.add_parser("analyse", help="singular values, ranks and norms of a run, and its baselines")
     analysing.add_argument("run", type=int, metavar="RUN", help="number of the run")
     analysing.add_argument("--json", metavar="PATH", default="-", help="where to write (default: - standard output)")
@@ -184,19 +224,19 @@ def _add_setting(parser: argparse.ArgumentParser, name: str, setting: Setting) -
     """An option for one field of `Experiment`, with its default; `Experiment` checks the value."""
     default = getattr(Experiment, name)
     option = f"--{name.replace('_', '-')}"
-    shown = ",".join(map(str, default)) if name == "hidden" else default
-    text = f"{setting.help} (default: {shown})".replace("%", "%%")
+    shown = ",".join(map(str, default)) if name in PARSED else default
+    text = f"{setting.help} (default: {'none' if shown == '' else shown})".replace("%", "%%")
     if isinstance(default, bool):
         parser.add_argument(option, action=argparse.BooleanOptionalAction, default=default, help=text)
         return
-    kind = _hidden if name == "hidden" else type(default)
+    kind = partial(_parsed, name) if name in PARSED else type(default)
     metavar = "{" + ",".join(setting.choices) + "}" if setting.choices else name.rsplit("_")[-1].upper()
     parser.add_argument(option, type=kind, default=default, metavar=metavar, help=text)
 
 
-def _hidden(text: str) -> tuple[int, ...]:
+def _parsed(name: str, text: str) -> tuple[int, ...]:
     try:
-        return parse_hidden(text)
+        return PARSED[name](text)
     except SettingError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -1,8 +1,9 @@
-"""Start a run, and watch one: ``/train`` and ``/train?run=<id>``."""
+"""Start a run, continue one, and watch one: ``/train``, ``/train?continue=<id>`` and ``/train?run=<id>``."""
 
 import streamlit as st
 
 from abp.pruning.experiment import Experiment
+from abp.view.continuing import continue_form
 from abp.view.controls import controls
 from abp.view.form import experiment_form
 from abp.view.live import STATUS, live_view
@@ -43,6 +44,8 @@ def watch(number: int) -> None:
         st.badge(word, icon=icon, color=colour)
         if run.pruned_by_hand:
             st.badge("Pruned by hand", icon=":material/content_cut:", color="violet")
+        if run.parent is not None:
+            st.badge(f"Run {run.parent}, {run.origin}", icon=":material/fast_forward:", color="gray")
     controls(store(), run)
     live_view(store(), run)
     with st.container(horizontal=True):
@@ -50,12 +53,29 @@ def watch(number: int) -> None:
         st.page_link(
             "pages/train.py", label="Rerun with changes", icon=":material/replay:", query_params={"from": str(number)}
         )
+        if run.has_weights:
+            st.page_link(
+                "pages/train.py",
+                label="Continue",
+                icon=":material/fast_forward:",
+                query_params={"continue": str(number)},
+            )
         st.page_link("pages/runs.py", label="All runs", icon=":material/list_alt:")
 
 
+def continue_run(number: int) -> None:
+    """The form of a run that continues another one."""
+    started = continue_form(store(), store().run(number))
+    if started is not None:
+        st.query_params.from_dict({"run": str(started)})
+        st.rerun()
+
+
 with page("Train"):
-    chosen = run_from_link()
-    if chosen is None:
-        new_run()
-    else:
+    chosen, continued = run_from_link(), run_from_link("continue")
+    if chosen is not None:
         watch(chosen)
+    elif continued is not None:
+        continue_run(continued)
+    else:
+        new_run()

@@ -175,14 +175,75 @@ def test_every_setting_has_an_option_that_reaches_the_run(train):
         "dataset": "digits", "hidden": [12, 7], "criterion": "random", "amount": 0.3, "prunings": 1, "seed": 9,
         "epochs": 2, "batch_size": 50, "learning_rate": 0.02, "optimiser": "sgd", "momentum": 0.5,
         "start_accuracy": 0.1, "stop_accuracy": 0.7, "share_ratio": 0.5, "early_stopping": 1.5, "patience": 4,
-        "stalled": "stop", "reset_counts": True, "threads": 1,
+        "stalled": "stop", "reset_counts": True, "ranks": [], "threads": 1,
     }  # fmt: skip
     assert changed.keys() == settings().keys()
     options: list[object] = []
     for name, value in changed.items():
         option = f"--{name.replace('_', '-')}"
-        options += [option] if value is True else [option, ",".join(map(str, value)) if name == "hidden" else value]
+        options += (
+            [option] if value is True else [option, ",".join(map(str, value)) if isinstance(value, list) else value]
+        )
     assert train(*options)["settings"] == changed
+
+
+def test_ranks_can_be_limited(train):
+    result = train("--criterion", "none", "--ranks", "7,3", "--epochs", 2)
+    assert result["settings"]["ranks"] == [7, 3]
+    assert [layer["rank"] for layer in result["layers"]] == [7, 3]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(("--ranks", "7,x"), "'7,x'"), (("--ranks", "7"), "2 numbers"), (("--ranks", "21,3"), "between 0 and 20")],
+)
+def test_rank_limits_that_cannot_be_are_refused_in_words(options, words, run_abp):
+    assert words in complaint(*run_abp("train", *FAST, "--criterion", "none", *options))
+
+
+# continue
+
+
+@pytest.mark.parametrize(
+    ("options", "origin"),
+    [
+        (("fine-tune",), "fine-tuned"),
+        (("rewind-2", "--learning-rate", 0.02), "rewound to before pruning 2"),
+        (("reinitialise", "--seed", 5), "new random weights under the mask"),
+        (("svd", "--ranks", "6,4"), "SVD of the same rank"),
+    ],
+)
+def test_a_run_is_continued_from_the_command_line(options, origin, train, run_abp):
+    parent = train("--criterion", "magnitude")
+    status, out, err = run_abp(
+        "continue", parent["run"], "--epochs", 2, "--name", "again", "--json", "-", "--how", *options
+    )
+    assert status == 0, err
+    child = json.loads(out)
+    assert (child["parent"], child["origin"], child["epochs"]) == (parent["run"], origin, 2)
+    assert (child["status"], child["stopped_by"]) == ("finished", "epochs")
+    assert child["sparsity"] == (0 if "svd" in options else parent["sparsity"])
+    assert child["settings"]["learning_rate"] == (0.02 if 0.02 in options else 0.1)
+    assert child["settings"]["seed"] == (5 if 5 in options else parent["seed"])
+    run = Store().run(child["run"])
+    assert (run.name, run.lane, run.parent) == ("again", "self", parent["run"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((1, "--how", "polish", "--epochs", 1), "'polish'"),
+        ((1, "--how", "svd", "--epochs", 1, "--ranks", "a"), "'a'"),
+        ((1, "--how", "fine-tune"), "--epochs"),
+        ((1, "--how", "fine-tune", "--epochs", 0), "epochs must be between"),
+        ((7, "--how", "fine-tune", "--epochs", 1), "no run 7"),
+        ((1, "--how", "fine-tune", "--epochs", 1, "--json", "no/such/folder"), "no folder"),
+    ],
+)
+def test_what_cannot_be_continued_is_refused_in_words(options, words, train, run_abp):
+    train("--criterion", "random", "--epochs", 1)
+    assert words in complaint(*run_abp("continue", *options))
+    assert len(Store().runs()) == 1
 
 
 def test_a_dash_writes_only_the_json_to_standard_output(home):

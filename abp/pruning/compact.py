@@ -81,6 +81,19 @@ def remove_weights(network: Network, masks: Sequence[Tensor]) -> None:
         biases[index][dead] = 0
 
 
+def zero_removed(network: Network, masks: Sequence[Tensor]) -> None:
+    """Zero what `masks` removed, and of neurons without inputs the bias and the outgoing weights too.
+
+    Unlike `remove_weights` it folds nothing, so whatever survives keeps its bits: for weights that are put under masks
+    that were made for others.
+    """
+    weights, biases = network.weights, network.biases
+    for index, (mask, live) in enumerate(zip(masks, live_neurons(masks), strict=True)):
+        weights[index].mul_(mask)
+        weights[index + 1][:, ~live] = 0
+        biases[index][~live] = 0
+
+
 def _places(alive: Sequence[Tensor], network: Network) -> list[tuple[Tensor, Tensor]]:
     """Rows and columns of the live part in every layer's weight."""
     inputs, outputs = network.weights[0].shape[1], network.weights[-1].shape[0]

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Self
@@ -113,8 +113,9 @@ class Experiment:
         0.80, "First pruning at", "Training accuracy at which the first pruning is due.", low=0, high=1, step=0.01
     )
     stop_accuracy: float = _setting(
-        0.98, "Stop at", "Training accuracy that ends the run once all prunings are done.", low=0, high=1, step=0.01
-    )
+        0.98, "Stop at", "Training accuracy that ends the run once all prunings are done; 1 never.", low=0, high=1,
+        step=0.01,
+    )  # fmt: skip
     share_ratio: float = _setting(
         0.8, "Share ratio", "Each pruning removes this many times what the one before removed.", low=0.01, high=1,
         step=0.05,
@@ -134,10 +135,18 @@ class Experiment:
     reset_counts: bool = _setting(
         False, "Reset counts", "Count activations afresh after each pruning instead of since the start."
     )
+    ranks: tuple[int, ...] = _setting(
+        (),
+        "Rank limits",
+        "Highest rank of each hidden layer, separated by commas; empty for no limit. Every 50 steps and at each "
+        "epoch's end a layer is replaced by the nearest one of that rank.",
+    )
     threads: int = _setting(1, "Threads", "CPU threads of this run.", low=1, high=64)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden) if isinstance(self.hidden, list) else self.hidden)
+        for name in ("hidden", "ranks"):  # JSON knows no tuples
+            value = getattr(self, name)
+            object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
         if self.start_accuracy > self.stop_accuracy:
@@ -146,6 +155,24 @@ class Experiment:
             )
         if self.momentum and self.optimiser != "sgd":
             raise SettingError(f"momentum belongs to the optimiser sgd; with {self.optimiser} it must be 0")
+        self._check_ranks()
+
+    def _check_ranks(self) -> None:
+        if not self.ranks:
+            return
+        if len(self.ranks) != len(self.hidden):
+            raise SettingError(
+                f"ranks must be empty or {len(self.hidden)} numbers, one per hidden layer, not {self.ranks}"
+            )
+        shapes = zip(self.hidden, self.sizes, strict=False)
+        for layer, (limit, shape) in enumerate(zip(self.ranks, shapes, strict=True), start=1):
+            if not 0 <= limit <= min(shape):
+                raise SettingError(f"ranks of hidden layer {layer} must be between 0 and {min(shape)}, not {limit}")
+        if self.scheduled_prunings:
+            raise SettingError(
+                f"ranks cannot be limited in a run that prunes (criterion {self.criterion}): removing weights would "
+                "raise them again; leave ranks empty or choose the criterion none"
+            )
 
     @property
     def sizes(self) -> list[int]:
@@ -206,6 +233,22 @@ def parse_hidden(text: str) -> tuple[int, ...]:
         raise SettingError(f"hidden must be whole numbers separated by commas, such as 300,200, not {text!r}") from None
 
 
+def parse_ranks(text: str) -> tuple[int, ...]:
+    """Rank limits from text such as ``20,10``; none from empty text.
+
+    >>> parse_ranks("20, 10"), parse_ranks("")
+    ((20, 10), ())
+    """
+    try:
+        return tuple(int(part) for part in text.split(",")) if text.strip() else ()
+    except ValueError:
+        raise SettingError(f"ranks must be whole numbers separated by commas, or empty, not {text!r}") from None
+
+
+PARSED: dict[str, Callable[[str], tuple[int, ...]]] = {"hidden": parse_hidden, "ranks": parse_ranks}
+"""Settings that people write as text: how each is read."""
+
+
 def _checked(field: dataclasses.Field, value: Any) -> Any:
     """The value in its field's type, or a SettingError."""
     setting: Setting = field.metadata["setting"]
@@ -215,6 +258,8 @@ def _checked(field: dataclasses.Field, value: Any) -> Any:
         return value
     if field.name == "hidden":
         return _checked_hidden(value, setting)
+    if field.name == "ranks":
+        return _checked_ranks(value)
     if isinstance(field.default, bool):
         if not isinstance(value, bool):
             raise SettingError(f"{field.name} must be true or false, not {value!r}")
@@ -236,3 +281,10 @@ def _checked_hidden(value: Any, setting: Setting) -> tuple[int, ...]:
     if not isinstance(value, tuple) or not 1 <= len(value) <= 8:
         raise SettingError(f"hidden must be 1 to 8 layers, such as 300,200,100,50, not {value!r}")
     return tuple(int(_checked_number("hidden", width, setting, whole=True)) for width in value)
+
+
+def _checked_ranks(value: Any) -> tuple[int, ...]:
+    whole = isinstance(value, tuple) and all(isinstance(r, Integral) and not isinstance(r, bool) for r in value)
+    if not whole:
+        raise SettingError(f"ranks must be whole numbers, one per hidden layer, such as 20,10, or empty, not {value!r}")
+    return tuple(int(rank) for rank in value)

@@ -100,7 +100,8 @@ class Schedule:
         stalled = self.early_stopping.fires(valid_loss)
         if self.remaining and train_accuracy >= self.thresholds[self.done]:
             return "prune"
-        if not self.remaining and train_accuracy >= self.experiment.stop_accuracy:
+        stop = self.experiment.stop_accuracy
+        if not self.remaining and stop < 1 and train_accuracy >= stop:
             return "stop-accuracy"
         if stalled and self.remaining and self.experiment.stalled == "prune":
             return "prune-stalled"

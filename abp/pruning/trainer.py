@@ -1,7 +1,7 @@
 """The trainer: trains one network, counts its activations, prunes it and keeps what was pruned at zero."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,14 +10,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from abp.pruning.activity import Activity
-from abp.pruning.compact import LiveNetwork, live_network, remove_weights
+from abp.pruning.compact import LiveNetwork, live_network, remove_weights, zero_removed
 from abp.pruning.criteria import CRITERIA, Statistics
 from abp.pruning.data import Dataset, load_dataset
 from abp.pruning.evaluation import Metrics, evaluate
 from abp.pruning.experiment import Experiment, SettingError
-from abp.pruning.masks import full_masks, kept, sparsity, total
+from abp.pruning.masks import cascade, full_masks, kept, sparsity, total
 from abp.pruning.network import Network
 from abp.pruning.randomness import generator
+from abp.pruning.rank_limit import EVERY, limit_ranks
 from abp.pruning.schedule import Schedule
 from abp.pruning.selection import select_neurons, select_weights
 from abp.pruning.step import TrainingStep
@@ -91,6 +92,16 @@ class Trainer:
         The settings.
     data
         Its data set, where it is loaded already.
+    tensors
+        Parameters to start from, as `Network.tensors` names them; by default new random ones of the seed.
+    masks
+        Masks to start from, bool ``[out, in]`` per hidden layer; by default nothing is removed. What they removed is
+        zeroed, with the biases and outgoing weights of neurons without inputs.
+
+    Raises
+    ------
+    ValueError
+        If the tensors or masks are of another network.
 
     Attributes
     ----------
@@ -122,12 +133,26 @@ class Trainer:
     0.25
     """
 
-    def __init__(self, experiment: Experiment, data: Dataset | None = None) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        data: Dataset | None = None,
+        *,
+        tensors: Mapping[str, Tensor] | None = None,
+        masks: Sequence[Tensor] | None = None,
+    ) -> None:
         torch.set_num_threads(experiment.threads)
         self.experiment = experiment
         self.data = data or load_dataset(experiment.dataset)
         self.network = Network(experiment.sizes, generator(experiment.seed, "weights"))
         self.masks = full_masks(experiment.sizes)
+        if tensors is not None:
+            self.network.load_tensors(tensors)
+        if masks is not None:
+            if [mask.shape for mask in masks] != [mask.shape for mask in self.masks]:
+                raise ValueError(f"the masks must have the shapes {[list(mask.shape) for mask in self.masks]}")
+            self.masks = cascade(masks)
+            zero_removed(self.network, self.masks)
         self.activity = Activity(experiment.hidden)
         self.schedule = Schedule(experiment)
         self.epoch = self.batch = self.prunings = 0
@@ -181,8 +206,11 @@ class Trainer:
         one_hot = functional.one_hot(y, self.experiment.sizes[-1]).float()
         outputs = torch.empty_like(one_hot)
         with torch.no_grad():
-            for batch in zip(x.split(size), one_hot.split(size), outputs.split(size), strict=True):
+            batches = zip(x.split(size), one_hot.split(size), outputs.split(size), strict=True)
+            for number, batch in enumerate(batches, start=self.batch + 1):
                 self._step(*batch)
+                if self.experiment.ranks and (number % EVERY == 0 or number == self.batches):
+                    limit_ranks(self._live.weights[:-1], self.experiment.ranks)
             self._live.write_back(self.network)
         self._note(outputs, y)
         self.batch = last
@@ -246,13 +274,16 @@ class Trainer:
         Raises
         ------
         SettingError
-            If the criterion is unknown or the amount is not between 0 and 1; nothing is changed then.
+            If the criterion is unknown, the amount is not between 0 and 1 or ranks are limited; nothing is changed
+            then.
         """
         removing = {name for name, entry in CRITERIA.items() if entry.scores}
         if not isinstance(criterion, str) or criterion not in removing:
             raise SettingError(f"criterion must be one of {', '.join(sorted(removing))}, not {criterion!r}")
         if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= 1:
             raise SettingError(f"amount must be between 0 and 1, not {amount!r}")
+        if self.experiment.ranks:
+            raise SettingError("a run of limited ranks cannot be pruned: removing weights would raise the ranks again")
         before = self.masks
         valid_before, test_before = self.evaluate("valid"), self.evaluate("test")
         self._require_finite(valid_before.loss)

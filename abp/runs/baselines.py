@@ -12,11 +12,12 @@ from abp.analysis.low_rank import METHODS, Reducible, numerical_ranks
 from abp.pruning.data import load_test_set
 from abp.pruning.evaluation import evaluate
 from abp.pruning.experiment import Experiment
-from abp.pruning.masks import full_masks, unpack
+from abp.pruning.masks import full_masks
+from abp.runs.moments import recorded_masks
 from abp.runs.records import Run
-from abp.runs.store import Store
+from abp.runs.store import RunUnknown, Store
 
-_PRUNING = ("criterion", "amount", "prunings", "share_ratio", "start_accuracy", "stalled", "reset_counts")
+_PRUNING = ("criterion", "amount", "prunings", "share_ratio", "start_accuracy", "stalled", "reset_counts", "ranks")
 """Settings that a dense run has no use for."""
 
 
@@ -72,16 +73,32 @@ def dense_settings(experiment: Experiment) -> Experiment:
 
 
 def is_dense(run: Run) -> bool:
-    """Whether nothing was or will be removed from a run."""
-    return run.experiment.scheduled_prunings == 0 and not run.pruned_by_hand and run.sparsity == 0
+    """Whether a run started afresh and nothing was or will be removed from it."""
+    settings = run.experiment
+    fresh = run.parent is None and not settings.ranks
+    return fresh and settings.scheduled_prunings == 0 and not run.pruned_by_hand
+
+
+def first_of_family(store: Store, run: Run) -> Run | None:
+    """The run that a run continues, however many runs lie between; None if one of them was deleted."""
+    try:
+        while run.parent is not None:
+            run = store.run(run.parent)
+    except RunUnknown:
+        return None
+    return run
 
 
 def dense_twin(store: Store, run: Run) -> Run | None:
     """The dense run of the same settings and seed, never one pruned by hand; a finished one if there is any.
 
-    Of runs that still go on, the oldest; None if there are neither.
+    Of runs that still go on, the oldest; None if there are neither. A run that continues another one is compared with
+    the dense twin of the run at the beginning of its family.
     """
-    wanted = dense_settings(run.experiment)
+    first = first_of_family(store, run)
+    if first is None:
+        return None
+    wanted = dense_settings(first.experiment)
     going_on = None
     for other in store.runs():
         if not is_dense(other) or dense_settings(other.experiment) != wanted:
@@ -119,7 +136,7 @@ def compare(store: Store, run: Run) -> Comparison | None:
     dense = final_layers(store, twin) if twin else None
     baselines = [] if dense is None else [plain("dense", dense, full_masks(sizes))]
     if twin is not run:
-        baselines.append(plain("pruned", final, final_masks(store, run)))
+        baselines.append(plain("pruned", final, recorded_masks(store, run, run.prunings)))
     if dense is None or twin is None:
         return Comparison(baselines, None, ranks, None)
     reducible = Reducible(*dense, x, y)
@@ -151,9 +168,3 @@ def final_layers(store: Store, run: Run) -> tuple[list[Tensor], list[Tensor]] | 
     tensors = load(recorded)
     layers = [f"hidden.{index}" for index in range(len(run.experiment.hidden))] + ["output"]
     return [tensors[f"{name}.weight"] for name in layers], [tensors[f"{name}.bias"] for name in layers]
-
-
-def final_masks(store: Store, run: Run) -> list[Tensor]:
-    """Masks of the hidden layers after the last pruning, bool ``[out, in]``; True = kept."""
-    packed = store.masks(run.id, run.prunings)
-    return unpack(packed, run.experiment.sizes) if packed else full_masks(run.experiment.sizes)

@@ -12,7 +12,8 @@ from torch import Tensor
 from abp.pruning.compact import live_network
 from abp.pruning.data import load_test_set
 from abp.pruning.network import Network, logits, parameter_names
-from abp.runs.baselines import final_layers, final_masks
+from abp.runs.baselines import final_layers
+from abp.runs.moments import recorded_masks
 from abp.runs.records import Run
 from abp.runs.store import Store
 
@@ -71,7 +72,7 @@ def compact(store: Store, run: Run) -> Compacted | None:
     network = Network(run.experiment.sizes)
     flat = [tensor for layer in zip(*final, strict=True) for tensor in layer]
     network.load_tensors(dict(zip(parameter_names(len(final[0])), flat, strict=True)))
-    live = live_network(network, final_masks(store, run))
+    live = live_network(network, recorded_masks(store, run, run.prunings))
     x, _ = load_test_set(run.experiment.dataset)
     with torch.no_grad():
         expected = logits(*final, x)

@@ -37,7 +37,7 @@ class Moment:
 def moments(store: Store, run: Run) -> list[Moment]:
     """All moments that the store has of a run, in order; none while it waits for its first worker."""
     sizes = run.experiment.sizes
-    masks = full_masks(sizes)
+    masks = recorded_masks(store, run, 0)
     found = []
     initial = store.weights(run.id, "initial")
     if initial is not None:
@@ -46,13 +46,18 @@ def moments(store: Store, run: Run) -> list[Moment]:
     recorded = store.spectra(run.id, sizes)
     for number, epoch, (before, after) in zip(prunings["number"], prunings["epoch"], recorded, strict=False):
         found.append(Moment(f"before {number}", int(epoch), before, masks))
-        packed = store.masks(run.id, int(number))
-        masks = unpack(packed, sizes) if packed else masks
+        masks = recorded_masks(store, run, int(number))
         found.append(Moment(f"after {number}", int(epoch), after, masks))
     final = store.weights(run.id, "final")
     if final is not None:
         found.append(Moment("end", run.epoch, _spectra(final, len(masks)), masks))
     return found
+
+
+def recorded_masks(store: Store, run: Run, number: int) -> list[Tensor]:
+    """Masks of a run after its pruning `number`, or at its start (0), bool ``[out, in]`` per hidden layer."""
+    packed = store.masks(run.id, number)
+    return unpack(packed, run.experiment.sizes) if packed else full_masks(run.experiment.sizes)
 
 
 def hidden_shapes(sizes: Sequence[int]) -> list[tuple[int, int]]:

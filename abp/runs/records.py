@@ -50,6 +50,8 @@ class Run:
     train_accuracy: float | None
     valid_accuracy: float | None
     test_accuracy: float | None
+    parent: int | None
+    origin: str | None
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -60,6 +62,11 @@ class Run:
     def active(self) -> bool:
         """Whether it still goes on, or will."""
         return self.status in ACTIVE
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether its final weights are recorded: it ended well, after a worker had begun it."""
+        return self.status in ("finished", "stopped") and self.started is not None
 
 
 @dataclass(frozen=True)

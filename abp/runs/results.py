@@ -10,8 +10,9 @@ import numpy as np
 from safetensors.torch import load
 
 from abp.analysis.spectra import nuclear_norm, rank, singular_values, summarise_all
-from abp.pruning.masks import full_masks, live_neurons, unpack
+from abp.pruning.masks import live_neurons
 from abp.runs.baselines import baseline_accuracies, final_layers
+from abp.runs.moments import recorded_masks
 from abp.runs.records import Run, unpack_counts
 from abp.runs.store import Store
 
@@ -24,6 +25,8 @@ def result(store: Store, run: Run) -> dict[str, Any]:
     settings = run.experiment
     return {
         "run": run.id,
+        "parent": run.parent,
+        "origin": run.origin,
         "status": run.status,
         "dataset": settings.dataset,
         "criterion": settings.criterion,
@@ -59,9 +62,7 @@ def _layers(store: Store, run: Run) -> list[dict[str, Any]]:
     final = store.weights(run.id, "final")
     if final is None:
         return []
-    tensors, sizes = load(final), run.experiment.sizes
-    packed = store.masks(run.id, run.prunings) if run.prunings else None
-    masks = unpack(packed, sizes) if packed else full_masks(sizes)
+    tensors, masks = load(final), recorded_masks(store, run, run.prunings)
     frequencies = activation_frequency(store, run)
     layers = []
     for index, (mask, live) in enumerate(zip(masks, live_neurons(masks), strict=True)):

@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 1
+VERSION = 2
 """Raise it with every change below: a database of another version is refused, never touched."""
 
 metadata = MetaData()
@@ -54,6 +54,9 @@ runs = Table(
     Column("train_accuracy", Float),
     Column("valid_accuracy", Float),
     Column("test_accuracy", Float),
+    # Of a run that continues another one: which, perhaps deleted since, and what was made of it, in words.
+    Column("parent", Integer),
+    Column("origin", String(60)),
     sqlite_autoincrement=True,  # the id of a deleted run, which links may hold, is not given to another
 )
 
@@ -137,6 +140,14 @@ weights = Table(
     _run(),
     Column("moment", String(20), primary_key=True),  # "initial", "before-1", ..., "final"
     Column("tensors", LargeBinary, nullable=False),  # safetensors
+)
+
+starts = Table(  # what a run that continues another one starts from
+    "starts",
+    metadata,
+    _run(),
+    Column("tensors", LargeBinary, nullable=False),  # safetensors
+    Column("masks", LargeBinary, nullable=False),  # masks.pack
 )
 
 checkpoints = Table(

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, and_, delete, func, insert, or_, select, upda
 from sqlalchemy.dialects import sqlite
 
 from abp.pruning.experiment import Experiment, SettingError
+from abp.pruning.masks import sparsity, unpack
 from abp.runs import schema
 from abp.runs.database import database_path, open_database, reading, writing
 from abp.runs.records import ACTIVE, RESUMABLE, Command, Frame, Run, unpack_counts, unpack_spectra
@@ -61,6 +62,9 @@ class Store:
         keep: str = "all",
         pace: float | None = None,
         held: bool = False,
+        parent: int | None = None,
+        origin: str | None = None,
+        start: tuple[bytes, bytes] | None = None,
     ) -> int:
         """Write a run as queued and return its number.
 
@@ -76,6 +80,9 @@ class Store:
             Epochs a second, or None for as fast as it goes.
         held
             Whether it starts paused.
+        parent, origin, start
+            Of a run that continues another one: that run's number, what was made of it in words, and the weights
+            (safetensors) and packed masks to start from; see `abp.runs.continuing`.
 
         Raises
         ------
@@ -92,9 +99,15 @@ class Store:
             "held": held,
             "created": time.time(),
             "scheduled_left": experiment.scheduled_prunings,
+            "parent": parent,
+            "origin": origin,
+            "sparsity": sparsity(unpack(start[1], experiment.sizes)) if start else 0.0,
         }
         with self._writing() as connection:
-            return _insert(connection, schema.runs, row)
+            number = _insert(connection, schema.runs, row)
+            if start:
+                _put(connection, schema.starts, {"run": number, "tensors": start[0], "masks": start[1]})
+            return number
 
     def rename(self, run: int, name: str) -> None:
         """Give a run another name, of 1 to 200 characters, or raise a SettingError."""
@@ -193,7 +206,13 @@ class Store:
         return [(unpack_spectra(row[0], sizes), unpack_spectra(row[1], sizes)) for row in rows]
 
     def masks(self, run: int, number: int) -> bytes | None:
-        """Masks after pruning `number` (1, 2, ...) as `abp.pruning.masks.pack` made them, or None."""
+        """Masks after pruning `number` (1, 2, ...) as `abp.pruning.masks.pack` made them, or None.
+
+        Number 0 is the start of a run that continues another one; other runs start with nothing removed.
+        """
+        if number == 0:
+            start = self.start(run)
+            return start and start[1]
         columns = schema.prunings.c
         query = select(columns.masks).where(columns.run == run, columns.number == number)
         with self._reading() as connection:
@@ -225,6 +244,20 @@ class Store:
         query = select(columns.tensors).where(columns.run == run, columns.moment == moment)
         with self._reading() as connection:
             return connection.execute(query).scalar()
+
+    def has_weights(self, run: int, moment: str) -> bool:
+        """Whether `weights` has something for this moment, without reading it."""
+        columns = schema.weights.c
+        query = select(func.count()).select_from(schema.weights).where(columns.run == run, columns.moment == moment)
+        with self._reading() as connection:
+            return bool(connection.execute(query).scalar())
+
+    def start(self, run: int) -> tuple[bytes, bytes] | None:
+        """Weights (safetensors) and packed masks that a run starts from, if it continues another one."""
+        columns = schema.starts.c
+        with self._reading() as connection:
+            row = connection.execute(select(columns.tensors, columns.masks).where(columns.run == run)).first()
+        return row and (row.tensors, row.masks)
 
     # What workers do
 
@@ -302,10 +335,10 @@ class Store:
             self._own(connection, run, owner, state)
             _settle(connection, command, epoch, batch, outcome)
 
-    def begin(self, run: int, owner: str, weights: bytes) -> None:
-        """Start a run's history afresh, with its initial weights."""
+    def begin(self, run: int, owner: str, weights: bytes, *, sparsity: float = 0.0) -> None:
+        """Start a run's history afresh, with its initial weights and their sparsity."""
         with self._writing() as connection:
-            nothing = {"epoch": 0, "prunings": 0, "pruned_by_hand": False, "sparsity": 0.0, "seconds": 0.0}
+            nothing = {"epoch": 0, "prunings": 0, "pruned_by_hand": False, "sparsity": sparsity, "seconds": 0.0}
             self._own(connection, run, owner, {**nothing, **dict.fromkeys(_ACCURACIES)})
             for table in (schema.epochs, schema.prunings, schema.frames, schema.checkpoints, schema.weights):
                 connection.execute(delete(table).where(table.c.run == run))

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from safetensors.torch import save
+from safetensors.torch import load, save
 
 from abp.analysis.spectra import singular_values
 from abp.home import HomeUnusable
@@ -22,7 +22,7 @@ from abp.pruning.checkpoint import CheckpointDamaged, restore_checkpoint, save_c
 from abp.pruning.data import Dataset, DataUnavailable, load_dataset
 from abp.pruning.download import Progress
 from abp.pruning.experiment import SettingError
-from abp.pruning.masks import live_weights, pack
+from abp.pruning.masks import live_weights, pack, unpack
 from abp.pruning.network import Network
 from abp.pruning.trainer import Diverged, Pruning, Trainer
 from abp.runs.database import StoreUnusable
@@ -125,14 +125,21 @@ class Session:
         """Load the data and build the trainer: from the checkpoint if there is one, else from the start."""
         self._set_status()
         data = self._load(download_progress)
-        self.trainer = Trainer(self.experiment, data)
+        self.trainer = self._new_trainer(data)
         checkpoint = self.store.go_back(self.run, self.owner)
         if checkpoint is None:
-            self.store.begin(self.run, self.owner, _tensors(self.trainer.network))
+            self.store.begin(self.run, self.owner, _tensors(self.trainer.network), sparsity=self.trainer.sparsity)
         else:
             state, self.seconds = checkpoint
             restore_checkpoint(self.trainer, state)
         self._show(force=True)
+
+    def _new_trainer(self, data: Dataset) -> Trainer:
+        start = self.store.start(self.run)
+        if start is None:
+            return Trainer(self.experiment, data)
+        tensors, masks = load(start[0]), unpack(start[1], self.experiment.sizes)
+        return Trainer(self.experiment, data, tensors=tensors, masks=masks)
 
     def train(self) -> None:
         """Train, looking for commands and showing frames between batches, until the end."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from abp.pruning.experiment import Experiment, Setting, parse_hidden, settings
+from abp.pruning.experiment import PARSED, Experiment, Setting, settings
 
 
 def experiment_form(initial: Experiment, key: str) -> Experiment:
@@ -28,8 +28,7 @@ def experiment_form(initial: Experiment, key: str) -> Experiment:
     values = _fields(plain, fields, initial, key)
     with st.expander("Advanced", icon=":material/tune:"):
         values |= _fields(rare, fields, initial, key)
-    values["hidden"] = parse_hidden(values["hidden"])
-    return Experiment(**values)
+    return Experiment(**values | {name: parse(values[name]) for name, parse in PARSED.items()})
 
 
 def _fields(names: list[str], fields: dict[str, Setting], initial: Experiment, key: str) -> dict[str, Any]:
@@ -48,7 +47,7 @@ def _field(name: str, setting: Setting, value: Any, key: str) -> Any:
         return st.selectbox(
             options=list(titles), index=list(titles).index(value), format_func=lambda choice: titles[choice], **common
         )
-    if name == "hidden":
+    if name in PARSED:
         return st.text_input(value=", ".join(map(str, value)), **common)
     if isinstance(value, bool):
         return st.checkbox(value=value, **common)

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import streamlit as st
+from torch import Tensor
 
+from abp.pruning.masks import live_weights, sparsity
+from abp.runs.moments import recorded_masks
 from abp.runs.records import Frame, Run, unpack_counts
 from abp.runs.store import Store
 from abp.view import charts, tables
@@ -41,6 +44,7 @@ class Look:
     epochs: pd.DataFrame
     prunings: pd.DataFrame
     answer: str | None
+    start: list[Tensor] | None  # masks that a continued run starts from
 
     @property
     def batches(self) -> int:
@@ -61,7 +65,8 @@ def look(store: Store, number: int) -> Look:
     if commands:
         answer = commands[0].outcome or "Asked; the answer comes in a moment."
     frame = store.frame(number, run.experiment.hidden)
-    return Look(run, frame, store.epochs(number), store.prunings(number), answer)
+    start = None if run.parent is None else recorded_masks(store, run, 0)
+    return Look(run, frame, store.epochs(number), store.prunings(number), answer, start)
 
 
 def live_view(store: Store, shown: Run) -> None:
@@ -193,7 +198,7 @@ def _activity(store: Store, now: Look, *, whole: bool) -> tuple[list, int, list 
     frame = now.frame
     if now.run.active or len(now.epochs) < 2:
         if frame is None:
-            return nothing, 0, None
+            return nothing, 0, _live_weights(now)
         if whole:
             return frame.counts, frame.samples, frame.live_weights
         return frame.epoch_counts, frame.epoch_samples, frame.live_weights
@@ -203,17 +208,22 @@ def _activity(store: Store, now: Look, *, whole: bool) -> tuple[list, int, list 
     rows = rows if whole else rows[-1:]
     counts = [sum(layer) for layer in zip(*(unpack_counts(row[2], hidden) for row in rows), strict=True)]
     live = [weights for epoch, weights in store.live_weights(now.run.id, hidden) if epoch <= chosen]
-    return counts, sum(row[1] for row in rows), live[-1] if live else None
+    return counts, sum(row[1] for row in rows), live[-1] if live else _live_at_start(now)
 
 
 def _live_weights(now: Look) -> list | None:
-    return now.frame.live_weights if now.frame else None
+    return now.frame.live_weights if now.frame else _live_at_start(now)
+
+
+def _live_at_start(now: Look) -> list | None:
+    return None if now.start is None else [layer.numpy() for layer in live_weights(now.start)]
 
 
 def _histories(now: Look) -> None:
     rules = tables.pruning_rules(now.prunings, now.batches)
     last = max(int(now.epochs["epoch"].max()) if len(now.epochs) else 0, 1)
-    steps = tables.sparsity_steps(now.prunings, now.batches, max(now.position, float(last)))
+    until = max(now.position, float(last))
+    steps = tables.sparsity_steps(now.prunings, now.batches, until, sparsity(now.start) if now.start else 0.0)
     left, middle, right = st.columns(3)
     with left:
         chart_with_data(

@@ -8,7 +8,7 @@ import streamlit as st
 
 from abp.analysis.low_rank import METHODS as REDUCTIONS
 from abp.analysis.low_rank import Decomposition, Reducible, worthwhile_rank
-from abp.runs.baselines import Baseline, Comparison, compare, dense_settings, dense_twin, is_dense
+from abp.runs.baselines import Baseline, Comparison, compare, dense_settings, dense_twin, first_of_family, is_dense
 from abp.runs.records import Run
 from abp.runs.store import Store
 from abp.view.background import in_background
@@ -43,14 +43,17 @@ def low_rank_view(store: Store, run: Run) -> None:
 
 def _twin_note(store: Store, run: Run, twin: Run | None) -> None:
     """Which dense network this run is compared with, or how to get it."""
-    if twin is None:
+    first = first_of_family(store, run)
+    if first is None:
+        st.caption("The run that this one continues was deleted, so its dense twin is not known.")
+    elif twin is None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.info(
                 "PCA and SVD start from the dense network of the same settings and seed, which is not trained yet.",
                 icon=":material/help:",
             )
             if st.button("Train the dense network", type="primary", icon=":material/play_arrow:"):
-                store.add_run(dense_settings(run.experiment))
+                store.add_run(dense_settings(first.experiment))
                 st.rerun()
     elif twin is run:
         st.caption("Nothing was removed from this run: it is the dense network that PCA and SVD start from.")
@@ -86,7 +89,8 @@ def _follow_twin(store: Store, twin: Run) -> None:
 
 def title(method: str, run: Run) -> str:
     """What people call one network of the comparison."""
-    return {"dense": "dense", "pruned": f"pruned (run {run.id})", **REDUCTIONS}[method]
+    this = f"{'pruned ' if run.sparsity else ''}(run {run.id})"
+    return {"dense": "dense", "pruned": this, **REDUCTIONS}[method]
 
 
 def _colour(method: str, run: Run) -> str:
@@ -183,7 +187,7 @@ def rank_steps(full: int, own: int) -> list[int]:
     """Ranks at which a curve is computed: close together where a rank more makes a difference, and the run's own.
 
     >>> rank_steps(50, 26)
-    [0, 1, 2, 3, 5, 7, 10, 15, 23, 26, 34, 50]
+    [0, 1, 2, 3, 4, 7, 12, 19, 26, 31, 50]
     """
     spread = {round(full ** (step / (_POINTS - 2))) for step in range(_POINTS - 1)}
     return sorted({0, min(own, full), *spread})

@@ -2,10 +2,12 @@
 
 import pandas as pd
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from abp.runs.records import Run
 from abp.runs.store import Store
 from abp.view import tables
+from abp.view.continuing import family
 from abp.view.page import fragment, plain_errors, store
 
 
@@ -32,6 +34,7 @@ def run_list() -> None:
     # Outside the fragment: a dialog that a button of a fragment opened would be torn down by the fragment's timer.
     if ticked is not None:
         _actions(store(), store().run(ticked))
+        _family(store().run(ticked), runs)
 
 
 def _standing(runs: list[Run], ticked: int | None) -> tuple:
@@ -53,7 +56,6 @@ def _ticked(runs: list[Run]) -> int | None:
 
 
 def _table(runs: list[Run]) -> None:
-    percent = st.column_config.NumberColumn(format="%.1f %%")
     table = tables.runs(runs)
     st.dataframe(
         table,
@@ -63,10 +65,16 @@ def _table(runs: list[Run]) -> None:
         selection_mode="single-row",
         alt="All runs with their status, settings and results.",
         column_config={
+            # So narrow that a phone shows a result beside the name; a click on a name shows all of it.
+            "Run": st.column_config.NumberColumn(width=45),
+            "Name": st.column_config.TextColumn(width=140),
+            "Status": st.column_config.TextColumn(width=65),
+            "Validation accuracy": _accuracy("Validation", "Accuracy on the validation pictures", width=78),
+            "Test accuracy": _accuracy("Test", "Accuracy on the test pictures", width=65),
+            "Sparsity": st.column_config.NumberColumn(format="%.1f %%", width=75),
+            "Epochs": st.column_config.NumberColumn(width=60),
+            "Continues": st.column_config.TextColumn(width=130, help="The run it started from, and how."),
             "Amount": st.column_config.NumberColumn(format="%.0f %%"),
-            "Validation accuracy": percent,
-            "Test accuracy": percent,
-            "Sparsity": percent,
             "Seconds": st.column_config.NumberColumn(format="%.1f"),
             "Started": st.column_config.DatetimeColumn(format="distance"),
         },
@@ -82,6 +90,10 @@ def _table(runs: list[Run]) -> None:
     )
 
 
+def _accuracy(label: str, meaning: str, width: int) -> ColumnConfig:
+    return st.column_config.NumberColumn(label, help=f"{meaning} after the last epoch.", format="%.1f %%", width=width)
+
+
 def _actions(store: Store, run: Run) -> None:
     number = run.id
     st.subheader(run.name, anchor=False)
@@ -90,6 +102,14 @@ def _actions(store: Store, run: Run) -> None:
         st.page_link("pages/train.py", label="Open", icon=":material/open_in_new:", query_params=query)
         again = {"from": str(number)}
         st.page_link("pages/train.py", label="Rerun with changes", icon=":material/replay:", query_params=again)
+        go_on = {"continue": str(number)}
+        st.page_link(
+            "pages/train.py",
+            label="Continue",
+            icon=":material/fast_forward:",
+            query_params=go_on,
+            disabled=not run.has_weights,
+        )
         if run.status == "interrupted" and st.button("Resume", icon=":material/play_arrow:"):
             store.command(number, "resume")
             st.rerun()
@@ -112,13 +132,19 @@ def _actions(store: Store, run: Run) -> None:
             mime="application/octet-stream",
             icon=":material/download:",
             on_click="ignore",
-            disabled=run.status not in ("finished", "stopped") or run.started is None,
+            disabled=not run.has_weights,
             help="The final weights; there are none before a run has ended.",
         )
         if st.button("Rename", icon=":material/edit:"):
             _rename(store, run)
         if st.button("Delete", icon=":material/delete:"):
             _delete(store, run)
+
+
+def _family(run: Run, runs: list[Run]) -> None:
+    by_number = {other.id: other for other in runs}
+    parent = None if run.parent is None else by_number.get(run.parent)
+    family(parent, run, [other for other in runs if other.parent == run.id])
 
 
 @st.dialog("Rename the run")

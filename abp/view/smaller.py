@@ -11,8 +11,9 @@ from abp.analysis.cost import cost
 from abp.analysis.latency import Latency, latencies
 from abp.pruning.masks import full_masks
 from abp.pruning.network import logits
-from abp.runs.baselines import final_layers, final_masks
+from abp.runs.baselines import final_layers
 from abp.runs.compact import Compacted, NotTheSame, compact
+from abp.runs.moments import recorded_masks
 from abp.runs.records import Run
 from abp.runs.store import Store
 from abp.view.background import in_background
@@ -122,7 +123,7 @@ def latency_table(
     store: Store, run: Run, compacted: Compacted, measured: dict[int, dict[str, Latency]]
 ) -> pd.DataFrame:
     """Size, FLOPs and latency, a row per network; ratios are to the dense one."""
-    sizes, masks = run.experiment.sizes, final_masks(store, run)
+    sizes, masks = run.experiment.sizes, recorded_masks(store, run, run.prunings)
     whole, pruned = cost(sizes, full_masks(sizes)), cost(sizes, masks)
     left = compacted.sizes
     dense_flops = 2 * sum(a * b for a, b in zip(left[:-2], left[1:-1], strict=True))

@@ -67,12 +67,11 @@ def pruning_rules(prunings: pd.DataFrame, batches: int) -> pd.DataFrame:
     )
 
 
-def sparsity_steps(prunings: pd.DataFrame, batches: int, until: float) -> pd.DataFrame:
-    """Sparsity from the start to epoch `until`, a row per change: columns ``position`` (epochs), ``sparsity``."""
+def sparsity_steps(prunings: pd.DataFrame, batches: int, until: float, start: float = 0.0) -> pd.DataFrame:
+    """Sparsity from `start` to that at epoch `until`, a row per change: columns ``position`` (epochs), ``sparsity``."""
     positions = pruning_rules(prunings, batches)["position"].tolist()
     values = prunings["sparsity"].tolist()
-    last = values[-1] if values else 0.0
-    return pd.DataFrame({"position": [0.0, *positions, until], "sparsity": [0.0, *values, last]})
+    return pd.DataFrame({"position": [0.0, *positions, until], "sparsity": [start, *values, [start, *values][-1]]})
 
 
 def runs(records: Sequence[Run]) -> pd.DataFrame:
@@ -86,16 +85,22 @@ def runs(records: Sequence[Run]) -> pd.DataFrame:
                 "Run": run.id,
                 "Name": run.name,
                 "Status": run.status + (", pruned by hand" if run.pruned_by_hand else ""),
-                "Data": DATASETS[settings.dataset].title,
-                "Method": CRITERIA[settings.criterion].title if pruned else "dense",
-                "Amount": 100 * settings.amount if pruned else 0.0,
-                "Seed": settings.seed,
-                "Epochs": run.epoch,
                 "Validation accuracy": None if run.valid_accuracy is None else 100 * run.valid_accuracy,
                 "Test accuracy": None if run.test_accuracy is None else 100 * run.test_accuracy,
                 "Sparsity": 100 * run.sparsity,
+                "Epochs": run.epoch,
+                "Continues": "" if run.parent is None else f"{run.parent}: {run.origin}",
+                "Data": DATASETS[settings.dataset].title,
+                "Method": CRITERIA[settings.criterion].title if pruned else _unpruned(run),
+                "Amount": 100 * settings.amount if pruned else 0.0,
+                "Seed": settings.seed,
                 "Seconds": run.seconds,
                 "Started": None if run.started is None else pd.Timestamp(run.started, unit="s", tz="UTC"),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _unpruned(run: Run) -> str:
+    """Method of a run that removes nothing by itself; one that continues another may have a mask all the same."""
+    return "dense" if run.parent is None else "continued"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from abp import Experiment
 from abp.pruning.criteria import CRITERIA
 from abp.pruning.data import DATASETS
-from abp.pruning.experiment import Setting, SettingError, parse_hidden, settings
+from abp.pruning.experiment import Setting, SettingError, parse_hidden, parse_ranks, settings
 
 DEFAULTS = dataclasses.asdict(Experiment())
 NUMBERS = {name: setting for name, setting in settings().items() if setting.low is not None and name != "hidden"}
@@ -36,7 +36,7 @@ def test_every_field_is_described_for_people_and_of_a_known_kind():
     for setting in settings().values():
         assert isinstance(setting, Setting)
         assert setting.label and setting.help.endswith(".")
-    assert {*NUMBERS, *CHOICES, "hidden", "reset_counts"} == set(DEFAULTS)
+    assert {*NUMBERS, *CHOICES, "hidden", "ranks", "reset_counts"} == set(DEFAULTS)
 
 
 def test_the_defaults_are_those_of_the_published_study():
@@ -134,6 +134,33 @@ def test_momentum_belongs_to_sgd():
 def test_settings_go_by_name():
     with pytest.raises(TypeError):
         Experiment("digits")
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [((3,), "2 numbers"), ((3, 4, 5), "2 numbers"), ((31, 3), "between 0 and 30"), ((3, 21), "between 0 and 20"),
+     ((-1, 3), "-1"), ((2.5, 3), "2.5"), ("3,4", "'3,4'"), ((True, 3), "True"), (3, "3")],
+)  # fmt: skip
+def test_rank_limits_that_the_layers_cannot_have_are_refused(value, word):
+    message = refusal(hidden=(30, 20), criterion="none", ranks=value)
+    assert "ranks" in message and word in message
+
+
+def test_ranks_are_limited_in_runs_that_do_not_prune_only():
+    assert Experiment(hidden=(30, 20), criterion="none", ranks=[30, 0]).ranks == (30, 0)
+    assert "magnitude" in refusal(hidden=(30, 20), criterion="magnitude", ranks=(5, 5))
+
+
+@pytest.mark.parametrize(("text", "ranks"), [("", ()), (" ", ()), ("20, 10", (20, 10)), ("0", (0,))])
+def test_rank_limits_are_read_from_text(text, ranks):
+    assert parse_ranks(text) == ranks
+
+
+@pytest.mark.parametrize("text", ["20,", "a", "2.5", "()"])
+def test_text_that_names_no_rank_limits_is_refused(text):
+    with pytest.raises(SettingError) as caught:
+        parse_ranks(text)
+    assert "ranks" in str(caught.value) and repr(text) in str(caught.value)
 
 
 # What is accepted and how it is kept

@@ -124,6 +124,11 @@ def test_training_that_stalls_after_the_last_pruning_stops(stalled):
     assert decisions(plan, [1.0, 1.2, 1.3, 1.4]) == ["train"] * 3 + ["early-stopping"]
 
 
+def test_a_stop_accuracy_of_one_never_ends_training():
+    plan = schedule(criterion="none", stop_accuracy=1.0)
+    assert plan.after_epoch(1.0, 1.0) == "train"
+
+
 def test_the_criterion_none_has_no_prunings():
     plan = schedule(criterion="none", prunings=5)
     assert (plan.remaining, plan.targets, plan.thresholds) == (0, [], [])

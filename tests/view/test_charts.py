@@ -277,6 +277,14 @@ def test_sparsity_rises_at_each_pruning_and_holds_until_now():
     assert list(zip(steps["position"], steps["sparsity"], strict=True)) == [(0, 0), (0.5, 0.1), (3, 0.4), (4.5, 0.4)]
 
 
+def test_a_continued_runs_sparsity_begins_where_its_parents_ended():
+    steps = tables.sparsity_steps(prunings(), batches=10, until=2, start=0.4)
+    assert list(zip(steps["position"], steps["sparsity"], strict=True)) == [(0, 0.4), (2, 0.4)]
+    made = prunings((1, 5, "magnitude", "hand", 0.1, 0.5))
+    steps = tables.sparsity_steps(made, batches=10, until=2, start=0.4)
+    assert list(zip(steps["position"], steps["sparsity"], strict=True)) == [(0, 0.4), (0.5, 0.5), (2, 0.5)]
+
+
 def test_without_prunings_sparsity_is_zero_all_along():
     steps = tables.sparsity_steps(prunings(), batches=10, until=2)
     assert list(zip(steps["position"], steps["sparsity"], strict=True)) == [(0, 0), (2, 0)]
