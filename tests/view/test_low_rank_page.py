@@ -15,7 +15,7 @@ from abp.pruning.trainer import Trainer
 from abp.runs import worker
 from abp.runs.baselines import compare, dense_settings, dense_twin
 from abp.runs.store import Store
-from abp.view.low_rank import curve, rank_steps
+from abp.view.rank_curve import curve, rank_steps
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -80,11 +80,38 @@ def test_a_pruned_run_is_shown_beside_its_dense_twin_pca_and_svd(store):
     table = page.dataframe[0].value
     assert table["Network"].tolist() == ["dense", f"pruned (run {run})", "PCA", "SVD"]
     found = compare(store, store.run(run))
-    assert table["Test accuracy"].tolist() == pytest.approx([100 * each.test_accuracy for each in found.baselines])
+    assert table["as it is"].tolist() == pytest.approx([100 * each.test_accuracy for each in found.baselines])
     assert store.run(run).test_accuracy == pytest.approx(found.baselines[1].test_accuracy)
     assert store.run(dense).test_accuracy == pytest.approx(found.baselines[0].test_accuracy)
     assert "tells apart" in words(page) and "another seed" in words(page)
     assert len(page.get("vega_lite_chart")) == 2 + 2  # bars, curve, variance of each layer
+
+
+def test_all_networks_are_fine_tuned_equally_at_one_click(store):
+    run = trained(store, PRUNED)
+    dense = trained(store, dense_settings(PRUNED))
+    page = open_low_rank(run=run)
+    page = settled(page.number_input[0].set_value(2).run())
+    page = settled(page.button[0].click().run())
+    children = store.queued()
+    assert sorted(child.parent for child in children) == [run, dense, dense, dense]
+    assert {child.experiment.epochs for child in children} == {2}
+    assert "queued, epoch 0 of at most 2" in words(page) and page.button[0].disabled
+    for child in children:
+        assert worker.execute(store, child.id, worker.new_owner())
+    page = settled(page)
+    expected = {child.origin if child.parent == dense else "pruned": child.test_accuracy for child in store.runs()[:4]}
+    after = page.dataframe[0].value["after fine-tuning"].tolist()
+    order = ["fine-tuned", "pruned", "PCA of the same rank", "SVD of the same rank"]
+    assert after == pytest.approx([100 * expected[name] for name in order])
+    comparison = compare(store, store.run(run))
+    for child in store.runs()[:4]:  # fine-tuned networks keep their ranks and their zeros
+        found = compare(store, child)
+        limits = {"PCA of the same rank": comparison.baselines[2].ranks, "SVD of the same rank": comparison.ranks}
+        limit = limits.get(child.origin, comparison.ranks if child.parent == run else (20, 10))
+        assert all(rank <= most for rank, most in zip(found.ranks, limit, strict=True))
+    page = settled(page.number_input[0].set_value(3).run())
+    assert page.dataframe[0].value["after fine-tuning"].isna().all() and not page.button[0].disabled
 
 
 def test_the_slider_shows_the_accuracy_at_other_ranks(store):
@@ -126,7 +153,7 @@ def test_a_run_of_full_rank_leaves_nothing_to_cut(store):
     trained(store, dense_settings(settings))
     page = open_low_rank(run=run)
     assert "full rank" in words(page)
-    accuracies = page.dataframe[0].value["Test accuracy"]
+    accuracies = page.dataframe[0].value["as it is"]
     assert accuracies[2] == accuracies[3] == accuracies[0]
 
 
