@@ -13,7 +13,7 @@ from abp.runs.records import Run
 from abp.runs.store import Store
 from abp.view.background import in_background
 from abp.view.charts import Chart
-from abp.view.colours import METHODS
+from abp.view.colours import METHODS, MUTED
 from abp.view.page import fragment
 from abp.view.parts import download_csv
 from abp.view.rank_curve import explore_ranks, show_explained
@@ -36,8 +36,10 @@ def low_rank_view(store: Store, run: Run) -> None:
     comparison = in_background(work, lambda: compare(store, run), "Reducing the layers and testing them")
     if comparison is None:
         return
-    _sentence(comparison)
-    _side_by_side(store, run, comparison)
+    place = st.container()
+    after = _side_by_side(store, run, comparison)
+    with place:
+        _sentence(comparison, after)
     if comparison.reducible is not None:
         names = {each.method: (title(each.method, run), _colour(each.method, run)) for each in comparison.baselines}
         explore_ranks(store, run, comparison, comparison.reducible, names)
@@ -84,7 +86,7 @@ def _colour(method: str, run: Run) -> str:
     return METHODS[{"dense": "none", "pruned": run.experiment.criterion}.get(method, method)]
 
 
-def _sentence(comparison: Comparison) -> None:
+def _sentence(comparison: Comparison, after: Mapping[str, float]) -> None:
     """What the comparison shows, in plain words."""
     by_method = {baseline.method: baseline for baseline in comparison.baselines}
     pruned, pca, svd = by_method.get("pruned"), by_method.get("pca"), by_method.get("svd")
@@ -100,8 +102,15 @@ def _sentence(comparison: Comparison) -> None:
     st.markdown(
         f"Of the test pictures the pruned network tells apart {accuracies[0]}; the dense network cut to the same ranks "
         f"({', '.join(map(str, comparison.ranks))}) tells apart {accuracies[1]} by PCA and {accuracies[2]} by SVD. "
-        "This is one run: another seed may differ by as much."
+        f"{_afterwards(after)}This is one run: another seed may differ by as much."
     )
+
+
+def _afterwards(after: Mapping[str, float]) -> str:
+    if not {"pruned", "pca", "svd"} <= after.keys():
+        return ""
+    pruned, pca, svd = (f"**{100 * after[method]:.1f} %**" for method in ("pruned", "pca", "svd"))
+    return f"Once all are fine-tuned for equally long it is {pruned} against {pca} and {svd}. "
 
 
 def _full(comparison: Comparison) -> tuple[int, ...]:
@@ -126,7 +135,8 @@ def comparison_table(run: Run, baselines: Sequence[Baseline], after: Mapping[str
     return table.astype({AFTER: float})
 
 
-def _side_by_side(store: Store, run: Run, comparison: Comparison) -> None:
+def _side_by_side(store: Store, run: Run, comparison: Comparison) -> dict[str, float]:
+    """Chart and table of the comparison; test accuracies after fine-tuning, by method."""
     st.subheader(
         "Side by side",
         anchor=False,
@@ -153,6 +163,7 @@ def _side_by_side(store: Store, run: Run, comparison: Comparison) -> None:
         column_config={BEFORE: percent, AFTER: percent, "Parameters": whole, "FLOPs": whole},
     )
     download_csv("low-rank", lambda: table)
+    return after
 
 
 def _fine_tuning(store: Store, run: Run, comparison: Comparison) -> dict[str, float]:
@@ -206,11 +217,9 @@ def accuracy_bars(table: pd.DataFrame, colours: dict[str, str]) -> Chart:
         opacity=alt.Opacity(
             "stage:N",
             scale=alt.Scale(domain=[BEFORE, AFTER], range=[0.6, 1]),
-            legend=alt.Legend(orient="top", title=None),
+            legend=alt.Legend(orient="top", title=None, symbolFillColor=MUTED),
         ),
         tooltip=["Network:N", "stage:N", "Ranks:N", alt.Tooltip("accuracy:Q", format=".2f")],
     )
-    numbers = base.mark_text(align="right", dx=-5, color="#111", fontWeight="bold").encode(
-        text=alt.Text("accuracy:Q", format=".1f")
-    )
+    numbers = base.mark_text(align="left", dx=5, color=MUTED).encode(text=alt.Text("accuracy:Q", format=".1f"))
     return alt.layer(bars, numbers).properties(height=alt.Step(20))
