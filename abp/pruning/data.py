@@ -10,7 +10,7 @@ import torch
 
 from abp.pruning.download import DataUnavailable, Progress, obtain
 
-__all__ = ["DATASETS", "DataUnavailable", "Dataset", "DatasetRecord", "Progress", "load_dataset"]
+__all__ = ["DATASETS", "DataUnavailable", "Dataset", "DatasetRecord", "Progress", "load_dataset", "load_test_samples"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +120,26 @@ def load_dataset(name: str, *, progress: Progress = None) -> Dataset:
     )
 
 
+def load_test_samples(name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """x and y of the test samples alone, those of `load_dataset`, from what is on this machine: nothing is downloaded.
+
+    Raises
+    ------
+    DataUnavailable
+        If the files are not here or are damaged.
+
+    Examples
+    --------
+    >>> load_test_samples("digits")[0].shape
+    torch.Size([360, 64])
+    """
+    if name == "digits":
+        return _load_digits(name, None)[2:]
+    pictures = obtain(name, _TEST_PICTURES, dimensions=3, download=False)
+    labels = obtain(name, _TEST_LABELS, dimensions=1, download=False)
+    return _inputs(pictures.reshape(len(pictures), -1), 255), _labels(labels)
+
+
 def _load_digits(name: str, progress: Progress) -> _Arrays:
     # Imported here: scikit-learn costs a second and 100 MB that the other data sets need not pay.
     from sklearn.datasets import load_digits
@@ -141,9 +161,12 @@ def _load_idx(name: str, progress: Progress) -> _Arrays:
     return (
         inputs("train-images-idx3-ubyte"),
         labels("train-labels-idx1-ubyte"),
-        inputs("t10k-images-idx3-ubyte"),
-        labels("t10k-labels-idx1-ubyte"),
+        inputs(_TEST_PICTURES),
+        labels(_TEST_LABELS),
     )
+
+
+_TEST_PICTURES, _TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
 
 def _inputs(pixels: np.ndarray, brightest: int) -> torch.Tensor:

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn.datasets import load_digits
 
 from abp.pruning import download, idx
-from abp.pruning.data import DATASETS, Dataset, DataUnavailable, load_dataset
+from abp.pruning.data import DATASETS, Dataset, DataUnavailable, load_dataset, load_test_samples
 
 ROOT = Path(download.__file__).parents[2]
 OFFICIAL = ("mnist", "fashion-mnist")
@@ -54,6 +54,11 @@ def test_every_picture_of_digits_is_in_exactly_one_split_with_its_label(digits):
     expected = sorted((*row, label) for row, label in zip(source.data.tolist(), source.target, strict=True))
     found = [(*row, label) for x, y in splits(digits) for row, label in zip((x * 16).tolist(), y.tolist(), strict=True)]
     assert sorted(found) == expected
+
+
+def test_the_test_samples_alone_are_those_of_the_whole(digits):
+    x, y = load_test_samples("digits")
+    assert torch.equal(x, digits.test_x) and torch.equal(y, digits.test_y)
 
 
 def test_digits_are_the_same_bits_every_time(digits):
