@@ -24,6 +24,7 @@ MENU = {
     ],
     "Understand": [
         ("pages/spectra.py", "Spectra", ":material/show_chart:"),
+        ("pages/weights.py", "Weights", ":material/grid_on:"),
     ],
 }
 """Sections of the menu: file, title and icon of each page. A page that is not built yet is not here."""
