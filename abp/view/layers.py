@@ -11,6 +11,7 @@ from abp.runs.records import Run
 from abp.runs.store import RunUnknown, Store
 from abp.view.colours import METHODS
 from abp.view.follow import version
+from abp.view.legend import legend
 from abp.view.matrices import block_of, legend_png, mask_png, swatch_png, weights_png
 from abp.view.parts import download_csv
 from abp.view.recorded import instants_of, limits_of, network_of
@@ -71,17 +72,13 @@ def _heading(layer: int, shape: tuple[int, ...], limit: float, *, zeros: bool) -
 
 
 def _legend(runs: list[Run], *, zeros: bool) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if zeros:
-            for criterion in dict.fromkeys(run.experiment.criterion for run in runs):
-                st.image(swatch_png(METHODS[criterion]), width=28, alt="Colour of kept weights")
-                st.caption(f"kept ({CRITERIA[criterion].title})" if len(runs) > 1 else "kept", width="content")
-        else:
-            st.caption("negative", width="content")
-            st.image(legend_png(), width=180, alt="Colour scale: blue is negative, clear is zero, orange is positive")
-            st.caption("positive", width="content")
-        st.image(swatch_png(), width=28, alt="Colour of removed weights")
-        st.caption("removed", width="content")
+    removed = (swatch_png(), 28, "removed")
+    if not zeros:
+        legend([(legend_png(), 180, "from negative through zero, which is clear, to positive"), removed])
+        return
+    kinds = dict.fromkeys(run.experiment.criterion for run in runs)
+    words = {kind: f"kept ({CRITERIA[kind].title})" if len(runs) > 1 else "kept" for kind in kinds}
+    legend([*((swatch_png(METHODS[kind]), 28, words[kind]) for kind in kinds), removed])
 
 
 def _layer(store: Store, run: Run, network: Recorded, layer: int, limit: float, *, zeros: bool, named: bool) -> None:

@@ -41,14 +41,14 @@ def weights_png(matrix: NDArray, mask: NDArray, limit: float) -> bytes:
         Magnitude from which on a colour is full.
     """
     block = block_of(matrix.shape)
-    return _png(_enlarged(weight_cells(strongest(matrix, block), share(mask, block) > 0, limit)))
+    return pixels_png(_enlarged(weight_cells(strongest(matrix, block), share(mask, block) > 0, limit)))
 
 
 def mask_png(mask: NDArray, colour: str) -> bytes:
     """A layer's zero pattern ``[out, in]``: kept in `colour`, removed in grey, blocks in between by the share kept."""
     part = share(mask, block_of(mask.shape))[..., None]
     kept, removed = np.array([*_rgb(colour), 255]), np.array([*_rgb(MUTED), _REMOVED])
-    return _png(_enlarged((part * kept + (1 - part) * removed).astype(np.uint8)))
+    return pixels_png(_enlarged((part * kept + (1 - part) * removed).astype(np.uint8)))
 
 
 def weight_cells(matrix: NDArray, mask: NDArray, limit: float) -> NDArray:
@@ -101,19 +101,19 @@ def _mark(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], *, dead: boo
 
 def picture_png(pixels: NDArray, *, width: int = 84) -> bytes:
     """A picture of a data set, brightness 0 to 1 ``[rows, columns]``."""
-    return _png(_repeated((pixels * 255).astype(np.uint8), max(1, width // pixels.shape[1])))
+    return pixels_png(_repeated((pixels * 255).astype(np.uint8), max(1, width // pixels.shape[1])))
 
 
 def legend_png() -> bytes:
     """The colours of weights from the most negative to the most positive."""
     cells = weight_cells(np.linspace(-1, 1, 180)[None], np.ones((1, 180), dtype=bool), 1.0)
-    return _png(np.repeat(cells, 14, axis=0))
+    return pixels_png(np.repeat(cells, 14, axis=0))
 
 
 def swatch_png(colour: str | None = None) -> bytes:
     """A patch of a colour, or of what stands for removed."""
     filling = (*_rgb(MUTED), _REMOVED) if colour is None else (*_rgb(colour), 255)
-    return _png(np.full((14, 28, 4), filling, dtype=np.uint8))
+    return pixels_png(np.full((14, 28, 4), filling, dtype=np.uint8))
 
 
 def _enlarged(cells: NDArray) -> NDArray:
@@ -133,7 +133,8 @@ def _rgb(colour: str) -> tuple[int, ...]:
     return tuple(bytes.fromhex(colour[1:]))
 
 
-def _png(pixels: NDArray) -> bytes:
+def pixels_png(pixels: NDArray) -> bytes:
+    """Pixels, uint8 grey ``[rows, columns]`` or RGBA ``[rows, columns, 4]``, as a PNG file."""
     return _bytes(Image.fromarray(pixels))
 
 
