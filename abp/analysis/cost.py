@@ -69,3 +69,58 @@ def low_rank_cost(sizes: Sequence[int], ranks: Sequence[int], *, centred: bool =
         factors = rank * (inputs + neurons) + centred * neurons
         weights += min(factors, inputs * neurons)
     return weights + sizes[-2] * sizes[-1] + sum(sizes[1:]), 2 * weights
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """Cost of one layer; terms as in `Cost`.
+
+    Attributes
+    ----------
+    inputs, neurons
+        Its shape.
+    sparsity
+        Share of its weights that are removed. The output layer's weights from dead neurons are removed too.
+    live_neurons
+        Neurons with at least one incoming weight; all of the output layer's.
+    flops
+        None for the output layer, which the published count leaves out.
+    """
+
+    name: str
+    inputs: int
+    neurons: int
+    sparsity: float
+    live_neurons: int
+    parameters: int
+    multiply_adds: int
+    flops: int | None
+    bytes_dense: int
+    bytes_masked: int
+    bytes_compacted: int
+
+
+def layer_costs(sizes: Sequence[int], masks: Sequence[Tensor]) -> list[LayerCost]:
+    """Cost of each layer, the output layer last. The rows add up to `cost`, but that every bit mask starts a byte."""
+    alive = [sizes[0], *(int(live.sum()) for live in live_neurons(masks)), sizes[-1]]
+    layers = []
+    for index, (inputs, neurons) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        hidden = index < len(masks)
+        left = kept([masks[index]]) if hidden else alive[index] * neurons
+        live = alive[index + 1]
+        layers.append(
+            LayerCost(
+                name=f"hidden {index + 1}" if hidden else "output",
+                inputs=inputs,
+                neurons=neurons,
+                sparsity=1 - left / (inputs * neurons),
+                live_neurons=live,
+                parameters=left + live,
+                multiply_adds=left,
+                flops=2 * left if hidden else None,
+                bytes_dense=4 * (inputs * neurons + neurons),
+                bytes_masked=((inputs * neurons + 7) // 8 if hidden else 0) + 4 * (left + live),
+                bytes_compacted=4 * (alive[index] * live + live),
+            )
+        )
+    return layers

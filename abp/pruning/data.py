@@ -60,8 +60,8 @@ class DatasetRecord:
     train_samples, valid_samples, test_samples : int
         Size of each split.
     load : callable
-        ``load(name, part, progress)`` returns x and y of the ``"train"`` samples, the validation samples first among
-        them, or of the ``"test"`` samples. Use `load_dataset` or `load_test_set` instead.
+        ``load(name, part, progress, download)`` returns x and y of the ``"train"`` samples, the validation samples
+        first among them, or of the ``"test"`` samples. Use `load_dataset` or `load_test_set` instead.
     """
 
     title: str
@@ -70,7 +70,7 @@ class DatasetRecord:
     train_samples: int
     valid_samples: int
     test_samples: int
-    load: Callable[[str, str, Progress], _Samples]
+    load: Callable[[str, str, Progress, bool], _Samples]
 
 
 def load_dataset(name: str, *, progress: Progress = None) -> Dataset:
@@ -102,8 +102,8 @@ def load_dataset(name: str, *, progress: Progress = None) -> Dataset:
     torch.Size([1294, 64])
     """
     record = _record(name)
-    train_x, train_y = record.load(name, "train", progress)
-    test_x, test_y = record.load(name, "test", progress)
+    train_x, train_y = record.load(name, "train", progress, True)
+    test_x, test_y = record.load(name, "test", progress, True)
     valid = len(train_x) // 10
     return Dataset(
         name=name,
@@ -118,16 +118,16 @@ def load_dataset(name: str, *, progress: Progress = None) -> Dataset:
     )
 
 
-def load_test_set(name: str, *, progress: Progress = None) -> _Samples:
+def load_test_set(name: str, *, download: bool = True) -> _Samples:
     """The test samples alone, x and y as in `Dataset`: all that looking at a trained network takes.
 
-    Raises what `load_dataset` raises.
+    Raises what `load_dataset` raises, and DataUnavailable where they would have to be downloaded but must not.
 
     >>> x, y = load_test_set("digits")
     >>> x.shape, y.shape
     (torch.Size([360, 64]), torch.Size([360]))
     """
-    return _record(name).load(name, "test", progress)
+    return _record(name).load(name, "test", None, download)
 
 
 def _record(name: str) -> DatasetRecord:
@@ -136,7 +136,7 @@ def _record(name: str) -> DatasetRecord:
     return DATASETS[name]
 
 
-def _load_digits(name: str, part: str, progress: Progress) -> _Samples:
+def _load_digits(name: str, part: str, progress: Progress, download: bool) -> _Samples:
     # Imported here: scikit-learn costs a second and 100 MB that the other data sets need not pay.
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -147,11 +147,13 @@ def _load_digits(name: str, part: str, progress: Progress) -> _Samples:
     return _inputs(x, 16), _labels(y)
 
 
-def _load_idx(name: str, part: str, progress: Progress) -> _Samples:
-    stem = {"train": "train", "test": "t10k"}[part]
-    pictures = obtain(name, f"{stem}-images-idx3-ubyte", dimensions=3, progress=progress)  # [samples, rows, columns]
-    labels = obtain(name, f"{stem}-labels-idx1-ubyte", dimensions=1, progress=progress)
-    return _inputs(pictures.reshape(len(pictures), -1), 255), _labels(labels)
+def _load_idx(name: str, part: str, progress: Progress, download: bool) -> _Samples:
+    def array(kind: str, dimensions: int) -> np.ndarray:
+        file = f"{'train' if part == 'train' else 't10k'}-{kind}-idx{dimensions}-ubyte"
+        return obtain(name, file, dimensions=dimensions, progress=progress, download=download)
+
+    pictures = array("images", 3)  # [samples, rows, columns] in 0..255
+    return _inputs(pictures.reshape(len(pictures), -1), 255), _labels(array("labels", 1))
 
 
 def _inputs(pixels: np.ndarray, brightest: int) -> torch.Tensor:

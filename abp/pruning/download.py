@@ -54,7 +54,7 @@ class DataUnavailable(Exception):
     """A data set cannot be had; the message says why and what to do."""
 
 
-def obtain(dataset: str, file: str, *, dimensions: int, progress: Progress = None) -> np.ndarray:
+def obtain(dataset: str, file: str, *, dimensions: int, progress: Progress = None, download: bool = True) -> np.ndarray:
     """Return the array in one official file, from the first place that has it.
 
     The places are ``ABP_DATA_DIR/<dataset>/``, the cache ``<home>/data/<dataset>/`` and the official mirror,
@@ -72,6 +72,8 @@ def obtain(dataset: str, file: str, *, dimensions: int, progress: Progress = Non
     progress : callable, True or None
         Called during a download as ``progress(file name, bytes so far, bytes in all)``; the last is 0 where
         the mirror does not tell. True draws a bar, where there is a terminal.
+    download : bool
+        Whether the mirror may be asked.
 
     Returns
     -------
@@ -96,6 +98,11 @@ def obtain(dataset: str, file: str, *, dimensions: int, progress: Progress = Non
         except ValueError:
             with contextlib.suppress(OSError):  # if it cannot be removed, saving its successor tells why
                 path.unlink()
+    if not download:
+        raise DataUnavailable(
+            f"{file} of {dataset} is not on this machine. Training a run on {dataset} downloads it; or set "
+            f"ABP_DATA_DIR to a folder that holds {dataset}/{file}.gz."
+        )
     return _download(dataset, file, dimensions, progress)
 
 

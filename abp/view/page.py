@@ -25,6 +25,7 @@ MENU = {
     ],
     "Understand": [
         ("pages/spectra.py", "Spectra", ":material/show_chart:"),
+        ("pages/weights.py", "Weights", ":material/grid_on:"),
         ("pages/low_rank.py", "Low rank", ":material/compress:"),
     ],
 }

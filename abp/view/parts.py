@@ -9,7 +9,13 @@ from abp.view.charts import Chart
 
 
 def chart_with_data(
-    title: str, caption: str, meaning: str, charts: Sequence[Chart], data: Callable[[], pd.DataFrame], name: str
+    title: str,
+    caption: str,
+    meaning: str,
+    charts: Sequence[Chart],
+    data: Callable[[], pd.DataFrame],
+    name: str,
+    legend: Callable[[], None] | None = None,
 ) -> None:
     """Charts under one heading: one plain sentence, what it means behind an icon, and the data as CSV.
 
@@ -19,9 +25,13 @@ def chart_with_data(
         Side by side where there is room, one for each hidden layer where there are several.
     data, name
         What the CSV holds, and the name of its file.
+    legend
+        Draws what all charts have in common, where they have no legends of their own.
     """
     st.subheader(title, anchor=False, help=meaning)
     st.caption(caption)
+    if legend is not None:
+        legend()
     places = st.columns(len(charts)) if len(charts) > 1 else [st.container()]
     for index, (place, chart) in enumerate(zip(places, charts, strict=True)):
         with place:

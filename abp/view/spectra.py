@@ -1,5 +1,6 @@
 """The spectra page: singular values of the hidden layers before and after every pruning."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import altair as alt
@@ -13,53 +14,101 @@ from abp.runs.records import Run
 from abp.runs.store import RunUnknown, Store
 from abp.view.charts import Chart
 from abp.view.colours import METHODS, MUTED
+from abp.view.follow import follow, newest_first_choice, version
+from abp.view.legend import legend, line_png
+from abp.view.page import fragment
 from abp.view.parts import chart_with_data, download_csv
 
 _FLOOR = 1e-4  # what a logarithmic axis shows of smaller values
+_PATIENCE = 0.4  # seconds that a page waits for singular values before it says that they are being computed
+_MANY = 500  # values of a layer; of more, some are not drawn
 
 
 def spectra_view(store: Store, run: Run) -> None:
     """Everything the page shows of one run."""
+    follow(store, run)
     found = _moments(store, run)
+    if found is None:
+        return
     if len(found) < 2:
-        st.info(
-            "Singular values are recorded at the start, around each pruning and at the end; this run has not come to "
-            "its first pruning yet.",
-            icon=":material/hourglass_empty:",
-        )
+        st.info(_too_early(run), icon=":material/hourglass_empty:")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         scale = st.segmented_control("Scale", ["linear", "log"], default="linear", required=True, key="spectra-scale")
-        before, after = _chosen_moments(found)
+        before, after = _chosen_moments(run, found)
         others = _other_runs(store, run)
-    table = curves(found[0], before, after)
-    for other in others:
-        table = pd.concat([table, _end_of(store, other)])
+    table = pd.concat([curves(found[0], before, after), *(_end_of(store, other) for other in others)])
     highest = max(float(values.max(initial=0)) for moment in found for values in moment.spectra)
+    highest = max(highest, float(table["value"].max()))  # another run's curve may rise above this one's
     _spectra_charts(table, run, others, log=scale == "log", highest=highest)
     _change_charts(run, found[0], before, after)
     _summary_table(run, found)
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
-def _cached_moments(_store: Store, path: str, run: int, prunings: int, status: str) -> list[Moment]:
-    """Moments of a run of the store at `path`; `prunings` and `status` make them fresh when there is more to see."""
-    return moments(_store, _store.run(run))
+def _too_early(run: Run) -> str:
+    if run.active:
+        return (
+            "Singular values are recorded at the start, around each pruning and at the end; this run has not come to "
+            "its first pruning yet. They appear here by themselves."
+        )
+    return (
+        "Singular values are recorded at the start, around each pruning and at the end; this run ended before its "
+        "first pruning, and without final weights."
+    )
 
 
-def _moments(store: Store, run: Run) -> list[Moment]:
-    return _cached_moments(store, str(store.path), run.id, run.prunings, run.status)
+@st.cache_resource(show_spinner=False)
+def _thread() -> ThreadPoolExecutor:
+    """Where singular values are computed: those of layers with thousands of neurons take many seconds."""
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="spectra")
 
 
-def _chosen_moments(found: list[Moment]) -> tuple[Moment, Moment]:
+@st.cache_resource(show_spinner=False, max_entries=12)
+def _computed(_store: Store, path: str, run: int, version: tuple) -> Future[list[Moment]]:
+    """Moments of a run of the store at `path`; `version` makes them fresh when there is more to see."""
+    return _thread().submit(moments, _store, _store.run(run))
+
+
+@st.cache_resource(show_spinner=False, max_entries=12)
+def _newest(path: str, run: int) -> dict[str, list[Moment]]:
+    """The newest moments of a run that are computed, under the key ``"moments"``."""
+    return {}
+
+
+def _moments(store: Store, run: Run) -> list[Moment] | None:
+    """Moments of a run, or what of them was computed before while newer ones are; None, after saying so, until then."""
+    key = (str(store.path), run.id, version(run))
+    future, newest = _computed(store, *key), _newest(*key[:2])
+    try:
+        newest["moments"] = future.result(timeout=_PATIENCE)
+    except TimeoutError:
+        st.caption(f":material/hourglass_empty: Singular values of {run.name} are being computed; a moment.")
+        _drawn_again_when_done(future)
+    except Exception:
+        _computed.clear(store, *key)  # it may succeed at the next try
+        raise
+    return newest.get("moments")
+
+
+def _drawn_again_when_done(future: Future) -> None:
+    @fragment(run_every=0.5)
+    def wait() -> None:
+        if future.done():
+            st.rerun()
+
+    wait()
+
+
+def _chosen_moments(run: Run, found: list[Moment]) -> tuple[Moment, Moment]:
     """The two moments to compare: around the pruning of the slider, or start and end where there was none."""
     by_name = {moment.name: moment for moment in found}
     numbers = [int(name.split()[1]) for name in by_name if name.startswith("after")]
     if not numbers:
         st.caption("This run had no pruning: its start and its end are shown.")
         return found[0], found[-1]
-    last = max(numbers)
-    chosen = last if last == 1 else st.slider("Pruning", 1, last, last, key="spectra-pruning", width=300)
+    key = f"spectra-pruning-{run.id}"
+    newest_first_choice(numbers, key)
+    chosen = numbers[-1] if len(numbers) == 1 else st.slider("Pruning", 1, numbers[-1], key=key, width=300)
     return by_name[f"before {chosen}"], by_name[f"after {chosen}"]
 
 
@@ -74,7 +123,7 @@ def _other_runs(store: Store, run: Run) -> list[Run]:
     chosen = st.multiselect(
         "Lay over it the end of",
         list(candidates),
-        format_func=lambda number: f"{number}: {candidates[number].name}",
+        format_func=lambda number: _label(candidates[number]),
         key=f"spectra-others-{run.id}",
         max_selections=5,
         width=380,
@@ -83,8 +132,13 @@ def _other_runs(store: Store, run: Run) -> list[Run]:
 
 
 def curves(start: Moment, before: Moment, after: Moment) -> pd.DataFrame:
-    """Singular values of three moments, a row each: columns ``layer``, ``index``, ``value``, ``curve``."""
+    """Singular values of three moments, a row each: columns ``layer``, ``index``, ``value``, ``curve``.
+
+    Without a pruning, where `before` is the start and `after` the end, there are only those two.
+    """
     named = [("at the start", start), ("before", before), ("after", after)]
+    if before is start:  # no pruning
+        named = [("at the start", start), ("at the end", after)]
     return pd.concat([_rows(moment, name) for name, moment in named], ignore_index=True)
 
 
@@ -98,51 +152,70 @@ def _rows(moment: Moment, curve: str) -> pd.DataFrame:
 
 def _end_of(store: Store, run: Run) -> pd.DataFrame:
     try:
-        return _rows(_moments(store, run)[-1], run.name)
-    except (RunUnknown, IndexError):  # deleted meanwhile
-        return pd.DataFrame(columns=["layer", "index", "value", "curve"])
+        found = _moments(store, run)
+        if found:
+            return _rows(found[-1], _label(run))
+    except RunUnknown:  # deleted meanwhile
+        pass
+    return pd.DataFrame({"layer": [], "index": [], "value": [], "curve": []})
+
+
+def _label(run: Run) -> str:
+    """Runs may have the same name: the number tells them apart."""
+    return f"{run.id}: {run.name}"
 
 
 def _spectra_charts(table: pd.DataFrame, run: Run, others: list[Run], *, log: bool, highest: float) -> None:
-    colours = {"at the start": MUTED, "before": "#56B4E9", "after": METHODS[run.experiment.criterion]}
-    colours |= {other.name: METHODS[other.experiment.criterion] for other in others}
+    method = METHODS[run.experiment.criterion]
+    colours = {"at the start": MUTED, "before": "#56B4E9", "after": method, "at the end": method}
+    colours |= {_label(other): METHODS[other.experiment.criterion] for other in others}
+    colours = {curve: colours[curve] for curve in table["curve"].unique()}
+    lines = [
+        (line_png(colour, dash), 40, curve)
+        for (curve, colour), dash in zip(colours.items(), _dashes(len(colours)), strict=True)
+    ]
     chart_with_data(
         "Singular values of each hidden layer",
         "Each curve is one layer's singular values, largest first; where a curve reaches zero the layer has lost rank.",
         "A weight matrix stretches its input along as many directions as it has singular values, each by that much. "
         "Small values mean directions that hardly matter. The grey curve is the network before it learned anything. "
-        "The scale is the same at every pruning.",
+        "The scale is the same at every pruning. Of layers with more than 500 values some are not drawn; the CSV has "
+        "them all.",
         [spectrum_chart(part, colours, log=log, highest=highest) for _, part in table.groupby("layer")],
         lambda: table,
         "spectra",
+        legend=lambda: legend(lines),
     )
 
 
 def spectrum_chart(table: pd.DataFrame, colours: dict[str, str], *, log: bool, highest: float) -> Chart:
     """One layer's singular values against their index (columns of `curves`), on a scale up to `highest`."""
+    table = _thinned(table)
     shown = table.assign(shown=table["value"].clip(lower=_FLOOR)) if log else table.assign(shown=table["value"])
     domain = [_FLOOR, highest * 1.1] if log else [0, highest * 1.05]
     scale = alt.Scale(type="log" if log else "linear", domain=domain, nice=False)
+    names = list(colours)
     return (
         alt.Chart(shown)
-        .mark_line(strokeWidth=2, clip=True)
+        .mark_line(strokeWidth=2, clip=True, point=bool(table["index"].max() == 1))  # one point makes no line
         .encode(
-            x=alt.X("index:Q", title="index", axis=alt.Axis(grid=False, tickCount=4)),
+            x=alt.X("index:Q", title="index", axis=alt.Axis(grid=False, tickCount=4, tickMinStep=1)),
             y=alt.Y("shown:Q", title=None, scale=scale, axis=alt.Axis(tickCount=5, format="~g")),
-            color=alt.Color(
-                "curve:N",
-                scale=alt.Scale(domain=list(colours), range=list(colours.values())),
-                legend=alt.Legend(orient="top", title=None, columns=2, labelLimit=200),
-            ),
-            strokeDash=alt.StrokeDash(
-                "curve:N",
-                scale=alt.Scale(domain=list(colours), range=_dashes(len(colours))),
-                title=None,
-            ),
+            color=alt.Color("curve:N", scale=alt.Scale(domain=names, range=list(colours.values())), legend=None),
+            strokeDash=alt.StrokeDash("curve:N", scale=alt.Scale(domain=names, range=_dashes(len(names))), legend=None),
             tooltip=["curve:N", "layer:Q", "index:Q", alt.Tooltip("value:Q", format=".5g")],
         )
-        .properties(height=300)
+        .properties(height=260)
     )
+
+
+def _thinned(table: pd.DataFrame) -> pd.DataFrame:
+    """Of more than `_MANY` singular values the first hundred, the last, and some in between at even distances."""
+    last = table["index"].max()
+    if last <= _MANY:
+        return table
+    index = table["index"]
+    return table[(index <= 100) | (index % -(-last // (_MANY - 101)) == 0) | (index == last)]
 
 
 def _dashes(count: int) -> list[list[int]]:
@@ -151,7 +224,7 @@ def _dashes(count: int) -> list[list[int]]:
 
 def _change_charts(run: Run, start: Moment, before: Moment, after: Moment) -> None:
     colour = METHODS[run.experiment.criterion]
-    steps = [("by this pruning", before), ("since the start", start)]
+    steps = [("by this pruning", before), ("since the start", start)][1 if before is start else 0 :]
     for name, moment in steps:
         table = changes(moment, after)
         limit = max(0.05, min(1.0, float(table["change"].abs().max())))
@@ -177,9 +250,10 @@ def changes(before: Moment, after: Moment) -> pd.DataFrame:
 
 
 def _change_chart(table: pd.DataFrame, colour: str, limit: float) -> Chart:
+    table = _thinned(table)
     scale = alt.Scale(domain=[-limit, limit], nice=False, clamp=True)
     base = alt.Chart(table).encode(x=alt.X("index:Q", title="index", axis=alt.Axis(grid=False, tickCount=4)))
-    line = base.mark_line(color=colour, strokeWidth=2).encode(
+    line = base.mark_line(color=colour, strokeWidth=2, point={"color": colour} if len(table) == 1 else False).encode(
         y=alt.Y("change:Q", title=None, scale=scale, axis=alt.Axis(format="%", tickCount=5)),
         tooltip=["layer:Q", "index:Q", alt.Tooltip("change:Q", format="+.2%")],
     )

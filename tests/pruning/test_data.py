@@ -56,6 +56,11 @@ def test_every_picture_of_digits_is_in_exactly_one_split_with_its_label(digits):
     assert sorted(found) == expected
 
 
+def test_the_test_samples_alone_are_those_of_the_whole(digits):
+    x, y = load_test_set("digits")
+    assert torch.equal(x, digits.test_x) and torch.equal(y, digits.test_y)
+
+
 def test_digits_are_the_same_bits_every_time(digits):
     again = load_dataset("digits")
     for (x, y), (x_again, y_again) in zip(splits(digits), splits(again), strict=True):
@@ -77,11 +82,6 @@ def test_names_and_sizes_are_known_before_loading(digits):
     assert record.title == "Handwritten digits (8 × 8)"
     assert (record.train_samples, record.valid_samples, record.test_samples) == (1294, 143, 360)
     assert (record.image_shape, record.class_names) == (digits.image_shape, digits.class_names)
-
-
-def test_the_test_set_alone_is_that_of_the_whole(digits):
-    x, y = load_test_set("digits")
-    assert torch.equal(x, digits.test_x) and torch.equal(y, digits.test_y)
 
 
 def test_an_unknown_name_is_refused_with_the_choices():

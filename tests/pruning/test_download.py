@@ -18,10 +18,11 @@ from pathlib import Path
 import numpy as np
 import pooch
 import pytest
+import torch
 
 from abp.home import HomeUnusable, home
 from abp.pruning import download
-from abp.pruning.data import DataUnavailable, load_dataset
+from abp.pruning.data import DataUnavailable, load_dataset, load_test_set
 
 ROOT = Path(download.__file__).parents[2]
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -129,6 +130,17 @@ def assert_train_images(array: np.ndarray) -> None:
 
 
 # The good days
+
+
+def test_the_test_samples_alone_are_read_from_what_is_here_and_never_downloaded(mirror, cache):
+    with pytest.raises(DataUnavailable, match="not on this machine.*ABP_DATA_DIR"):
+        load_test_set("mnist", download=False)
+    assert mirror.requests == []
+    whole = load_dataset("mnist")
+    mirror.requests.clear()
+    x, y = load_test_set("mnist", download=False)
+    assert mirror.requests == []
+    assert torch.equal(x, whole.test_x) and torch.equal(y, whole.test_y)
 
 
 def test_the_first_load_downloads_four_files_and_the_second_makes_no_request(mirror, cache):
