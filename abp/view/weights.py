@@ -15,6 +15,7 @@ from abp.view.neuron import neuron_view
 from abp.view.neurons import neuron_sheet
 from abp.view.parts import download_csv
 from abp.view.recorded import frequencies_of, instants_of, network_of
+from abp.view.smaller import smaller_view
 
 
 def weights_view(store: Store, run: Run) -> None:
@@ -43,6 +44,8 @@ def weights_view(store: Store, run: Run) -> None:
         neuron_sheet(store, run, network, frequencies[0])
         neuron_view(store, run, network, frequencies)
     _cost_table(run, network)
+    if found[-1].name == "end":
+        smaller_view(store, run)
 
 
 def _chosen_instant(run: Run, found: list[Instant]) -> Instant:

@@ -348,7 +348,7 @@ def test_a_run_that_keeps_only_its_ends_shows_zero_patterns_in_between(store):
 def test_without_the_test_pictures_the_page_says_so_and_shows_the_rest(store, monkeypatch):
     number = trained(store, PRUNED)
 
-    def no_data(name: str):
+    def no_data(name: str, **details: object):
         raise DataUnavailable("The file of digits is not on this machine.")
 
     monkeypatch.setattr(reading, "load_test_set", no_data)
