@@ -16,12 +16,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from streamlit.testing.v1 import AppTest
 from torch import nn
 from torch.nn.utils import prune
 
 from abp import Experiment, Trainer, load_dataset
+from abp.analysis.spectra import summarise_all
 from abp.pruning.data import DataUnavailable
 from abp.runs import worker
+from abp.runs.baselines import dense_settings
 from abp.runs.store import Store
 from benchmarks.baselines import BATCH, SIZES, PlainLoop
 
@@ -44,6 +47,7 @@ def main() -> None:
     share_of_recording()
     peak_memory()
     first_frame()
+    analysis_pages()
 
 
 def training_steps() -> None:
@@ -183,6 +187,45 @@ engine.stop()
     for line in done.stdout.splitlines():
         dataset, seconds = line.split()
         show(f"first live frame after the start, {dataset}", f"{float(seconds):.2f} s", "1 s")
+
+
+def analysis_pages() -> None:
+    """How long people wait for what is computed from a recorded run of Fashion-MNIST."""
+    layers = [torch.rand(out, inputs) - 0.5 for inputs, out in zip(SIZES[:-2], SIZES[1:-1], strict=True)]
+    show("singular values of the published network", f"{1000 * _median(lambda: summarise_all(layers)):.0f} ms", "50 ms")
+    pruned = Experiment(
+        dataset="fashion-mnist", criterion="activation-neuron", epochs=2, start_accuracy=0.1, prunings=1
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"ABP_HOME": folder, "ABP_ENGINE": "off"}
+        store = Store()
+        for settings in (pruned, dense_settings(pruned)):
+            worker.execute(store, store.add_run(settings), worker.new_owner())
+        page = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=60).run()
+        page.switch_page("pages/low_rank.py").query_params["run"] = "1"
+
+        def draw() -> None:
+            page.run()
+            while any("…" in info.value for info in page.info):  # the page waits for its background
+                page.run()
+
+        show("low-rank page, from the link to its last chart", f"{_seconds(draw):.1f} s", "2 s")
+
+        def move() -> None:
+            page.slider[0].set_value((page.slider[0].value + 7) % 100).run()
+
+        show("  its slider, from the move to the new charts", f"{1000 * _median(move):.0f} ms", "300 ms")
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _median(run: Callable[[], object]) -> float:
+    run()
+    return statistics.median(_seconds(run) for _ in range(9))
 
 
 def alternately(candidates: dict[str, Callable[[], None]]) -> dict[str, list[float]]:

@@ -122,7 +122,33 @@ class Reducible:
 
     def accuracy(self, method: str, ranks: Sequence[int]) -> float:
         """Test accuracy, 0 to 1, at these ranks."""
-        return evaluate(self.reduced(method, ranks), self.biases, self.x, self.y).accuracy
+        first = self._first_outputs(method, ranks[0])
+        return evaluate(self.reduced(method, ranks)[1:], self.biases[1:], first, self.y).accuracy
+
+    # The first hidden layer takes most of the work, so what does not depend on the rank is computed once.
+
+    def _first_outputs(self, method: str, rank: int) -> Tensor:
+        """Outputs of the first hidden layer, ``[samples, neurons]``, at this rank."""
+        if rank >= self.full_ranks[0]:
+            return self._whole_first_outputs
+        part = self.decompositions[method][0]
+        left = torch.from_numpy(part.left[:, :rank]).float()
+        sums = torch.addmm(self.biases[0], self._projections[method][:, :rank], left.t())
+        return sums.addr_(self._brightness, torch.from_numpy(part.mean[:, 0]).float()).relu_()
+
+    @cached_property
+    def _whole_first_outputs(self) -> Tensor:
+        return torch.addmm(self.biases[0], self.x, self.weights[0].t()).relu_()
+
+    @cached_property
+    def _projections(self) -> dict[str, Tensor]:
+        """Samples on every direction of the first layer, ``[samples, k]``."""
+        firsts = {method: parts[0].right for method, parts in self.decompositions.items()}
+        return {method: self.x @ torch.from_numpy(right).float().t() for method, right in firsts.items()}
+
+    @cached_property
+    def _brightness(self) -> Tensor:
+        return self.x.sum(dim=1)
 
 
 def worthwhile_rank(neurons: int, inputs: int) -> int:

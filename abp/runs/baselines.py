@@ -141,10 +141,9 @@ def compare(store: Store, run: Run) -> Comparison | None:
         return Comparison(baselines, None, ranks, None)
     reducible = Reducible(*dense, x, y)
     for method in METHODS:
-        weights = reducible.reduced(method, ranks)
         parameters, flops = low_rank_cost(sizes, ranks, centred=method == "pca")
-        accuracy = evaluate(weights, dense[1], x, y).accuracy
-        baselines.append(Baseline(method, numerical_ranks(weights[:-1]), accuracy, parameters, flops))
+        reached = numerical_ranks(reducible.reduced(method, ranks)[:-1])
+        baselines.append(Baseline(method, reached, reducible.accuracy(method, ranks), parameters, flops))
     return Comparison(baselines, reducible, ranks, twin.id)
 
 
