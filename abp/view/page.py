@@ -54,8 +54,10 @@ def page(title: str) -> Iterator[None]:
         for section, pages in MENU.items():
             if section:
                 st.caption(section)
+            # From a run to what else can be seen of it.
+            about = {"run": st.query_params["run"]} if section == "Understand" and "run" in st.query_params else None
             for file, label, sign in pages:
-                st.page_link(file, label=label, icon=sign, width="stretch")
+                st.page_link(file, label=label, icon=sign, width="stretch", query_params=about)
     ready = False
     with plain_errors():
         _engine()

@@ -1,0 +1,127 @@
+"""From a run to what pruning did to it, in a real browser: spectra, PCA, weights, files, and back."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from onnxruntime import InferenceSession
+from safetensors.numpy import load_file
+
+from abp.pruning.experiment import Experiment
+from abp.runs import worker
+from tests.browser.conftest import PATIENCE, Dashboard
+from tests.waiting import wait_until
+
+expect = pytest.importorskip("playwright.sync_api").expect
+expect.set_options(timeout=1000 * PATIENCE)
+
+CRITERIA = ("none", "activation", "activation-neuron", "magnitude")
+
+
+def button(page, name: str):
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def menu(page, name: str):
+    return page.get_by_test_id("stSidebar").get_by_role("link", name=name, exact=True)
+
+
+def heading(page, name: str):
+    return page.get_by_test_id("stMain").get_by_role("heading", name=name)
+
+
+def trained(dashboard: Dashboard, criterion: str, **settings) -> int:
+    """A run that this process has trained for a few epochs, pruned on the way."""
+    amount = {"amount": 0.8, "prunings": 1, "start_accuracy": 0.0, "epochs": 2}
+    run = dashboard.store.add_run(Experiment(criterion=criterion, **amount, **settings), lane="self")
+    assert worker.execute(dashboard.store, run, worker.new_owner(), park=False)
+    return run
+
+
+@pytest.fixture(params=["digits", "fashion-mnist"])
+def runs(request, dashboard) -> dict[str, int]:
+    """Dense, by activation, by neuron, by magnitude: seed 0."""
+    if request.param != "digits":
+        request.getfixturevalue("real_data")
+    return {criterion: trained(dashboard, criterion, dataset=request.param) for criterion in CRITERIA}
+
+
+def test_from_a_run_to_its_spectra_pca_curve_pictures_file_and_back(visit, dashboard, runs, tmp_path):
+    run = runs["activation-neuron"]
+    page = visit(f"{dashboard.url}/train?run={run}")
+    expect(page.get_by_text("Which neurons fire")).to_be_visible()
+
+    menu(page, "Spectra").click()
+    page.wait_for_url(re.compile(rf"/spectra\?run={run}$"))
+    expect(page.locator('[aria-label^="Singular values of each hidden layer"] > svg')).to_have_count(4)
+    for criterion in ("none", "magnitude"):
+        page.get_by_role("combobox", name="Lay over it the end of").click()
+        page.get_by_role("option", name=re.compile(rf"^{runs[criterion]}:")).click()
+    expect(page.get_by_test_id("stMultiSelect")).to_contain_text(f"{runs['none']}:")
+    expect(page.get_by_test_id("stMultiSelect")).to_contain_text(f"{runs['magnitude']}:")
+    page.keyboard.press("Escape")
+
+    menu(page, "Low rank").click()
+    page.wait_for_url(re.compile(rf"/low_rank\?run={run}$"))
+    expect(heading(page, "Accuracy against rank")).to_be_visible()
+    expect(page.get_by_text(f"Compared with its dense twin: run {runs['none']}")).to_be_visible()
+    before = page.get_by_test_id("stMetricValue").first.inner_text()
+    page.get_by_role("slider", name="Share of the full ranks, %").focus()
+    page.keyboard.press("Home")
+    expect(page.get_by_test_id("stMetricValue").nth(2)).to_have_text("0 0 0 0")
+    assert page.get_by_test_id("stMetricValue").first.inner_text() != before
+    page.get_by_role("spinbutton", name="Epochs of fine-tuning").fill("1")
+    page.keyboard.press("Enter")
+    button(page, "Fine-tune all four").click()
+    expect(page.get_by_text("Once all are fine-tuned for equally long")).to_be_visible()
+    expect(button(page, "Fine-tune all four")).to_be_disabled()
+
+    menu(page, "Weights").click()
+    page.wait_for_url(re.compile(rf"/weights\?run={run}$"))
+    expect(heading(page, "What the first neurons look for")).to_be_visible()
+    expect(page.locator("img[alt^='Incoming weights of the first layer']")).to_be_visible()
+    with page.expect_download() as whole:
+        button(page, "Compacted network (safetensors)").click()
+    with page.expect_download() as onnx:
+        button(page, "Compacted network (ONNX)").click()
+    whole.value.save_as(tmp_path / "small.safetensors")
+    onnx.value.save_as(tmp_path / "small.onnx")
+    small = load_file(tmp_path / "small.safetensors")
+    alive = [len(small[f"hidden.{layer}.bias"]) for layer in range(4)]
+    assert sum(alive) < 300
+    pixels = np.random.default_rng(0).random((3, small["hidden.0.weight"].shape[1]), dtype=np.float32)
+    expected = pixels
+    for layer in range(4):
+        expected = np.maximum(expected @ small[f"hidden.{layer}.weight"].T + small[f"hidden.{layer}.bias"], 0)
+    expected = expected @ small["output.weight"].T + small["output.bias"]
+    (found,) = InferenceSession(str(tmp_path / "small.onnx")).run(None, {"pixels": pixels})
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    expect(page.get_by_text("Measured here and now")).to_be_visible()
+
+    page.go_back()
+    expect(heading(page, "Accuracy against rank")).to_be_visible()
+    page.reload()
+    expect(heading(page, "Accuracy against rank")).to_be_visible()
+    menu(page, "Runs").click()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    assert sum(other.parent in runs.values() for other in dashboard.store.runs()) == 4
+
+
+def test_a_continued_run_is_started_from_the_page_of_its_parent(visit, dashboard):
+    parent = trained(dashboard, "activation-neuron", hidden=(30, 20))
+    page = visit(f"{dashboard.url}/train?run={parent}")
+    page.get_by_test_id("stMain").get_by_role("link", name="Continue").click()
+    page.wait_for_url(re.compile(rf"/train\?continue={parent}$"))
+    page.get_by_text("Rewind to the initial weights").click()
+    page.get_by_role("spinbutton", name="Epochs").fill("2")
+    page.keyboard.press("Enter")
+    button(page, "Start").click()
+    page.wait_for_url(re.compile(r"/train\?run=\d+$"))
+    child = int(page.url.rsplit("=")[-1])
+    expect(page.get_by_test_id("stMain").get_by_text("Finished").first).to_be_visible()
+    record = dashboard.store.run(child)
+    assert record.parent == parent and record.epoch == 2
+    assert record.sparsity == pytest.approx(dashboard.store.run(parent).sparsity)
+    wait_until(lambda: dashboard.store.weights(child, "final"), "for its weights")
