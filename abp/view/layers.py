@@ -13,7 +13,7 @@ from abp.view.colours import METHODS
 from abp.view.follow import version
 from abp.view.legend import legend
 from abp.view.matrices import block_of, legend_png, mask_png, swatch_png, weights_png
-from abp.view.parts import download_csv
+from abp.view.parts import download_csv, picture
 from abp.view.recorded import instants_of, limits_of, network_of
 
 
@@ -91,7 +91,7 @@ def _layer(store: Store, run: Run, network: Recorded, layer: int, limit: float, 
     zeros = zeros or missing
     colour = METHODS[run.experiment.criterion]
     png = _picture(network, str(store.path), run.id, version(run), network.instant, layer, limit, colour, zeros)
-    st.image(png, caption=words, alt=f"{'Zero pattern' if zeros else 'Weights'} of hidden layer {layer + 1}. {words}")
+    picture(png, caption=words, alt=f"{'Zero pattern' if zeros else 'Weights'} of hidden layer {layer + 1}. {words}")
     download_csv(
         f"{'zero-pattern' if zeros else 'weights'}-run-{run.id}-hidden-{layer + 1}",
         lambda: matrix_table(_matrix(network, layer, zeros=zeros)),

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from abp.view.matrices import pixels_png
+from abp.view.parts import picture
 
 
 def legend(entries: Sequence[tuple[bytes, int, str]]) -> None:
@@ -13,7 +14,7 @@ def legend(entries: Sequence[tuple[bytes, int, str]]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         for png, width, words in entries:
             with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
-                st.image(png, width=width, alt=f"Swatch: {words}")
+                picture(png, width=width, alt=f"Swatch: {words}")
                 st.caption(words, width="content")
 
 

@@ -13,7 +13,7 @@ from abp.runs.store import Store
 from abp.view.charts import Chart, step_above
 from abp.view.colours import METHODS
 from abp.view.matrices import NEGATIVE, POSITIVE, neuron_png, picture_png
-from abp.view.parts import chart_with_data, download_csv
+from abp.view.parts import chart_with_data, download_csv, picture
 from abp.view.recorded import answers_of, limits_of, pictures_of
 
 _BARS = 40  # weights in a bar chart
@@ -102,7 +102,7 @@ def _incoming(store: Store, run: Run, network: Recorded, layer: int, neuron: int
         png = neuron_png(weights.reshape(shape), mask.reshape(shape), limits_of(store, run)[0])
         st.subheader("What it looks for", anchor=False, help="Its incoming weights, where the pixels are.")
         st.caption("It fires for pictures that are bright where this is orange and dark where it is blue.")
-        st.image(png, alt=f"Incoming weights of neuron {neuron + 1} of the first hidden layer, where the pixels are.")
+        picture(png, alt=f"Incoming weights of neuron {neuron + 1} of the first hidden layer, where the pixels are.")
         download_csv("incoming-weights", lambda: table)
         return
     shown = table[table["kept"]].sort_values("weight", key=abs, ascending=False, kind="stable").head(_BARS)
@@ -189,12 +189,12 @@ def _strongest(run: Run, pictures: NDArray, outputs: NDArray) -> None:
     st.caption("The test pictures for which its output is largest, the strongest first.")
     record = DATASETS[run.experiment.dataset]
     x, y = pictures_of(run.experiment.dataset)
-    names = [record.class_names[int(y[picture])] for picture in fired]
-    st.image(
-        [picture_png(x[picture].reshape(record.image_shape).numpy()) for picture in fired],
+    names = [record.class_names[int(y[index])] for index in fired]
+    picture(
+        [picture_png(x[index].reshape(record.image_shape).numpy()) for index in fired],
         caption=names,
         width=84,
-        alt=[f"Test picture {picture + 1}: {name}" for picture, name in zip(fired, names, strict=True)],
+        alt=[f"Test picture {index + 1}: {name}" for index, name in zip(fired, names, strict=True)],
     )
     table = pd.DataFrame({"picture": fired + 1, "class": names, "output": outputs[outputs > 0]})
     download_csv("strongest-pictures", lambda: table)

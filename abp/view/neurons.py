@@ -10,7 +10,7 @@ from abp.runs.recorded import Recorded
 from abp.runs.records import Run
 from abp.runs.store import Store
 from abp.view.matrices import sheet_png
-from abp.view.parts import download_csv
+from abp.view.parts import download_csv, picture
 from abp.view.recorded import limits_of
 
 _SHEET = 96  # neurons on one sheet
@@ -61,7 +61,7 @@ def neuron_sheet(store: Store, run: Run, network: Recorded, frequencies: NDArray
     dead = int((table["Live weights"] == 0).sum())
     words = f"Neurons {(page - 1) * _SHEET + 1:,} to {(page - 1) * _SHEET + len(part):,} of {len(table):,} by {order}"
     words += f"; {dead:,} of all are dead."
-    st.image(png, caption=words, alt=f"Incoming weights of the first layer's neurons as pictures. {words}")
+    picture(png, caption=words, alt=f"Incoming weights of the first layer's neurons as pictures. {words}")
     download_csv("first-neurons", lambda: ordered)
 
 

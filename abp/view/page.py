@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import streamlit as st
+import torch
 from streamlit.runtime.scriptrunner_utils.exceptions import RerunException, StopException
 
 from abp.home import HomeUnusable
@@ -34,6 +35,8 @@ MENU = {
 _ICON = Path(__file__).with_name("icon.png")  # a Material icon would be fetched from the internet
 
 _log = logging.getLogger(__name__)
+
+torch.set_num_threads(1)  # the cores are for training: a page that took them all would wait for them longest
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """Parts that several pages use: a chart with its words and its data."""
 
+import base64
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -55,3 +57,21 @@ def download_csv(name: str, data: Callable[[], pd.DataFrame]) -> None:
         key=f"csv-{name}",
         help=f"Download the data of this picture ({name}.csv)",
     )
+
+
+def picture(png: bytes | Sequence[bytes], *, alt: str | Sequence[str], **details: Any) -> None:
+    """One or several pictures, sent within the page.
+
+    Not as files, as Streamlit does by itself: when a page is drawn anew, the files of the last time are gone, often
+    before a browser has fetched them.
+
+    Parameters
+    ----------
+    png
+        PNG files.
+    details
+        As of ``st.image``.
+    """
+    files = [png] if isinstance(png, bytes) else png
+    addresses = [f"data:image/png;base64,{base64.b64encode(file).decode()}" for file in files]
+    st.image(addresses, alt=[alt] if isinstance(alt, str) else alt, **details)

@@ -7,6 +7,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from abp.analysis.spectra import summarise
 from abp.runs.moments import Moment, hidden_shapes, moments
@@ -27,17 +28,19 @@ _MANY = 500  # values of a layer; of more, some are not drawn
 def spectra_view(store: Store, run: Run) -> None:
     """Everything the page shows of one run."""
     follow(store, run)
-    found = _moments(store, run)
+    choices = st.container(horizontal=True, vertical_alignment="bottom")
+    waiting = st.container()  # its place is kept, so that nothing shifts when there is something to wait for
+    found = _moments(store, run, waiting)
     if found is None:
         return
     if len(found) < 2:
         st.info(_too_early(run), icon=":material/hourglass_empty:")
         return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with choices:
         scale = st.segmented_control("Scale", ["linear", "log"], default="linear", required=True, key="spectra-scale")
         before, after = _chosen_moments(run, found)
         others = _other_runs(store, run)
-    table = pd.concat([curves(found[0], before, after), *(_end_of(store, other) for other in others)])
+    table = pd.concat([curves(found[0], before, after), *(_end_of(store, other, waiting) for other in others)])
     highest = max(float(values.max(initial=0)) for moment in found for values in moment.spectra)
     highest = max(highest, float(table["value"].max()))  # another run's curve may rise above this one's
     _spectra_charts(table, run, others, log=scale == "log", highest=highest)
@@ -75,15 +78,19 @@ def _newest(path: str, run: int) -> dict[str, list[Moment]]:
     return {}
 
 
-def _moments(store: Store, run: Run) -> list[Moment] | None:
-    """Moments of a run, or what of them was computed before while newer ones are; None, after saying so, until then."""
+def _moments(store: Store, run: Run, waiting: DeltaGenerator, patience: float | None = None) -> list[Moment] | None:
+    """Moments of a run, or what of them was computed before while newer ones are; None, after saying so, until then.
+
+    Waits `patience` seconds, by default `_PATIENCE`; `waiting` is the place for the words.
+    """
     key = (str(store.path), run.id, version(run))
     future, newest = _computed(store, *key), _newest(*key[:2])
     try:
-        newest["moments"] = future.result(timeout=_PATIENCE)
+        newest["moments"] = future.result(timeout=_PATIENCE if patience is None else patience)
     except TimeoutError:
-        st.caption(f":material/hourglass_empty: Singular values of {run.name} are being computed; a moment.")
-        _drawn_again_when_done(future)
+        with waiting:
+            st.caption(f":material/hourglass_empty: Singular values of {run.name} are being computed; a moment.")
+            _drawn_again_when_done(future)
     except Exception:
         _computed.clear(store, *key)  # it may succeed at the next try
         raise
@@ -150,9 +157,9 @@ def _rows(moment: Moment, curve: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _end_of(store: Store, run: Run) -> pd.DataFrame:
+def _end_of(store: Store, run: Run, waiting: DeltaGenerator) -> pd.DataFrame:
     try:
-        found = _moments(store, run)
+        found = _moments(store, run, waiting, _PATIENCE / 4)  # there may be several
         if found:
             return _rows(found[-1], _label(run))
     except RunUnknown:  # deleted meanwhile
