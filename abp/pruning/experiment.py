@@ -12,6 +12,8 @@ from abp.pruning.criteria import CRITERIA
 from abp.pruning.data import DATASETS
 from abp.pruning.step import OPTIMISERS
 
+SCHEDULES: dict[str, str] = {"at-once": "all layers at once", "layer-by-layer": "layer by layer"}
+
 
 class SettingError(ValueError):
     """A setting that cannot be used; the message names the field, the value and what would do."""
@@ -96,6 +98,13 @@ class Experiment:
         advanced=False,
     )
     prunings: int = _setting(5, "Prunings", "In how many steps the amount is removed.", low=0, high=100, advanced=False)
+    schedule: str = _setting(
+        "at-once",
+        "In each pruning",
+        "All hidden layers at once, by one ranking; or one layer after the other, each to the same share and each as a "
+        "pruning of its own.",
+        choices=SCHEDULES,
+    )
     seed: int = _setting(
         0,
         "Seed",
@@ -182,14 +191,18 @@ class Experiment:
 
     @property
     def scheduled_prunings(self) -> int:
-        """Prunings the schedule makes: none for the criterion ``none``."""
-        return 0 if self.criterion == "none" else self.prunings
+        """Prunings the schedule makes: none for the criterion ``none``, one per layer and step layer by layer."""
+        if self.criterion == "none":
+            return 0
+        return self.prunings * len(self.hidden) if self.schedule == "layer-by-layer" else self.prunings
 
     @property
     def title(self) -> str:
         """One line for people: data, method, amount, seed."""
         method = CRITERIA[self.criterion].title if self.scheduled_prunings else "dense"
         amount = f", {100 * self.amount:g} %" if self.scheduled_prunings else ""
+        if self.scheduled_prunings and self.schedule == "layer-by-layer":
+            amount += f", {SCHEDULES[self.schedule]}"
         return f"{DATASETS[self.dataset].title} · {method}{amount} · seed {self.seed}"
 
     def to_json(self) -> str:

@@ -20,7 +20,7 @@ from abp.pruning.network import Network
 from abp.pruning.randomness import generator
 from abp.pruning.rank_limit import EVERY, limit_ranks
 from abp.pruning.schedule import Schedule
-from abp.pruning.selection import select_neurons, select_weights
+from abp.pruning.selection import Request, select_neurons, select_weights
 from abp.pruning.step import TrainingStep
 
 SPLITS = ("train", "valid", "test")
@@ -284,10 +284,13 @@ class Trainer:
             raise SettingError(f"amount must be between 0 and 1, not {amount!r}")
         if self.experiment.ranks:
             raise SettingError("a run of limited ranks cannot be pruned: removing weights would raise the ranks again")
+        return self._prune(criterion, Request(round(amount * total(self.masks))), float(amount), by)
+
+    def _prune(self, criterion: str, request: Request, amount: float, by: str) -> Pruning:
         before = self.masks
         valid_before, test_before = self.evaluate("valid"), self.evaluate("test")
         self._require_finite(valid_before.loss)
-        self._apply(self._choose(criterion, round(amount * total(before))))
+        self._apply(self._choose(criterion, request))
         removed = kept(before) - kept(self.masks)
         pairs = zip(before, self.masks, strict=True)
         return Pruning(
@@ -295,7 +298,7 @@ class Trainer:
             batch=self.batch,
             criterion=criterion,
             by=by,
-            requested=float(amount),
+            requested=amount,
             achieved=removed / total(before),
             sparsity=self.sparsity,
             weights_removed=removed,
@@ -317,13 +320,15 @@ class Trainer:
         """
         if not self.schedule.remaining:
             raise ValueError("no scheduled pruning is left to be made")
-        missing = max(0.0, self.schedule.next_target() - self.sparsity)
-        pruning = self.prune(self.experiment.criterion, missing, by=self.due or "schedule")
+        sizes = [mask.numel() for mask in self.masks]
+        removed = [size - kept([mask]) for size, mask in zip(sizes, self.masks, strict=True)]
+        amount, request = self.schedule.next_request(removed, sizes)
+        pruning = self._prune(self.experiment.criterion, request, amount, self.due or "schedule")
         self.schedule.done += 1
         self.due = None
         return pruning
 
-    def _choose(self, criterion: str, remove: int) -> list[Tensor]:
+    def _choose(self, criterion: str, request: Request) -> list[Tensor]:
         entry = CRITERIA[criterion]
         assert entry.scores is not None
         statistics = Statistics(
@@ -334,7 +339,7 @@ class Trainer:
             generator=generator(self.experiment.seed, "pruning", self.prunings),
         )
         select = select_neurons if entry.whole_neurons else select_weights
-        return select(entry.scores(statistics), self.masks, remove)
+        return select(entry.scores(statistics), self.masks, request)
 
     def _apply(self, masks: list[Tensor]) -> None:
         remove_weights(self.network, masks)
