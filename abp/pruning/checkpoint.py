@@ -41,6 +41,7 @@ def save_checkpoint(trainer: Trainer) -> bytes:
         "prunings": trainer.prunings,
         "stopped_by": trainer.stopped_by,
         "due": trainer.due,
+        "regularising": trainer.regularising,
         "loss_sum": trainer.loss_sum,
         "correct": trainer.correct,
         "samples": trainer.activity.samples,
@@ -89,6 +90,7 @@ def _restore(trainer: Trainer, tensors: dict[str, Tensor], state: dict) -> None:
     trainer.epoch, trainer.batch = state["epoch"], state["batch"]
     trainer.prunings = state["prunings"]
     trainer.stopped_by, trainer.due = state["stopped_by"], state["due"]
+    trainer.regularising = state["regularising"]
     trainer.loss_sum, trainer.correct = state["loss_sum"], state["correct"]
     trainer.schedule.done = state["scheduled"]
     for name, value in state["stopping"].items():

@@ -10,7 +10,10 @@ from typing import Any, Self
 
 from abp.pruning.criteria import CRITERIA
 from abp.pruning.data import DATASETS
+from abp.pruning.nuclear import STEPS, WEIGHTS
 from abp.pruning.step import OPTIMISERS
+
+SCHEDULES: dict[str, str] = {"at-once": "all layers at once", "layer-by-layer": "layer by layer"}
 
 
 class SettingError(ValueError):
@@ -96,6 +99,13 @@ class Experiment:
         advanced=False,
     )
     prunings: int = _setting(5, "Prunings", "In how many steps the amount is removed.", low=0, high=100, advanced=False)
+    schedule: str = _setting(
+        "at-once",
+        "In each pruning",
+        "All hidden layers at once, by one ranking; or one layer after the other, each to the same share and each as a "
+        "pruning of its own.",
+        choices=SCHEDULES,
+    )
     seed: int = _setting(
         0,
         "Seed",
@@ -134,6 +144,31 @@ class Experiment:
     )
     reset_counts: bool = _setting(
         False, "Reset counts", "Count activations afresh after each pruning instead of since the start."
+    )
+    nuclear: float = _setting(
+        0.0,
+        "Nuclear-norm regulariser",
+        "How strongly the sum of each hidden layer's singular values is held down (lambda); 0 not at all.",
+        low=0,
+        high=100,
+        step=0.001,
+    )
+    nuclear_weights: str = _setting(
+        "plain", "Singular values count", "All alike, or the i-th largest i times.", choices=WEIGHTS
+    )
+    nuclear_from: float = _setting(
+        0.70, "Regularise from", "In epochs that follow one of at least this training accuracy.", low=0, high=1,
+        step=0.01,
+    )  # fmt: skip
+    nuclear_every: int = _setting(
+        100, "Regularise every", "Training steps from one regularising step to the next, which makes up for all of "
+        "them.", low=1, high=100_000,
+    )  # fmt: skip
+    nuclear_step: str = _setting(
+        "proximal",
+        "Regularising step",
+        "Proximal: singular values shrink and become zero. Gradient: they shrink, past zero if they are small.",
+        choices=STEPS,
     )
     ranks: tuple[int, ...] = _setting(
         (),
@@ -182,14 +217,21 @@ class Experiment:
 
     @property
     def scheduled_prunings(self) -> int:
-        """Prunings the schedule makes: none for the criterion ``none``."""
-        return 0 if self.criterion == "none" else self.prunings
+        """Prunings the schedule makes: none for the criterion ``none``, one per layer and step layer by layer."""
+        if self.criterion == "none":
+            return 0
+        return self.prunings * len(self.hidden) if self.schedule == "layer-by-layer" else self.prunings
 
     @property
     def title(self) -> str:
-        """One line for people: data, method, amount, seed."""
+        """One line for people: data, method, amount, regulariser, seed."""
         method = CRITERIA[self.criterion].title if self.scheduled_prunings else "dense"
         amount = f", {100 * self.amount:g} %" if self.scheduled_prunings else ""
+        if self.scheduled_prunings and self.schedule == "layer-by-layer":
+            amount += f", {SCHEDULES[self.schedule]}"
+        if self.nuclear:
+            weights = " by index" if self.nuclear_weights == "index" else ""
+            amount += f", nuclear norm{weights} {self.nuclear:g}"
         return f"{DATASETS[self.dataset].title} · {method}{amount} · seed {self.seed}"
 
     def to_json(self) -> str:

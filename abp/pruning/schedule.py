@@ -6,9 +6,11 @@ left its minimum behind. Ours: should that happen before the last pruning, the n
 (``stalled="prune"``), and after any pruning the early-stopping rule starts afresh, since the network is another one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from abp.pruning.experiment import Experiment
+from abp.pruning.selection import Request
 
 
 def cumulative_targets(amount: float, prunings: int, ratio: float) -> list[float]:
@@ -78,7 +80,8 @@ class Schedule:
     def __post_init__(self) -> None:
         settings = self.experiment
         self.early_stopping = EarlyStopping(settings.early_stopping, settings.patience)
-        self.targets = cumulative_targets(settings.amount, settings.scheduled_prunings, settings.share_ratio)
+        steps = settings.prunings if settings.scheduled_prunings else 0
+        self.targets = cumulative_targets(settings.amount, steps, settings.share_ratio)
         self.thresholds = accuracy_thresholds(
             settings.start_accuracy, settings.stop_accuracy, settings.scheduled_prunings
         )
@@ -86,7 +89,7 @@ class Schedule:
     @property
     def remaining(self) -> int:
         """Scheduled prunings still to be made."""
-        return len(self.targets) - self.done
+        return len(self.thresholds) - self.done
 
     def after_epoch(self, train_accuracy: float, valid_loss: float) -> str:
         """What to do at an epoch's end.
@@ -107,6 +110,32 @@ class Schedule:
             return "prune-stalled"
         return "early-stopping" if stalled else "train"
 
-    def next_target(self) -> float:
-        """Sparsity that the next scheduled pruning aims at."""
-        return self.targets[self.done]
+    def next_request(self, removed: Sequence[int], sizes: Sequence[int]) -> tuple[float, Request]:
+        """What the next scheduled pruning is to remove, to come to its cumulative target; perhaps nothing.
+
+        Layer by layer, a pruning brings the layers up to and with its own to the target together: what one of them
+        lost with the neurons of the layer before, or was left too many by whole neurons, is made up for there. With
+        what dies further on, never more goes than all layers together still lack.
+
+        Parameters
+        ----------
+        removed, sizes
+            Weights removed so far, and weights in all, per hidden layer.
+
+        Returns
+        -------
+        tuple
+            The share of all hidden weights that it is to remove, and the request for the selection.
+        """
+        by_layer = self.experiment.schedule == "layer-by-layer"
+        step, layer = divmod(self.done, len(sizes)) if by_layer else (self.done, len(sizes) - 1)
+        target, until = self.targets[step], layer + 1
+        at_most = _missing(target, removed, sizes)
+        missing = min(at_most, _missing(target, removed[:until], sizes[:until]))
+        request = Request(round(missing), layer, round(at_most)) if by_layer else Request(round(missing))
+        return missing / sum(sizes), request
+
+
+def _missing(target: float, removed: Sequence[int], sizes: Sequence[int]) -> float:
+    """Weights to remove so that `target` is their sparsity; none where more are removed already."""
+    return max(0.0, target * sum(sizes) - sum(removed))

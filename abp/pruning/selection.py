@@ -5,9 +5,12 @@ neuron that loses its last incoming weight loses its outgoing ones too, and thes
 bisection so that the sum comes out right to the nearest weight, or neuron. The strongest path from the inputs to the
 last hidden layer (the one whose weakest link is strongest) is never cut, so that no layer is emptied; it is the path
 that a threshold would cut last anyway.
+
+A `Request` may confine the choice to one layer. What dies further on with its neurons goes all the same.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,7 +23,32 @@ _GONE = -1  # below every score
 _SAFE = np.iinfo(np.int32).max  # above every score
 
 
-def select_weights(scores: Sequence[Tensor], masks: Sequence[Tensor], remove: int) -> list[Tensor]:
+@dataclass(frozen=True)
+class Request:
+    """How much a pruning is to remove, and from where.
+
+    Attributes
+    ----------
+    remove
+        Weights to remove beyond those already removed: in all, or in `layer` where one is named.
+    layer
+        Index of the only hidden layer to choose from; None for all of them.
+    at_most
+        With a layer: how many may go in all, what dies in later layers included.
+    """
+
+    remove: int
+    layer: int | None = None
+    at_most: int = 0
+
+    def counted(self, removed: Sequence[int]) -> int:
+        """Of weights removed per layer, the number that is to come to `remove`; it rises with each of them."""
+        if self.layer is None:
+            return sum(removed)
+        return max(removed[self.layer], sum(removed) - (self.at_most - self.remove))
+
+
+def select_weights(scores: Sequence[Tensor], masks: Sequence[Tensor], remove: int | Request) -> list[Tensor]:
     """New masks after removing the `remove` lowest-scored weights, outgoing weights of neurons that die included.
 
     Parameters
@@ -30,8 +58,8 @@ def select_weights(scores: Sequence[Tensor], masks: Sequence[Tensor], remove: in
     masks
         bool ``[out, in]`` per hidden layer, True = kept.
     remove
-        How many weights to remove beyond those already removed. As many as the unbroken path allows are removed
-        if it asks for more.
+        How many weights to remove beyond those already removed, or a `Request`. As many as the unbroken path allows
+        are removed if it asks for more.
 
     Raises
     ------
@@ -43,9 +71,9 @@ def select_weights(scores: Sequence[Tensor], masks: Sequence[Tensor], remove: in
     >>> select_weights([torch.tensor([[3.0, 1.0, 2.0]])], [torch.ones(1, 3, dtype=torch.bool)], 1)[0].tolist()
     [[True, False, True]]
     """
-    ranks = _ranks(scores, masks)
-    _protect(ranks)
-    threshold = _threshold(ranks, remove)
+    request = remove if isinstance(remove, Request) else Request(remove)
+    ranks = _protected(_ranks(scores, masks), request.layer)
+    threshold = _threshold(ranks, request)
     if threshold is None:
         return _without(masks, [rank != _SAFE for rank in ranks])
 
@@ -60,14 +88,14 @@ def select_weights(scores: Sequence[Tensor], masks: Sequence[Tensor], remove: in
             layer.flat[places[: max(0, ties - start)]] = True
         return _without(masks, chosen)
 
-    return _nearest(masks_after, int(starts[-1]), masks, remove)
+    return _nearest(masks_after, int(starts[-1]), masks, request)
 
 
-def select_neurons(scores: Sequence[Tensor], masks: Sequence[Tensor], remove: int) -> list[Tensor]:
+def select_neurons(scores: Sequence[Tensor], masks: Sequence[Tensor], remove: int | Request) -> list[Tensor]:
     """As `select_weights`, but removing whole neurons, the lowest of scores ``[out]`` first."""
     spread = [score[:, None].expand(mask.shape) for score, mask in zip(scores, masks, strict=True)]
-    ranks = _ranks(spread, masks)
-    _protect(ranks)
+    request = remove if isinstance(remove, Request) else Request(remove)
+    ranks = _protected(_ranks(spread, masks), request.layer)
     strongest = np.concatenate([rank.max(axis=1) for rank in ranks])  # [all neurons]
     removable = np.flatnonzero((strongest != _GONE) & (strongest != _SAFE))
     order = removable[np.argsort(strongest[removable], kind="stable")]
@@ -78,7 +106,7 @@ def select_neurons(scores: Sequence[Tensor], masks: Sequence[Tensor], remove: in
         chosen[order[:neurons]] = True
         return _without(masks, [part[:, None] for part in np.split(chosen, ends)])
 
-    return _nearest(masks_after, len(order), masks, remove)
+    return _nearest(masks_after, len(order), masks, request)
 
 
 def _ranks(scores: Sequence[Tensor], masks: Sequence[Tensor]) -> list[NDArray[np.int32]]:
@@ -90,6 +118,17 @@ def _ranks(scores: Sequence[Tensor], masks: Sequence[Tensor]) -> list[NDArray[np
             raise ValueError(f"scores of hidden layer {layer + 1} must be finite and at least zero")
         bits = (score.float() + 0.0).numpy().view(np.int32)  # + 0.0 turns -0.0 into 0.0
         ranks.append(np.where(mask.numpy(), bits, np.int32(_GONE)))
+    return ranks
+
+
+def _protected(ranks: list[NDArray[np.int32]], layer: int | None) -> list[NDArray[np.int32]]:
+    """The ranks with a path marked as safe, and with all layers but `layer`, where one is named."""
+    others = [] if layer is None else [rank for index, rank in enumerate(ranks) if index != layer]
+    for rank in others:  # above every score, so that the path's weakest link lies in the layer
+        rank[rank != _GONE] = _SAFE - 1
+    _protect(ranks)
+    for rank in others:
+        rank[rank != _GONE] = _SAFE
     return ranks
 
 
@@ -127,26 +166,26 @@ def _strongest_links(
     return links.argmax(axis=1), links.max(axis=1)
 
 
-def _threshold(ranks: Sequence[NDArray[np.int32]], remove: int) -> int | None:
-    """The lowest rank such that removing it and all below removes at least `remove` weights; None if none does."""
-    before = sum(int(np.count_nonzero(rank != _GONE)) for rank in ranks)
+def _threshold(ranks: Sequence[NDArray[np.int32]], request: Request) -> int | None:
+    """The lowest rank such that removing it and all below removes at least what is asked for; None if none does."""
+    before = [int(np.count_nonzero(rank != _GONE)) for rank in ranks]
 
-    def removed(threshold: int) -> int:
-        left = 0
+    def counted(threshold: int) -> int:
+        removed = []
         alive: NDArray[np.bool_] = np.ones(ranks[0].shape[1], dtype=bool)
-        for rank in ranks:
+        for rank, live in zip(ranks, before, strict=True):
             above = rank > threshold
             above &= alive  # what comes from a neuron that dies goes with it
-            left += int(np.count_nonzero(above))
+            removed.append(live - int(np.count_nonzero(above)))
             alive = np.asarray(above.any(axis=1))
-        return before - left
+        return request.counted(removed)
 
     low, high = _GONE, int(_SAFE) - 1
-    if removed(high) < remove:
+    if counted(high) < request.remove:
         return None
     while high - low > 1:
         middle = (low + high) // 2
-        if removed(middle) >= remove:
+        if counted(middle) >= request.remove:
             high = middle
         else:
             low = middle
@@ -159,14 +198,19 @@ def _without(masks: Sequence[Tensor], chosen: Sequence[NDArray[np.bool_]]) -> li
 
 
 def _nearest(
-    masks_after: Callable[[int], list[Tensor]], most: int, masks: Sequence[Tensor], remove: int
+    masks_after: Callable[[int], list[Tensor]], most: int, masks: Sequence[Tensor], request: Request
 ) -> list[Tensor]:
-    """``masks_after(n)`` for the n of 0..most that removes nearest to `remove`; of two as near, the smaller."""
-    before = kept(masks)
+    """``masks_after(n)`` for the n of 0..most that removes nearest to what is asked; of two as near, the smaller."""
+    before = [kept([mask]) for mask in masks]
+    remove = request.remove
+
+    def counted(after: Sequence[Tensor]) -> int:
+        return request.counted([live - kept([mask]) for live, mask in zip(before, after, strict=True)])
+
     low, high = -1, most  # the fewest that remove enough lie in (low, high]
     while high - low > 1:
         middle = (low + high) // 2
-        if before - kept(masks_after(middle)) >= remove:
+        if counted(masks_after(middle)) >= remove:
             high = middle
         else:
             low = middle
@@ -174,5 +218,5 @@ def _nearest(
     if high == 0:
         return enough
     fewer = masks_after(high - 1)
-    short, over = remove - (before - kept(fewer)), before - kept(enough) - remove
+    short, over = remove - counted(fewer), counted(enough) - remove
     return fewer if abs(short) <= abs(over) else enough

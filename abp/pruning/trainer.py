@@ -1,6 +1,7 @@
 """The trainer: trains one network, counts its activations, prunes it and keeps what was pruned at zero."""
 
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +18,11 @@ from abp.pruning.evaluation import Metrics, evaluate
 from abp.pruning.experiment import Experiment, SettingError
 from abp.pruning.masks import cascade, full_masks, kept, sparsity, total
 from abp.pruning.network import Network
+from abp.pruning.nuclear import nuclear_norm_gradient, shrink_singular_values
 from abp.pruning.randomness import generator
 from abp.pruning.rank_limit import EVERY, limit_ranks
 from abp.pruning.schedule import Schedule
-from abp.pruning.selection import select_neurons, select_weights
+from abp.pruning.selection import Request, select_neurons, select_weights
 from abp.pruning.step import TrainingStep
 
 SPLITS = ("train", "valid", "test")
@@ -119,6 +121,10 @@ class Trainer:
         Number of prunings made, by the schedule or by hand.
     due
         ``"schedule"`` or ``"stall"`` while a scheduled pruning is due (see `prune_due`), else None.
+    regularising
+        Whether the nuclear norm is held down in the epoch in progress.
+    regulariser_seconds
+        Time spent on that.
     stopped_by
         None while there is more to do, else ``"stop-accuracy"``, ``"early-stopping"`` or ``"epochs"``.
 
@@ -159,6 +165,7 @@ class Trainer:
         self.stopped_by: str | None = None
         self.loss_sum, self.correct = 0.0, 0  # of the epoch in progress
         self.due: str | None = None
+        self.regularising, self.regulariser_seconds = False, 0.0
         self._renew_step()
 
     # Training
@@ -209,8 +216,7 @@ class Trainer:
             batches = zip(x.split(size), one_hot.split(size), outputs.split(size), strict=True)
             for number, batch in enumerate(batches, start=self.batch + 1):
                 self._step(*batch)
-                if self.experiment.ranks and (number % EVERY == 0 or number == self.batches):
-                    limit_ranks(self._live.weights[:-1], self.experiment.ranks)
+                self._hold_down(number)
             self._live.write_back(self.network)
         self._note(outputs, y)
         self.batch = last
@@ -284,10 +290,13 @@ class Trainer:
             raise SettingError(f"amount must be between 0 and 1, not {amount!r}")
         if self.experiment.ranks:
             raise SettingError("a run of limited ranks cannot be pruned: removing weights would raise the ranks again")
+        return self._prune(criterion, Request(round(amount * total(self.masks))), float(amount), by)
+
+    def _prune(self, criterion: str, request: Request, amount: float, by: str) -> Pruning:
         before = self.masks
         valid_before, test_before = self.evaluate("valid"), self.evaluate("test")
         self._require_finite(valid_before.loss)
-        self._apply(self._choose(criterion, round(amount * total(before))))
+        self._apply(self._choose(criterion, request))
         removed = kept(before) - kept(self.masks)
         pairs = zip(before, self.masks, strict=True)
         return Pruning(
@@ -295,7 +304,7 @@ class Trainer:
             batch=self.batch,
             criterion=criterion,
             by=by,
-            requested=float(amount),
+            requested=amount,
             achieved=removed / total(before),
             sparsity=self.sparsity,
             weights_removed=removed,
@@ -317,13 +326,15 @@ class Trainer:
         """
         if not self.schedule.remaining:
             raise ValueError("no scheduled pruning is left to be made")
-        missing = max(0.0, self.schedule.next_target() - self.sparsity)
-        pruning = self.prune(self.experiment.criterion, missing, by=self.due or "schedule")
+        sizes = [mask.numel() for mask in self.masks]
+        removed = [size - kept([mask]) for size, mask in zip(sizes, self.masks, strict=True)]
+        amount, request = self.schedule.next_request(removed, sizes)
+        pruning = self._prune(self.experiment.criterion, request, amount, self.due or "schedule")
         self.schedule.done += 1
         self.due = None
         return pruning
 
-    def _choose(self, criterion: str, remove: int) -> list[Tensor]:
+    def _choose(self, criterion: str, request: Request) -> list[Tensor]:
         entry = CRITERIA[criterion]
         assert entry.scores is not None
         statistics = Statistics(
@@ -334,7 +345,7 @@ class Trainer:
             generator=generator(self.experiment.seed, "pruning", self.prunings),
         )
         select = select_neurons if entry.whole_neurons else select_weights
-        return select(entry.scores(statistics), self.masks, remove)
+        return select(entry.scores(statistics), self.masks, request)
 
     def _apply(self, masks: list[Tensor]) -> None:
         remove_weights(self.network, masks)
@@ -368,11 +379,42 @@ class Trainer:
         return evaluate(self._live.weights, self._live.biases, x, y)
 
     def _begin_epoch(self) -> None:
+        settings = self.experiment
+        # Before the first epoch the running accuracy is 0.
+        self.regularising = settings.nuclear > 0 and self.running.accuracy >= settings.nuclear_from
         self.epoch += 1
         self.batch = 0
         self.loss_sum, self.correct = 0.0, 0
         self.activity.begin_epoch()
         self._draw_order()
+
+    def _hold_down(self, batch: int) -> None:
+        """What acts on singular values after this batch of the epoch: the regulariser, and limits of rank."""
+        settings, weights = self.experiment, self._live.weights[:-1]
+        step = (self.epoch - 1) * self.batches + batch
+        try:
+            if self.regularising and step % settings.nuclear_every == 0:
+                began = time.perf_counter()
+                self._regularise(weights)
+                self.regulariser_seconds += time.perf_counter() - began
+            if settings.ranks and (batch % EVERY == 0 or batch == self.batches):
+                limit_ranks(weights, settings.ranks)
+        except torch.linalg.LinAlgError:
+            self._require_finite(sum(float(weight.sum()) for weight in weights))
+            raise
+
+    def _regularise(self, weights: Sequence[Tensor]) -> None:
+        """One step for all since the last one, on the live part of each hidden layer."""
+        settings = self.experiment
+        amount = settings.learning_rate * settings.nuclear_every * settings.nuclear
+        by_index = settings.nuclear_weights == "index"
+        for weight, mask in zip(weights, self._live.masks, strict=True):
+            if settings.nuclear_step == "proximal":
+                weight.copy_(shrink_singular_values(weight, amount, by_index))
+            else:
+                weight.sub_(nuclear_norm_gradient(weight, by_index), alpha=amount)
+            if mask is not None:
+                weight.mul_(mask)
 
     def _draw_order(self) -> None:
         order = generator(self.experiment.seed, "order", self.epoch)

@@ -17,7 +17,9 @@ from abp.runs.moments import recorded_masks
 from abp.runs.records import Run
 from abp.runs.store import RunUnknown, Store
 
-_PRUNING = ("criterion", "amount", "prunings", "share_ratio", "start_accuracy", "stalled", "reset_counts", "ranks")
+_PRUNING = (
+    "criterion", "amount", "prunings", "schedule", "share_ratio", "start_accuracy", "stalled", "reset_counts", "ranks"
+)  # fmt: skip
 """Settings that a dense run has no use for."""
 
 

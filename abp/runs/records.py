@@ -38,6 +38,7 @@ class Run:
     started: float | None
     finished: float | None
     seconds: float
+    regulariser_seconds: float
     owner: str | None
     lease: float | None
     stopped_by: str | None

@@ -37,6 +37,7 @@ def result(store: Store, run: Run) -> dict[str, Any]:
         "epochs": run.epoch,
         "stopped_by": run.stopped_by,
         "seconds": run.seconds,
+        "regulariser_seconds": run.regulariser_seconds,
         "train_accuracy": run.train_accuracy,
         "valid_accuracy": run.valid_accuracy,
         "test_accuracy": run.test_accuracy,

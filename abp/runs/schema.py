@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 2
+VERSION = 3
 """Raise it with every change below: a database of another version is refused, never touched."""
 
 metadata = MetaData()
@@ -41,6 +41,7 @@ runs = Table(
     Column("started", Float),
     Column("finished", Float),
     Column("seconds", Float, nullable=False, default=0.0),  # spent on it by workers, pauses left out
+    Column("regulariser_seconds", Float, nullable=False, default=0.0),  # of these, on the nuclear norm
     Column("owner", String(100)),  # the worker that has it
     Column("lease", Float),  # until when, unless renewed
     Column("stopped_by", String(30)),
@@ -156,5 +157,6 @@ checkpoints = Table(
     _run(),
     Column("epoch", Integer, nullable=False),  # the last one that was complete
     Column("seconds", Float, nullable=False),
+    Column("regulariser_seconds", Float, nullable=False, default=0.0),
     Column("state", LargeBinary, nullable=False),  # pruning.checkpoint
 )

@@ -338,7 +338,8 @@ class Store:
     def begin(self, run: int, owner: str, weights: bytes, *, sparsity: float = 0.0) -> None:
         """Start a run's history afresh, with its initial weights and their sparsity."""
         with self._writing() as connection:
-            nothing = {"epoch": 0, "prunings": 0, "pruned_by_hand": False, "sparsity": sparsity, "seconds": 0.0}
+            nothing = {"epoch": 0, "prunings": 0, "pruned_by_hand": False, "sparsity": sparsity}
+            nothing |= {"seconds": 0.0, "regulariser_seconds": 0.0}
             self._own(connection, run, owner, {**nothing, **dict.fromkeys(_ACCURACIES)})
             for table in (schema.epochs, schema.prunings, schema.frames, schema.checkpoints, schema.weights):
                 connection.execute(delete(table).where(table.c.run == run))
@@ -354,7 +355,8 @@ class Store:
                 return None
             later = and_(schema.epochs.c.run == run, schema.epochs.c.epoch > row.epoch)
             connection.execute(delete(schema.epochs).where(later))
-            self._own(connection, run, owner, {"seconds": row.seconds, **_standing(connection, run, row.epoch)})
+            spent = {"seconds": row.seconds, "regulariser_seconds": row.regulariser_seconds}
+            self._own(connection, run, owner, {**spent, **_standing(connection, run, row.epoch)})
             return row.state, row.seconds
 
     def save_epoch(self, run: int, owner: str, row: Mapping[str, Any]) -> None:
@@ -399,10 +401,12 @@ class Store:
                 command, outcome = answered
                 _settle(connection, command, row["epoch"], row["batch"], outcome)
 
-    def save_frame(self, run: int, owner: str, row: Mapping[str, Any], *, seconds: float) -> None:
-        """Replace the live look at a run (columns of `schema.frames`)."""
+    def save_frame(
+        self, run: int, owner: str, row: Mapping[str, Any], *, seconds: float, regulariser_seconds: float = 0.0
+    ) -> None:
+        """Replace the live look at a run (columns of `schema.frames`), and the time spent on it so far."""
         with self._writing() as connection:
-            self._own(connection, run, owner, {"seconds": seconds})
+            self._own(connection, run, owner, {"seconds": seconds, "regulariser_seconds": regulariser_seconds})
             _put(connection, schema.frames, {"run": run, **row})
 
     def save_checkpoint(self, run: int, owner: str, row: Mapping[str, Any]) -> None:

@@ -132,6 +132,7 @@ class Session:
         else:
             state, self.seconds = checkpoint
             restore_checkpoint(self.trainer, state)
+            self.trainer.regulariser_seconds = self.store.run(self.run).regulariser_seconds
         self._show(force=True)
 
     def _new_trainer(self, data: Dataset) -> Trainer:
@@ -324,7 +325,8 @@ class Session:
             "epoch_counts": pack_counts(activity.epoch_counts),
             "live_weights": pack_counts(live_weights(trainer.masks)),
         }
-        self.store.save_frame(self.run, self.owner, row, seconds=self.seconds)
+        spent = {"seconds": self.seconds, "regulariser_seconds": trainer.regulariser_seconds}
+        self.store.save_frame(self.run, self.owner, row, **spent)
 
     def _save(self, *, force: bool = False) -> None:
         now = time.monotonic()
@@ -334,7 +336,12 @@ class Session:
 
     def _checkpoint(self) -> dict[str, Any]:
         finished = self.trainer.epoch - self.trainer.in_progress
-        return {"epoch": finished, "seconds": self.seconds, "state": save_checkpoint(self.trainer)}
+        return {
+            "epoch": finished,
+            "seconds": self.seconds,
+            "regulariser_seconds": self.trainer.regulariser_seconds,
+            "state": save_checkpoint(self.trainer),
+        }
 
     def _close(self) -> None:
         self._show(force=True)

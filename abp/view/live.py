@@ -123,15 +123,23 @@ def _percent(share: float | None) -> str:
 def _speed(now: Look) -> str:
     """How fast it is, and how long it may take; for a run that has ended, how long it took."""
     frame, run = now.frame, now.run
+    regulariser = _regulariser(run)
     if not run.active:
-        return f"{run.epoch:,} epochs in {run.seconds:.1f} s of training"
+        return f"{run.epoch:,} epochs in {run.seconds:.1f} s of training{regulariser}"
     if run.status != "running" or frame is None or not frame.rate:
         return STATUS[run.status][0]
-    rate = f"{frame.rate:,.0f} pictures a second"
+    rate = f"{frame.rate:,.0f} pictures a second{regulariser}"
     if now.epochs.empty:
         return rate
     left = (run.experiment.epochs - now.position) * int(now.epochs["samples"].iloc[-1]) / frame.rate
     return f"{rate}; at most {int(left // 60)}:{int(left % 60):02d} min left"
+
+
+def _regulariser(run: Run) -> str:
+    """The regulariser's share of the time, if it is on."""
+    if not run.experiment.nuclear:
+        return ""
+    return f". Regulariser: {100 * run.regulariser_seconds / max(run.seconds, 1e-9):.0f} % of the time"
 
 
 def _sentence(now: Look) -> str:

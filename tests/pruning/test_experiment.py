@@ -200,6 +200,11 @@ def test_the_title_names_data_method_amount_and_seed():
     title = Experiment(dataset="mnist", criterion="activation-neuron", amount=0.85, seed=7).title
     assert title == "MNIST · neurons by activation, 85 % · seed 7"
     assert Experiment(dataset="mnist", criterion="none", seed=7).title == "MNIST · dense · seed 7"
+    one_layer = Experiment(hidden=(9,), schedule="layer-by-layer", dataset="mnist")
+    for by_layer in (one_layer, Experiment(dataset="mnist", schedule="layer-by-layer")):
+        assert by_layer.title == "MNIST · weights by activation, 80 %, layer by layer · seed 0"
+    dense = Experiment(dataset="mnist", schedule="layer-by-layer", criterion="none")
+    assert dense.title == "MNIST · dense · seed 0"
 
 
 def test_the_title_does_not_round_an_amount_to_everything():

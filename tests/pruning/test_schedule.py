@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from abp import Experiment, Trainer
+from abp.pruning.criteria import CRITERIA
+from abp.pruning.masks import cascade, kept
 from abp.pruning.schedule import EarlyStopping, Schedule, accuracy_thresholds, cumulative_targets
 
 # Targets and thresholds
@@ -211,3 +215,82 @@ def test_a_pruning_that_is_not_due_any_more_is_refused_in_words():
     with pytest.raises(ValueError, match="no .*pruning"):
         run.prune_due()
     assert run.schedule.done == 1
+
+
+# Layer by layer
+
+
+def by_layer(**settings) -> Trainer:
+    return trainer(**({"schedule": "layer-by-layer", "hidden": (40, 30, 20), "prunings": 3} | settings))
+
+
+def removed_in(run: Trainer) -> list[int]:
+    return [mask.numel() - kept([mask]) for mask in run.masks]
+
+
+def test_layer_by_layer_every_step_is_a_pruning_of_each_layer_with_a_threshold_of_its_own():
+    settings = Experiment(criterion="magnitude", prunings=3, hidden=(40, 30, 20), schedule="layer-by-layer")
+    assert settings.scheduled_prunings == 9
+    plan = Schedule(settings)
+    assert plan.remaining == 9
+    assert plan.thresholds == pytest.approx(accuracy_thresholds(0.80, 0.98, 9))
+    assert dataclasses.replace(settings, criterion="none").scheduled_prunings == 0
+
+
+def test_layer_by_layer_each_pruning_brings_its_layer_to_the_geometric_share():
+    """At random hardly a neuron dies of so little, so that each layer keeps what it had until its turn comes."""
+    run = by_layer(criterion="random", amount=0.3)
+    sizes, targets = [64 * 40, 40 * 30, 30 * 20], cumulative_targets(0.3, 3, 0.8)
+    run.train_epoch()
+    before = [0.0] * 3
+    for target in targets:
+        for layer in range(3):
+            pruning = run.prune_due()
+            before[layer] = target
+            expected = [size * share for size, share in zip(sizes, before, strict=True)]
+            assert run.sparsity * sum(sizes) == pytest.approx(sum(expected), abs=0.51)
+            assert removed_in(run) == pytest.approx(expected, abs=1.1)
+            assert pruning.requested == pytest.approx(pruning.achieved, abs=1 / sum(sizes))
+
+
+@pytest.mark.parametrize("amount", [0.5, 0.8, 0.95])
+@pytest.mark.parametrize("criterion", [name for name, entry in CRITERIA.items() if entry.scores])
+def test_layer_by_layer_the_total_is_the_amount_to_the_nearest_weight_or_neuron(criterion, amount):
+    run = by_layer(criterion=criterion, amount=amount)
+    run.train_epoch()
+    while run.schedule.remaining:
+        layer = run.schedule.done % 3
+        before = run.masks
+        run.prune_due()
+        # Nothing before the layer is touched, and nothing after it but what hangs on neurons that died.
+        after = run.masks
+        assert all(torch.equal(after[index], before[index]) for index in range(layer))
+        alone = [mask if index != layer else after[layer] for index, mask in enumerate(before)]
+        assert all(map(torch.equal, after, cascade(alone)))
+        run.train_batches()
+    neuron = 30 if CRITERIA[criterion].whole_neurons else 1  # a neuron of the last layer has 30 weights at most
+    assert run.sparsity * 4360 == pytest.approx(amount * 4360, abs=neuron / 2 + 0.5)
+    assert all(mask.any() for mask in run.masks)
+
+
+def test_layer_by_layer_what_a_hand_removed_is_taken_off():
+    run = by_layer(criterion="magnitude", amount=0.5)
+    run.train_epoch()
+    run.prune("random", amount=0.4)
+    while run.schedule.remaining:
+        run.prune_due()
+    assert run.sparsity == pytest.approx(0.5, abs=1 / 4360)
+
+
+def test_prunings_by_hand_stay_global():
+    first, second = by_layer(), trainer(hidden=(40, 30, 20))
+    for run in (first, second):
+        run.train_epoch()
+        run.prune("magnitude", amount=0.3)
+    assert all(map(torch.equal, first.masks, second.masks))
+
+
+def test_a_run_layer_by_layer_reaches_its_target():
+    run = by_layer(criterion="activation", amount=0.6, prunings=2, start_accuracy=0.3, stop_accuracy=0.8, epochs=60)
+    prunings = [record for record in run.run() if hasattr(record, "requested")]
+    assert len(prunings) == 6 and prunings[-1].sparsity == pytest.approx(0.6, abs=1 / 4360)

@@ -15,7 +15,7 @@ from abp.pruning import trainer as trainer_module
 from abp.pruning.criteria import CRITERIA
 from abp.pruning.masks import cascade, full_masks, kept, total
 from abp.pruning.randomness import generator
-from abp.pruning.selection import select_neurons, select_weights
+from abp.pruning.selection import Request, select_neurons, select_weights
 
 UNSTRUCTURED = [name for name, entry in CRITERIA.items() if entry.scores and not entry.whole_neurons]
 WHOLE_NEURONS = [name for name, entry in CRITERIA.items() if entry.whole_neurons]
@@ -165,6 +165,60 @@ ranked = st.one_of(
     weights_to_rank(ties=True).map(lambda given: (select_weights, *given)),
     neurons_to_rank().map(lambda given: (select_neurons, *given)),
 )
+
+
+# One layer at a time
+
+
+def brute_force_in(scores: list[Tensor], masks: list[Tensor], layer: int, cut: Callable) -> list[list[Tensor]]:
+    """As `brute_force`, but nothing outside the layer is chosen."""
+    ranking = sorted((score, position) for position, score in enumerate(scores[layer].flatten().tolist()))
+    chosen = [mask.clone() for mask in masks]
+    outcomes = [masks]
+    for _, position in ranking:
+        cut(chosen[layer], position)
+        after = [mask.clone() for mask in cascade(chosen)]
+        if emptied(after):
+            break
+        outcomes.append(after)
+    return outcomes
+
+
+def check_in_layer(select: Callable, cut: Callable, scores: list[Tensor], masks: list[Tensor], data: st.DataObject):
+    """Of all thresholds within the layer the one nearest to the request was taken, and no more went than may in all."""
+    layer = data.draw(st.integers(0, len(masks) - 1))
+    outcomes = brute_force_in(scores, masks, layer, cut)
+    most = kept(masks) - kept(outcomes[-1])
+    in_layer = [kept([masks[layer]]) - kept([after[layer]]) for after in outcomes]
+    in_all = [kept(masks) - kept(after) for after in outcomes]
+    remove = data.draw(st.integers(0, in_layer[-1]))
+    at_most = data.draw(st.integers(remove, max(remove, most)))
+    found = select(scores, masks, Request(remove, layer, at_most))
+    counts = [max(here, everywhere - at_most + remove) for here, everywhere in zip(in_layer, in_all, strict=True)]
+    distances = [abs(count - remove) for count in counts]
+    assert same(found, outcomes[distances.index(min(distances))])
+    # Before the cascade nothing but the layer was touched: what else is gone hangs on its neurons.
+    alone = [mask if index != layer else found[layer] for index, mask in enumerate(masks)]
+    assert same(found, cascade(alone))
+
+
+@given(weights_to_rank(ties=True), st.data())
+def test_weights_of_one_layer_are_removed_by_the_threshold_nearest_to_the_request(scores_masks, data):
+    check_in_layer(select_weights, cut_weight, *scores_masks, data)
+
+
+@given(neurons_to_rank(), st.data())
+def test_neurons_of_one_layer_are_removed_by_the_threshold_nearest_to_the_request(scores_masks, data):
+    check_in_layer(select_neurons, cut_neuron, *scores_masks, data)
+
+
+@given(ranked, st.data())
+def test_no_layer_is_emptied_by_what_is_asked_of_one(case, data):
+    select, scores, masks = case
+    layer = data.draw(st.integers(0, len(masks) - 1))
+    found = select(scores, masks, Request(total(masks), layer, total(masks)))
+    assert not emptied(found) and shrunk(found, masks)
+    assert all(torch.equal(found[index], masks[index]) for index in range(layer))
 
 
 @given(ranked, st.data())

@@ -273,6 +273,19 @@ def test_a_continued_run_is_nobodys_dense_twin(store):
     assert dense_twin(store, pruned) is None
 
 
+def test_the_dense_twin_of_a_regularised_run_has_the_same_regulariser(store):
+    settings = dataclasses.replace(PARENT, epochs=1)
+    plain, regularised = (
+        store.add_run(dataclasses.replace(settings, criterion="none", start_accuracy=0.0, nuclear=strength))
+        for strength in (0.0, 0.001)
+    )
+    for number in (plain, regularised):
+        execute(store, number, "me")
+    pruned = store.run(store.add_run(dataclasses.replace(settings, nuclear=0.001, schedule="layer-by-layer")))
+    assert dense_twin(store, pruned).id == regularised
+    assert dense_twin(store, store.run(store.add_run(settings))).id == plain
+
+
 def test_a_run_held_to_low_ranks_is_no_dense_twin_but_has_one(store):
     dense = dataclasses.replace(PARENT, criterion="none", start_accuracy=0.0, epochs=1)
     limited = store.add_run(dataclasses.replace(dense, ranks=(5, 5)))

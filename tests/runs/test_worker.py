@@ -647,3 +647,33 @@ def test_the_thread_count_of_a_run_is_used(store, monkeypatch):
     run = store.add_run(Experiment(**FAST, criterion="none", epochs=1, threads=2))
     execute(store, run, "me")
     assert asked == [2]
+
+
+# The regulariser
+
+
+def test_the_time_of_the_regulariser_is_recorded_and_goes_on_after_an_interruption(store, monkeypatch):
+    monkeypatch.setattr(worker, "SAVE_EVERY", 0.0)
+    settings = dataclasses.replace(TINY, criterion="none", epochs=6, stop_accuracy=1.0, patience=0)
+    on = dataclasses.replace(settings, nuclear=0.001, nuclear_from=0.0, nuclear_every=5)
+    plain, regularised = store.add_run(settings), store.add_run(on)
+    execute(store, plain, "me")
+    assert store.run(plain).regulariser_seconds == 0
+
+    spent = []
+
+    def lose_worker(progress) -> None:
+        spent.append(store.run(regularised).regulariser_seconds)
+        if progress.epoch == 3 and len(spent) == 3:
+            store.interrupt(regularised)
+
+    execute(store, regularised, "me", report=lose_worker)
+    store.command(regularised, "resume")
+    execute(store, regularised, "another", report=lose_worker)
+    run = store.run(regularised)
+    assert run.status == "finished" and run.epoch == 6
+    assert 0 < run.regulariser_seconds < run.seconds
+    assert spent == sorted(spent)
+    trainer = Trainer(on, DIGITS)
+    list(trainer.run())
+    assert store.weights(regularised, "final") == save(trainer.network.tensors())

@@ -312,6 +312,19 @@ def test_a_running_run_shows_its_rate_time_left_and_live_frequencies(runs):
         assert drawn["frequency"].to_numpy() == pytest.approx(counts / frame.samples, abs=1e-4)
 
 
+def test_the_regulariser_s_share_of_the_time_is_told_if_it_is_on(store):
+    off = dataclasses.replace(TINY, criterion="none", epochs=2)
+    on = dataclasses.replace(off, nuclear=0.001, nuclear_from=0.0, nuclear_every=5)
+    plain, regularised = store.add_run(off), store.add_run(on)
+    for number in (plain, regularised):
+        execute(store, number)
+    state, page = store.run(regularised), watch(regularised)
+    share = f"Regulariser: {100 * state.regulariser_seconds / state.seconds:.0f} % of the time"
+    assert share in page.get("progress")[0].text
+    assert "nuclear norm 0.001" in page.title[0].value
+    assert "Regulariser" not in watch(plain).get("progress")[0].text
+
+
 def test_the_switch_shows_the_frequencies_of_the_epoch_in_progress(runs):
     number = runs["paused"]
     page, frame = watch(number), Store().frame(number, HIDDEN)
@@ -535,9 +548,11 @@ def everything_in(block) -> Iterator:
 
 
 CHOSEN = Experiment(
-    dataset="fashion-mnist", hidden=(33, 12), criterion="magnitude", amount=0.35, prunings=3, seed=42, epochs=17,
+    dataset="fashion-mnist", hidden=(33, 12), criterion="magnitude", amount=0.35, prunings=3,
+    schedule="layer-by-layer", seed=42, epochs=17,
     batch_size=64, learning_rate=0.0125, optimiser="sgd", momentum=0.9, start_accuracy=0.5, stop_accuracy=0.75,
     share_ratio=0.6, early_stopping=1.35, patience=7, stalled="stop", reset_counts=True, threads=2,
+    nuclear=0.001, nuclear_weights="index", nuclear_from=0.6, nuclear_every=50, nuclear_step="gradient",
 )  # fmt: skip
 
 
