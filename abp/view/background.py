@@ -33,7 +33,7 @@ def _started(key: Hashable, _work: Callable[[], Any]) -> Future:
     return _workers().submit(_on_one_core, _work)
 
 
-def in_background(key: Hashable, work: Callable[[], Result], what: str) -> Result | None:
+def in_background(key: Hashable, work: Callable[[], Result], what: str, *, patience: float = _AT_ONCE) -> Result | None:
     """What `work` returns, computed once for all browsers; None while it goes on, after saying so.
 
     The page is drawn anew when it is done. `work` must not call Streamlit.
@@ -44,6 +44,8 @@ def in_background(key: Hashable, work: Callable[[], Result], what: str) -> Resul
         Names the result: all that it depends on.
     what
         What goes on, for people: "Reducing the layers".
+    patience
+        Seconds to wait for it before saying so.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def in_background(key: Hashable, work: Callable[[], Result], what: str) -> Resul
         What `work` raised; the next look starts it again.
     """
     future = _started(key, work)
-    if wait([future], timeout=_AT_ONCE).not_done:
+    if wait([future], timeout=patience).not_done:
         _say(future, what)
         return None
     if future.exception() is not None:

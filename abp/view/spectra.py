@@ -1,6 +1,5 @@
 """The spectra page: singular values of the hidden layers before and after every pruning."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 import altair as alt
@@ -13,11 +12,11 @@ from abp.analysis.spectra import summarise
 from abp.runs.moments import Moment, hidden_shapes, moments
 from abp.runs.records import Run
 from abp.runs.store import RunUnknown, Store
+from abp.view.background import in_background
 from abp.view.charts import Chart
 from abp.view.colours import METHODS, MUTED
 from abp.view.follow import follow, newest_first_choice, version
 from abp.view.legend import legend, line_png
-from abp.view.page import fragment
 from abp.view.parts import chart_with_data, download_csv
 
 _FLOOR = 1e-4  # what a logarithmic axis shows of smaller values
@@ -60,18 +59,6 @@ def _too_early(run: Run) -> str:
     )
 
 
-@st.cache_resource(show_spinner=False)
-def _thread() -> ThreadPoolExecutor:
-    """Where singular values are computed: those of layers with thousands of neurons take many seconds."""
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="spectra")
-
-
-@st.cache_resource(show_spinner=False, max_entries=12)
-def _computed(_store: Store, path: str, run: int, version: tuple) -> Future[list[Moment]]:
-    """Moments of a run of the store at `path`; `version` makes them fresh when there is more to see."""
-    return _thread().submit(moments, _store, _store.run(run))
-
-
 @st.cache_resource(show_spinner=False, max_entries=12)
 def _newest(path: str, run: int) -> dict[str, list[Moment]]:
     """The newest moments of a run that are computed, under the key ``"moments"``."""
@@ -81,29 +68,20 @@ def _newest(path: str, run: int) -> dict[str, list[Moment]]:
 def _moments(store: Store, run: Run, waiting: DeltaGenerator, patience: float | None = None) -> list[Moment] | None:
     """Moments of a run, or what of them was computed before while newer ones are; None, after saying so, until then.
 
-    Waits `patience` seconds, by default `_PATIENCE`; `waiting` is the place for the words.
+    Those of layers with thousands of neurons take many seconds. `patience` is `_PATIENCE` by default; `waiting` is the
+    place for the words.
     """
-    key = (str(store.path), run.id, version(run))
-    future, newest = _computed(store, *key), _newest(*key[:2])
-    try:
-        newest["moments"] = future.result(timeout=_PATIENCE if patience is None else patience)
-    except TimeoutError:
-        with waiting:
-            st.caption(f":material/hourglass_empty: Singular values of {run.name} are being computed; a moment.")
-            _drawn_again_when_done(future)
-    except Exception:
-        _computed.clear(store, *key)  # it may succeed at the next try
-        raise
+    path, newest = str(store.path), _newest(str(store.path), run.id)
+    with waiting:
+        found = in_background(
+            (path, "moments", run.id, version(run)),
+            lambda: moments(store, store.run(run.id)),
+            f"Singular values of {run.name} are being computed",
+            patience=_PATIENCE if patience is None else patience,
+        )
+    if found is not None:
+        newest["moments"] = found
     return newest.get("moments")
-
-
-def _drawn_again_when_done(future: Future) -> None:
-    @fragment(run_every=0.5)
-    def wait() -> None:
-        if future.done():
-            st.rerun()
-
-    wait()
 
 
 def _chosen_moments(run: Run, found: list[Moment]) -> tuple[Moment, Moment]:
