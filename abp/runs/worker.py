@@ -399,9 +399,12 @@ class Rate:
 def describe(pruning: Pruning) -> str:
     """One sentence on what a pruning did."""
     neurons = f" and {pruning.neurons_removed:,} neurons" if pruning.neurons_removed else ""
+    counted = pruning.epoch > 0 or "activation" not in pruning.criterion
+    uncounted = "" if counted else " No picture had been counted yet: all were equal, and the first in order went."
     return (
         f"Removed {pruning.weights_removed:,} weights{neurons}: sparsity {100 * pruning.sparsity:.1f} %, "
         f"validation accuracy {100 * pruning.valid_before.accuracy:.1f} → {100 * pruning.valid_after.accuracy:.1f} %."
+        f"{uncounted}"
     )
 
 

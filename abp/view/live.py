@@ -31,7 +31,7 @@ ENDED_BY = {
     "stop-accuracy": "the training accuracy was reached",
     "early-stopping": "the validation loss no longer fell",
     "epochs": "all epochs were done",
-    "hand": "stopped by hand",
+    "hand": "somebody pressed Stop",
 }
 
 
@@ -108,7 +108,8 @@ def _numbers(now: Look) -> None:
         _metric("Weights removed", f"{100 * run.sparsity:.1f} %", "Share of all weights between hidden layers.")
         _metric("Neurons alive", f"{alive} of {neurons}", "Neurons with at least one incoming weight left.")
         _metric("Test accuracy", _percent(run.test_accuracy), "On the test pictures; nothing is decided by it.")
-    st.progress(min(1.0, now.position / total if run.active else 1.0), text=_speed(now))
+    done = run.status == "finished"  # perhaps before the last epoch that it was allowed
+    st.progress(1.0 if done else min(1.0, now.position / total), text=_speed(now))
     st.markdown(f":material/chat_bubble: {_sentence(now)}")
 
 
@@ -125,7 +126,8 @@ def _speed(now: Look) -> str:
     frame, run = now.frame, now.run
     regulariser = _regulariser(run)
     if not run.active:
-        return f"{run.epoch:,} epochs in {run.seconds:.1f} s of training{regulariser}"
+        epochs = "1 epoch" if run.epoch == 1 else f"{run.epoch:,} epochs"
+        return f"{epochs} in {run.seconds:.1f} s of training{regulariser}"
     if run.status != "running" or frame is None or not frame.rate:
         return STATUS[run.status][0]
     rate = f"{frame.rate:,.0f} pictures a second{regulariser}"
@@ -185,15 +187,19 @@ def _heatmap(store: Store, now: Look) -> None:
             alive = int((table["state"] == "live").sum())
             with st.container(width="content", gap="xxsmall"):
                 st.markdown(f"**Hidden {index + 1}**  \n{alive} of {width}")
-                st.altair_chart(
-                    charts.activity(table, width, cell),
+                st.vega_lite_chart(
+                    table,
+                    charts.activity_spec(width, cell),
                     width="content",
                     key=f"activity-{index}",
                     alt=f"Activation frequency of the {width} neurons of hidden layer {index + 1}; {alive} are alive.",
                 )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.altair_chart(
-            charts.frequency_legend(), width="content", key="legend", alt="Colour scale from never to always."
+        st.vega_lite_chart(
+            spec=charts.frequency_legend_spec(),
+            width="content",
+            key="legend",
+            alt="Colour scale from never to always.",
         )
         st.caption("share of training pictures")
         download_csv("activity", lambda: pd.concat(layers).drop(columns=["column", "row"]))

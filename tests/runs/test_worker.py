@@ -449,6 +449,15 @@ def test_a_run_that_dies_again_and_again_comes_to_the_same_end(home, monkeypatch
     same(recorded(store, run), alone(LONG))
 
 
+def test_a_pruning_by_activation_before_any_picture_says_how_it_chose():
+    trainer = Trainer(Experiment(hidden=(5,), criterion="none"))
+    warning = "No picture had been counted"
+    assert warning in worker.describe(trainer.prune("activation", 0.2))
+    assert warning not in worker.describe(trainer.prune("magnitude", 0.2))
+    trainer.train_epoch()
+    assert warning not in worker.describe(trainer.prune("activation", 0.2))
+
+
 def test_a_pruning_by_hand_is_not_made_twice_when_the_worker_dies_after_it(home, monkeypatch):
     class DyingAfterPruning(Store):
         def settle(self, run, owner, command, **details) -> None:

@@ -151,6 +151,14 @@ def test_the_heatmaps_specification_stays_the_same_while_only_the_data_change():
         assert shape_of(charts.activity(before, width, 13)) == shape_of(charts.activity(after, width, 13))
 
 
+@pytest.mark.parametrize("width", [1, 300, 4096])
+def test_the_specification_that_a_live_page_keeps_is_the_heatmaps_own(width):
+    (table,) = frame(8, hidden=(width,), removed=0.3)
+    drawn = charts.activity(table, width, 13).to_dict()
+    assert charts.activity_spec(width, 13) == {part: drawn[part] for part in drawn if part not in ("data", "datasets")}
+    assert charts.frequency_legend_spec()["encoding"] == charts.frequency_legend().to_dict()["encoding"]
+
+
 @given(st.lists(st.integers(1, 4096), min_size=1, max_size=8))
 def test_all_layers_have_cells_of_one_size_and_none_is_wider_than_a_phone(hidden):
     cell = charts.cell_size(hidden)

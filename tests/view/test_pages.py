@@ -187,8 +187,7 @@ def heatmap(page: AppTest) -> list[pd.DataFrame]:
     tables = []
     for chart in charts_of(page):
         if chart.alt.startswith("Activation frequency"):
-            (data,) = {dataset.data.data for dataset in chart.datasets}
-            tables.append(convert_arrow_bytes_to_pandas_df(data))
+            tables.append(convert_arrow_bytes_to_pandas_df(chart.data.data))
     return tables
 
 
@@ -371,8 +370,8 @@ def pack(counts: list[np.ndarray]) -> bytes:
     ("situation", "words"),
     [
         ("finished", "Finished"),
-        ("stopped", "by hand"),
-        ("stopped-unbegun", "by hand"),
+        ("stopped", "somebody pressed Stop"),
+        ("stopped-unbegun", "somebody pressed Stop"),
         ("diverged", "diverged"),
         ("failed", "The files of MNIST are not here"),
         ("interrupted", "press Resume"),
