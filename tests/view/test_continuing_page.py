@@ -21,16 +21,6 @@ PARENT = Experiment(
 )  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _no_engine(home, monkeypatch) -> None:
-    monkeypatch.setenv("ABP_ENGINE", "off")
-
-
-@pytest.fixture
-def store(home) -> Store:
-    return Store()
-
-
 def execute(store: Store, number: int) -> int:
     assert worker.execute(store, number, worker.new_owner())
     return number

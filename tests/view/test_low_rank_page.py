@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,63 +13,12 @@ from abp.pruning.experiment import Experiment
 from abp.pruning.trainer import Trainer
 from abp.runs import worker
 from abp.runs.baselines import compare, dense_settings, dense_twin
-from abp.runs.store import Store
 from abp.view.rank_curve import curve, rank_steps
-from tests.waiting import wait_until
-
-ROOT = Path(__file__).parents[2]
-PRUNED = Experiment(
-    hidden=(20, 10),
-    criterion="activation-neuron",
-    amount=0.5,
-    prunings=2,
-    start_accuracy=0.05,
-    stop_accuracy=0.06,
-    epochs=9,
-)
-
-
-def trained(store: Store, experiment: Experiment) -> int:
-    number = store.add_run(experiment)
-    assert worker.execute(store, number, worker.new_owner())
-    return number
-
-
-@pytest.fixture(autouse=True)
-def no_engine(home, monkeypatch):
-    monkeypatch.setenv("ABP_ENGINE", "off")
-
-
-@pytest.fixture
-def store(home) -> Store:
-    home.mkdir()
-    return Store(home / "abp.sqlite3")
+from tests.view.opening import PRUNED, open_page, settled, trained, words
 
 
 def open_low_rank(**link: object) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    page.run()
-    page.switch_page("pages/low_rank.py")
-    for name, value in link.items():
-        page.query_params[name] = str(value)
-    return settled(page)
-
-
-def settled(page: AppTest) -> AppTest:
-    """The page when nothing goes on in the background any more; the timers of a test's page never fire."""
-
-    def quiet() -> bool:
-        page.run()
-        assert not page.exception
-        return not any("…" in info.value for info in page.info)
-
-    wait_until(quiet, "for the background")
-    return page
-
-
-def words(page: AppTest) -> str:
-    texts = (*page.caption, *page.markdown, *page.info, *page.warning, *page.error, *page.subheader)
-    return " ".join(text.value for text in texts)
+    return settled(open_page("low_rank", **link))
 
 
 def test_a_pruned_run_is_shown_beside_its_dense_twin_pca_and_svd(store):

@@ -114,17 +114,6 @@ def filled(tmp_path_factory) -> tuple[Path, dict[str, int]]:
     return folder / "still.sqlite3", runs
 
 
-@pytest.fixture(autouse=True)
-def _no_engine(home, monkeypatch) -> None:
-    monkeypatch.setenv("ABP_ENGINE", "off")
-
-
-@pytest.fixture
-def store(home) -> Store:
-    """The store that the pages of this test use, empty."""
-    return Store()
-
-
 @pytest.fixture
 def runs(home, filled) -> dict[str, int]:
     """The number of a run in each situation; the pages of this test use a store with all of them."""

@@ -3,55 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
-import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
 from abp.analysis.cost import cost
 from abp.analysis.latency import latencies
-from abp.pruning.experiment import Experiment
 from abp.pruning.masks import full_masks
-from abp.runs import worker
 from abp.runs.compact import compact
 from abp.runs.moments import recorded_masks
-from abp.runs.store import Store
-from tests.waiting import wait_until
-
-ROOT = Path(__file__).parents[2]
-PRUNED = Experiment(
-    hidden=(20, 10), criterion="activation-neuron", amount=0.5, prunings=1, start_accuracy=0.0, epochs=1
-)
-
-
-@pytest.fixture
-def store(home, monkeypatch) -> Store:
-    monkeypatch.setenv("ABP_ENGINE", "off")
-    home.mkdir()
-    return Store(home / "abp.sqlite3")
-
-
-def trained(store: Store, experiment: Experiment) -> int:
-    number = store.add_run(experiment)
-    assert worker.execute(store, number, worker.new_owner())
-    return number
+from tests.view.opening import PRUNED, open_page, settled, trained
 
 
 def open_weights(run: int) -> AppTest:
-    """The page when its background is done."""
-    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    page.run()
-    page.switch_page("pages/weights.py")
-    page.query_params["run"] = str(run)
-
-    def quiet() -> bool:
-        page.run()
-        assert not page.exception
-        return not any("…" in info.value for info in page.info)
-
-    wait_until(quiet, "for the background")
-    return page
+    return settled(open_page("weights", run=run))
 
 
 def test_the_page_measures_dense_masked_and_compacted_and_offers_the_files(store):

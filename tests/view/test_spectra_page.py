@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,54 +14,18 @@ from streamlit.testing.v1 import AppTest
 
 from abp.__main__ import main
 from abp.pruning.data import load_dataset
-from abp.pruning.experiment import Experiment
 from abp.runs import worker
 from abp.runs.baselines import dense_twin
 from abp.runs.database import StoreUnusable
 from abp.runs.moments import Moment, moments
-from abp.runs.store import Store
 from abp.view import follow as following
 from abp.view import spectra
 from abp.view.spectra import changes, curves, summaries
-
-ROOT = Path(__file__).parents[2]
-PRUNED = Experiment(
-    hidden=(20, 10),
-    criterion="activation-neuron",
-    amount=0.5,
-    prunings=2,
-    start_accuracy=0.05,
-    stop_accuracy=0.06,
-    epochs=9,
-)
-
-
-def trained(store: Store, experiment: Experiment) -> int:
-    number = store.add_run(experiment)
-    assert worker.execute(store, number, worker.new_owner())
-    return number
-
-
-@pytest.fixture(autouse=True)
-def no_engine(home, monkeypatch):
-    monkeypatch.setenv("ABP_ENGINE", "off")
-
-
-@pytest.fixture
-def store(home) -> Store:
-    home.mkdir()
-    return Store(home / "abp.sqlite3")
+from tests.view.opening import PRUNED, open_page, trained, words
 
 
 def open_spectra(**link: object) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    page.run()
-    page.switch_page("pages/spectra.py")
-    for name, value in link.items():
-        page.query_params[name] = str(value)
-    page.run()
-    assert not page.exception
-    return page
+    return open_page("spectra", **link)
 
 
 def plain_accuracy(layers: dict[str, np.ndarray], data) -> float:
@@ -86,10 +49,6 @@ def spec(page: AppTest, chart: int = 0) -> dict:
 
 def curve_names(page: AppTest) -> list[str]:
     return spec(page)["encoding"]["color"]["scale"]["domain"]
-
-
-def words(page: AppTest) -> str:
-    return " ".join(part.value for part in [*page.info, *page.warning, *page.caption, *page.error])
 
 
 def test_moments_are_numpys_singular_values_of_the_recorded_weights(store):

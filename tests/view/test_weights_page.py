@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,63 +11,21 @@ from safetensors.torch import load
 from streamlit.testing.v1 import AppTest
 
 from abp.pruning.data import DataUnavailable, load_test_set
-from abp.pruning.experiment import Experiment
 from abp.pruning.network import Network
 from abp.runs import worker
 from abp.runs.recorded import instants, recorded
-from abp.runs.store import Store
 from abp.view import recorded as reading
 from abp.view.layers import matrix_table
 from abp.view.neurons import neuron_table, sorted_neurons
 from abp.view.recorded import answers_of, frequencies_of
 from abp.view.weights import cost_table
+from tests.view.opening import PRUNED, again, open_page, trained, words
 
-ROOT = Path(__file__).parents[2]
-PRUNED = Experiment(
-    hidden=(20, 10),
-    criterion="activation-neuron",
-    amount=0.5,
-    prunings=2,
-    start_accuracy=0.05,
-    stop_accuracy=0.06,
-    epochs=9,
-)
 DENSE = dataclasses.replace(PRUNED, criterion="none")
 
 
-@pytest.fixture(autouse=True)
-def _no_engine(home, monkeypatch):
-    monkeypatch.setenv("ABP_ENGINE", "off")
-
-
-@pytest.fixture
-def store(home) -> Store:
-    return Store()
-
-
-def trained(store: Store, experiment: Experiment, **details) -> int:
-    number = store.add_run(experiment, **details)
-    assert worker.execute(store, number, worker.new_owner())
-    return number
-
-
 def open_weights(**link: object) -> AppTest:
-    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    page.run()
-    page.switch_page("pages/weights.py")
-    for name, value in link.items():
-        page.query_params[name] = str(value)
-    return again(page)
-
-
-def again(page: AppTest) -> AppTest:
-    page.run()
-    assert not page.exception
-    return page
-
-
-def words(page: AppTest) -> str:
-    return " ".join(part.value for part in [*page.info, *page.warning, *page.caption, *page.error, *page.subheader])
+    return open_page("weights", **link)
 
 
 def alts(page: AppTest) -> list[str]:
