@@ -116,7 +116,8 @@ def low_rank(case: Case, pruned: Ranks, dense: Ranks, magnitude: Ranks) -> Verdi
         verdict = SUPPORTED if all(lower) else UNDECIDED if any(lower) else NOT_SUPPORTED
         words = (
             f"In {sum(lower)} of {len(seeds)} seeds every hidden layer has a lower rank than the dense network's, and "
-            "all together a lower one than after pruning by magnitude."
+            f"all together a lower one than after pruning by magnitude. Mean ranks: {_mean_ranks(pruned, seeds)}; "
+            f"dense {_mean_ranks(dense, seeds)}; by magnitude {_mean_ranks(magnitude, seeds)}."
         )
     return _verdict(2, case, verdict, "sum of ranks against magnitude", difference, words, beside)
 
@@ -242,6 +243,10 @@ def _too_few(seeds: int, what: str) -> str:
     if not seeds:
         return f"No seed has {what} yet."
     return f"Only {seeds} seed has {what}; it takes two or more to know how far seeds scatter."
+
+
+def _mean_ranks(ranks: Ranks, seeds: Sequence[int]) -> str:
+    return ", ".join(f"{value:.3g}" for value in np.mean([ranks[seed] for seed in seeds], axis=0))
 
 
 def _points(accuracy: float) -> str:
