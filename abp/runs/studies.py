@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from abp.pruning.experiment import Experiment
 from abp.runs import schema
@@ -105,6 +105,14 @@ class StudyProgress:
     seconds_left: float | None
 
     @property
+    def shortfall(self) -> str:
+        """Why runs are no results, in words; empty if all are."""
+        names = ("going_on", "interrupted", "failed", "diverged", "spoilt", "missing")
+        words = {"going_on": "still going on", "spoilt": "stopped or pruned by hand", "missing": "deleted"}
+        counts = {name: getattr(self, name) for name in names}
+        return ", ".join(f"{count} {words.get(name, name)}" for name, count in counts.items() if count)
+
+    @property
     def ended(self) -> bool:
         """Whether nothing more comes of itself."""
         return self.going_on == 0
@@ -173,11 +181,18 @@ def resume_study(store: Store, number: int) -> None:
         unsettled = select(schema.commands.c.run).where(
             schema.commands.c.kind == "pause", schema.commands.c.settled.is_(None)
         )
-        pausing = and_(_of_study(number), runs.owner.is_not(None), (runs.status == "paused") | runs.id.in_(unsettled))
+        paused = and_(runs.owner.is_not(None), runs.status == "paused")
+        pausing = and_(_of_study(number), or_(paused, runs.id.in_(unsettled)))
         _command(connection, connection.execute(select(runs.id).where(pausing)).scalars().all(), "resume")
         parked = and_(_of_study(number), runs.owner.is_(None), runs.status == "paused")
         _queue_again(connection, parked)
         _fill(connection, number, record.study)
+
+
+def continue_interrupted(store: Store, number: int) -> None:
+    """Queue a study's interrupted runs again."""
+    with writing(store.database) as connection:
+        _queue_again(connection, and_(_of_study(number), schema.runs.c.status == "interrupted"))
 
 
 def rename_study(store: Store, number: int, name: str) -> None:

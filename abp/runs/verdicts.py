@@ -91,3 +91,28 @@ def study_result(store: Store, number: int) -> dict[str, Any]:
         "rows": rows(results),
         "claims": [{**asdict(verdict), "title": verdict.title} for verdict in verdicts(results)],
     }
+
+
+def study_summary(found: dict[str, Any]) -> str:
+    """What `study_result` holds, as text for a terminal."""
+    lines = []
+    for row in found["rows"]:
+        cell = Cell(row["dataset"], row["criterion"], row["amount"], row["nuclear"])
+        accuracy = "no result" if row["test_accuracy_mean"] is None else f"{100 * row['test_accuracy_mean']:.2f} %"
+        spread = "" if row["test_accuracy_std"] is None else f" ± {100 * row['test_accuracy_std']:.2f}"
+        lines.append(f"{cell.title:40} test accuracy {accuracy}{spread} ({row['seeds']} seeds)")
+    for claim in found["claims"]:
+        cell = Cell(claim["dataset"], claim["criterion"], claim["amount"])
+        lines.append(f"\n{claim['title']}, {cell.title}: {claim['verdict']}\n  {claim['words']}")
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """A duration for people.
+
+    >>> duration(20), duration(150), duration(7300)
+    ('20 s', '3 min', '2.0 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{math.ceil(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
