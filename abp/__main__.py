@@ -1,7 +1,6 @@
 """The command line: the dashboard's work without a browser. ``python -m abp --help``."""
 
 import argparse
-import json
 import logging
 import sys
 from functools import partial
@@ -11,21 +10,19 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from abp.home import HomeUnusable
-from abp.pruning.data import DATASETS, DataUnavailable, load_dataset
+from abp.output import require_file, write_json
+from abp.pruning.data import DataUnavailable
 from abp.pruning.experiment import PARSED, Experiment, Setting, SettingError, settings
 from abp.runs.baselines import final_layers
 from abp.runs.compact import NotTheSame, compact, to_onnx
-from abp.runs.conduct import conduct
 from abp.runs.continuing import ORIGINS, continue_run
 from abp.runs.database import StoreUnusable
-from abp.runs.engine import cores
 from abp.runs.records import Run
 from abp.runs.results import analysis, result, write_file
 from abp.runs.store import RunUnknown, Store
-from abp.runs.studies import StudyProgress, pause_study, start_study, study_progress
-from abp.runs.study import PRESETS, Study, preset
-from abp.runs.verdicts import duration, fill_baselines, study_result, study_summary
+from abp.runs.studies import StudyUnknown
 from abp.runs.worker import Progressed, execute, new_owner
+from abp.study_command import add_study
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.act(options)
-    except (SettingError, RunUnknown, StoreUnusable, HomeUnusable, DataUnavailable, NotTheSame) as error:
+    except (SettingError, RunUnknown, StudyUnknown, StoreUnusable, HomeUnusable, DataUnavailable, NotTheSame) as error:
         return _complain(str(error))
     except OSError as error:
         return _complain(f"{error.filename or 'the output'} cannot be written: {error.strerror or error}")
@@ -43,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 def train(options: argparse.Namespace) -> int:
     """``train``: one run from start to end, recorded in the store."""
     if options.json not in (None, "-"):
-        _require_file("--json", options.json)
+        require_file("--json", options.json)
     experiment = Experiment(**{name: getattr(options, name) for name in settings()})
     store = Store()
     return _train_here(store, store.add_run(experiment, name=options.name, lane="self"), options.json)
@@ -52,7 +49,7 @@ def train(options: argparse.Namespace) -> int:
 def continue_(options: argparse.Namespace) -> int:
     """``continue``: a run that starts from another one's recorded weights and masks."""
     if options.json not in (None, "-"):
-        _require_file("--json", options.json)
+        require_file("--json", options.json)
     store = Store()
     number = continue_run(
         store,
@@ -79,7 +76,7 @@ def _train_here(store: Store, number: int, json_path: str | None) -> int:
         print(f"\nInterrupted. Run {number} can be resumed from its last checkpoint in the dashboard.", file=sys.stderr)
         return 130
     run = store.run(number)
-    _write_json(json_path, result(store, run))
+    write_json(json_path, result(store, run))
     print(_summary(run), file=sys.stderr)
     return 0 if run.status in ("finished", "stopped") else 1
 
@@ -91,7 +88,7 @@ def export(options: argparse.Namespace) -> int:
     if not named and not options.compact:
         return _complain("nothing to export: name a file with --weights or --onnx, or add --compact")
     for option, name in named.items():
-        _require_file(option, name)
+        require_file(option, name)
     store = Store()
     run = store.run(options.run)
     if not named:
@@ -123,80 +120,13 @@ def export(options: argparse.Namespace) -> int:
 def analyse(options: argparse.Namespace) -> int:
     """``analyse``: singular values, ranks and norms of a run's hidden layers, and its baselines."""
     if options.json != "-":
-        _require_file("--json", options.json)
+        require_file("--json", options.json)
     store = Store()
     run = store.run(options.run)
     if store.weights(run.id, "final") is None:
         return _complain(f"run {run.id} has no final weights: it is {run.status}")
-    _write_json(options.json, analysis(store, run))
+    write_json(options.json, analysis(store, run))
     return 0
-
-
-def study(options: argparse.Namespace) -> int:
-    """``study``: a comparison over seeds; what the store has is taken up, what is missing is trained on all cores."""
-    if options.json not in (None, "-"):
-        _require_file("--json", options.json)
-    if not 1 <= options.workers <= 256:
-        raise SettingError(f"--workers must be between 1 and 256, not {options.workers}")
-    specification = preset(
-        options.study,
-        dataset=options.dataset,
-        seeds=options.seeds,
-        criteria=options.criteria,
-        amounts=options.amounts,
-        nuclear=options.nuclear,
-    )
-    store = Store()
-    number = start_study(store, specification, f"{options.study}: {specification.title}")
-    try:
-        progress = _conduct(store, number, specification, options.workers)
-        _fill_baselines(store, number)
-    except KeyboardInterrupt:
-        pause_study(store, number)
-        print("\nInterrupted. The study is paused: the same command goes on where it stopped.", file=sys.stderr)
-        return 130
-    found = study_result(store, number)
-    _write_json(options.json, found)
-    print(study_summary(found), file=sys.stderr)
-    without = progress.total - progress.done
-    if without:
-        print(f"{without} of {progress.total} runs have no result: {progress.shortfall}", file=sys.stderr)
-    return 1 if without else 0
-
-
-def _conduct(store: Store, number: int, specification: Study, workers: int) -> StudyProgress:
-    """Train what a study misses, with a progress bar."""
-    progress = study_progress(store, number, workers=workers)
-    left = "" if progress.ended else f" The other {progress.total - progress.done} train {workers} at a time."
-    if not progress.ended:
-        seconds = progress.seconds_left
-        left += (
-            f" Expected duration: {duration(seconds)}."
-            if seconds is not None
-            else " How long that takes is known when the first has finished."
-        )
-        for dataset in specification.datasets:
-            load_dataset(dataset, progress=True)  # once, before the workers want it
-    print(f"Study {number}: {progress.total} runs, of which {progress.done} are done.{left}", file=sys.stderr)
-    shape = "{percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} runs [{elapsed}{postfix}]"
-    with tqdm(total=progress.total, initial=progress.done, bar_format=shape, disable=None, file=sys.stderr) as bar:
-
-        def report(progress: StudyProgress) -> None:
-            if progress.seconds_left is not None and not progress.ended:
-                bar.set_postfix_str(f"about {duration(progress.seconds_left)} left")
-            bar.update(progress.total - progress.going_on - progress.missing - bar.n)
-
-        return conduct(store, number, workers=workers, report=report)
-
-
-def _fill_baselines(store: Store, number: int) -> None:
-    with tqdm(unit="network", desc="PCA and SVD", disable=None, leave=False, file=sys.stderr) as bar:
-
-        def report(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        fill_baselines(store, number, report)
 
 
 def _execute(store: Store, number: int, experiment: Experiment) -> None:
@@ -226,26 +156,6 @@ def _summary(run: Run) -> str:
         f"{run.status.capitalize()} after {run.epoch} epochs and {run.seconds:.1f} s ({run.stopped_by}): accuracy "
         f"{', '.join(accuracies)}; sparsity {100 * run.sparsity:.1f} %{missing}"
     )
-
-
-def _require_file(option: str, name: str) -> None:
-    """Complain before the work is done if no file of this name could be written after it."""
-    path = Path(name).absolute()
-    if not name or path.is_dir():
-        raise SettingError(f"{option} must name a file, not {'nothing' if not name else f'the folder {name}'}")
-    if not path.parent.is_dir():
-        raise SettingError(f"{option} {name}: there is no folder {path.parent}")
-
-
-def _write_json(target: str | None, content: dict) -> None:
-    if target is None:
-        return
-    text = json.dumps(content, indent=1) + "\n"
-    if target == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    else:
-        write_file(Path(target), text.encode())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -278,27 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     analysing.add_argument("--json", metavar="PATH", default="-", help="where to write (default: - standard output)")
     analysing.set_defaults(act=analyse)
 
-    studying = commands.add_parser("study", help="compare methods over seeds; the same command again goes on")
-    kinds = "; ".join(f"{name}: {words}" for name, words in PRESETS.items()).replace("%", "%%")
-    studying.add_argument("study", metavar="{" + ",".join(PRESETS) + "}", help=kinds)
-    studying.add_argument(
-        "--dataset", metavar="{" + ",".join(DATASETS) + "}", help="(default: digits for the demo, else fashion-mnist)"
-    )
-    studying.add_argument("--seeds", type=int, default=5, metavar="N", help="how many (default: 5)")
-    studying.add_argument("--criteria", type=_words, help="instead of the study's own, separated by commas")
-    studying.add_argument("--amounts", type=_numbers, help="shares to remove, such as 0.5,0.8")
-    studying.add_argument(
-        "--nuclear",
-        type=_numbers,
-        default=(),
-        help="also train dense networks with these strengths of the nuclear-norm regulariser, such as 0.001,0.01: for "
-        "the paper's fourth claim",
-    )
-    studying.add_argument(
-        "--workers", type=int, default=cores(), metavar="N", help="runs at a time (default: all cores)"
-    )
-    studying.add_argument("--json", metavar="PATH", help="write rows and claims there; - for standard output")
-    studying.set_defaults(act=study)
+    add_study(commands)
 
     exporting = commands.add_parser("export", help="write the network of a run as safetensors or ONNX")
     exporting.add_argument("run", type=int, metavar="RUN", help="number of the run")
@@ -333,19 +223,6 @@ def _parsed(name: str, text: str) -> tuple[int, ...]:
         return PARSED[name](text)
     except SettingError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(","))
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be numbers separated by commas, such as 0.5,0.8, not {text!r}"
-        ) from None
 
 
 class _Parser(argparse.ArgumentParser):

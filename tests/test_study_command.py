@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from abp import study_command
 from abp.pruning.experiment import Experiment
 from abp.runs import study as study_module
 from abp.runs.conduct import conduct
 from abp.runs.store import Store
-from abp.runs.studies import start_study, studies, study_progress, study_runs
+from abp.runs.studies import delete_study, start_study, studies, study_progress, study_runs
 from abp.runs.study import preset
 from abp.runs.verdicts import fill_baselines, study_result
 from abp.runs.worker import execute
@@ -132,6 +133,17 @@ def test_a_run_whose_worker_died_is_taken_up_again(tiny, home):
     assert store.claim(member.run.id, "a worker that is gone")
     store._update(member.run.id, lease=1.0)
     assert conduct(store, number, workers=1).done == 1
+
+
+def test_a_study_that_is_deleted_meanwhile_ends_with_a_sentence(tiny, run_abp, monkeypatch):
+    def delete_it(store, number, **options):
+        delete_study(store, number)
+        return conduct(store, number, **options)
+
+    monkeypatch.setattr(study_command, "conduct", delete_it)
+    status, out, err = run_abp("study", "demo", *CHOICE, "--json", "-")
+    assert (status, out) == (2, "")
+    assert err.splitlines()[-1] == "abp: There is no study 1 (any more)."
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def start_study(store: Store, study: Study, name: str | None = None) -> int:
     abp.pruning.experiment.SettingError
         If the name has not 1 to 200 characters.
     """
-    name = study.title if name is None else checked_name(name)
+    name = study.title[:200] if name is None else checked_name(name)
     with writing(store.database) as connection:
         number = next((record.id for record in _records(connection) if record.study == study), None)
         if number is None:
