@@ -1,7 +1,6 @@
 """The command line: the dashboard's work without a browser. ``python -m abp --help``."""
 
 import argparse
-import json
 import logging
 import sys
 from functools import partial
@@ -11,6 +10,7 @@ from typing import NoReturn
 from tqdm import tqdm
 
 from abp.home import HomeUnusable
+from abp.output import require_file, write_json
 from abp.pruning.data import DataUnavailable
 from abp.pruning.experiment import PARSED, Experiment, Setting, SettingError, settings
 from abp.runs.baselines import final_layers
@@ -20,7 +20,9 @@ from abp.runs.database import StoreUnusable
 from abp.runs.records import Run
 from abp.runs.results import analysis, result, write_file
 from abp.runs.store import RunUnknown, Store
+from abp.runs.studies import StudyUnknown
 from abp.runs.worker import Progressed, execute, new_owner
+from abp.study_command import add_study
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.act(options)
-    except (SettingError, RunUnknown, StoreUnusable, HomeUnusable, DataUnavailable, NotTheSame) as error:
+    except (SettingError, RunUnknown, StudyUnknown, StoreUnusable, HomeUnusable, DataUnavailable, NotTheSame) as error:
         return _complain(str(error))
     except OSError as error:
         return _complain(f"{error.filename or 'the output'} cannot be written: {error.strerror or error}")
@@ -38,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 def train(options: argparse.Namespace) -> int:
     """``train``: one run from start to end, recorded in the store."""
     if options.json not in (None, "-"):
-        _require_file("--json", options.json)
+        require_file("--json", options.json)
     experiment = Experiment(**{name: getattr(options, name) for name in settings()})
     store = Store()
     return _train_here(store, store.add_run(experiment, name=options.name, lane="self"), options.json)
@@ -47,7 +49,7 @@ def train(options: argparse.Namespace) -> int:
 def continue_(options: argparse.Namespace) -> int:
     """``continue``: a run that starts from another one's recorded weights and masks."""
     if options.json not in (None, "-"):
-        _require_file("--json", options.json)
+        require_file("--json", options.json)
     store = Store()
     number = continue_run(
         store,
@@ -74,7 +76,7 @@ def _train_here(store: Store, number: int, json_path: str | None) -> int:
         print(f"\nInterrupted. Run {number} can be resumed from its last checkpoint in the dashboard.", file=sys.stderr)
         return 130
     run = store.run(number)
-    _write_json(json_path, result(store, run))
+    write_json(json_path, result(store, run))
     print(_summary(run), file=sys.stderr)
     return 0 if run.status in ("finished", "stopped") else 1
 
@@ -86,7 +88,7 @@ def export(options: argparse.Namespace) -> int:
     if not named and not options.compact:
         return _complain("nothing to export: name a file with --weights or --onnx, or add --compact")
     for option, name in named.items():
-        _require_file(option, name)
+        require_file(option, name)
     store = Store()
     run = store.run(options.run)
     if not named:
@@ -118,12 +120,12 @@ def export(options: argparse.Namespace) -> int:
 def analyse(options: argparse.Namespace) -> int:
     """``analyse``: singular values, ranks and norms of a run's hidden layers, and its baselines."""
     if options.json != "-":
-        _require_file("--json", options.json)
+        require_file("--json", options.json)
     store = Store()
     run = store.run(options.run)
     if store.weights(run.id, "final") is None:
         return _complain(f"run {run.id} has no final weights: it is {run.status}")
-    _write_json(options.json, analysis(store, run))
+    write_json(options.json, analysis(store, run))
     return 0
 
 
@@ -156,26 +158,6 @@ def _summary(run: Run) -> str:
     )
 
 
-def _require_file(option: str, name: str) -> None:
-    """Complain before the work is done if no file of this name could be written after it."""
-    path = Path(name).absolute()
-    if not name or path.is_dir():
-        raise SettingError(f"{option} must name a file, not {'nothing' if not name else f'the folder {name}'}")
-    if not path.parent.is_dir():
-        raise SettingError(f"{option} {name}: there is no folder {path.parent}")
-
-
-def _write_json(target: str | None, content: dict) -> None:
-    if target is None:
-        return
-    text = json.dumps(content, indent=1) + "\n"
-    if target == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    else:
-        write_file(Path(target), text.encode())
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m abp", description="Activation-based pruning of neural networks.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -205,6 +187,8 @@ def _parser() -> argparse.ArgumentParser:
     analysing.add_argument("run", type=int, metavar="RUN", help="number of the run")
     analysing.add_argument("--json", metavar="PATH", default="-", help="where to write (default: - standard output)")
     analysing.set_defaults(act=analyse)
+
+    add_study(commands)
 
     exporting = commands.add_parser("export", help="write the network of a run as safetensors or ONNX")
     exporting.add_argument("run", type=int, metavar="RUN", help="number of the run")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from safetensors.torch import load
+from sqlalchemy import delete, insert, select
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from abp.analysis.cost import cost, low_rank_cost
@@ -13,6 +15,8 @@ from abp.pruning.data import load_test_set
 from abp.pruning.evaluation import evaluate
 from abp.pruning.experiment import Experiment
 from abp.pruning.masks import full_masks
+from abp.runs import schema
+from abp.runs.database import reading, writing
 from abp.runs.moments import recorded_masks
 from abp.runs.records import Run
 from abp.runs.store import RunUnknown, Store
@@ -159,6 +163,36 @@ def baseline_accuracies(store: Store, run: Run) -> dict[str, float | None]:
     if is_dense(run) and accuracies:
         accuracies["pruned"] = accuracies["dense"]
     return {name: accuracies.get(name) for name in ("dense", "pruned", *METHODS)}
+
+
+def known_baselines(store: Store) -> dict[int, dict[str, float]]:
+    """Test accuracies of PCA and SVD that `baseline_of` has computed so far, by run and method."""
+    found: dict[int, dict[str, float]] = {}
+    with reading(store.database) as connection:
+        for row in connection.execute(select(schema.baselines)):
+            found.setdefault(row.run, {})[row.method] = row.accuracy
+    return found
+
+
+def baseline_of(store: Store, run: Run) -> dict[str, float]:
+    """Test accuracies of a finished run's dense twin at the run's ranks, by method; empty while there is no twin.
+
+    They are computed once, in about a second, and kept in the store.
+    """
+    known = known_baselines(store).get(run.id, {})
+    if known or run.status != "finished":
+        return known
+    with threadpool_limits(limits=1):  # the other cores are for training
+        found = compare(store, run)
+    methods = {} if found is None else {each.method: each.test_accuracy for each in found.baselines}
+    accuracies = {method: methods[method] for method in METHODS if method in methods}
+    rows = [{"run": run.id, "method": method, "accuracy": value} for method, value in accuracies.items()]
+    with writing(store.database) as connection:
+        there = connection.execute(select(schema.runs.c.id).where(schema.runs.c.id == run.id)).first()
+        if rows and there is not None:  # it may have been deleted meanwhile
+            connection.execute(delete(schema.baselines).where(schema.baselines.c.run == run.id))
+            connection.execute(insert(schema.baselines), rows)
+    return accuracies
 
 
 def final_layers(store: Store, run: Run) -> tuple[list[Tensor], list[Tensor]] | None:

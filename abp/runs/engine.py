@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -34,9 +35,16 @@ _log = logging.getLogger(__name__)
 
 
 class Engine:
-    """The child process, started at once and again whenever `ensure` finds it gone."""
+    """The child process, started at once and again whenever `ensure` finds it gone.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    workers
+        How many runs of the queue it trains at a time; by default one for each core.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or cores()
         self._lock = threading.Lock()
         self._process = self._start()
 
@@ -59,8 +67,7 @@ class Engine:
             self._process.stdin.close()
             self._process.wait()
 
-    @staticmethod
-    def _start() -> subprocess.Popen:
+    def _start(self) -> subprocess.Popen:
         root = Path(__file__).resolve().parents[2]
         paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
         # Absolute, since the child may be given another working directory some day and workers must agree on it.
@@ -72,7 +79,7 @@ class Engine:
         }
         with (home() / "engine.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "abp.runs.engine"],
+                [sys.executable, "-m", "abp.runs.engine", str(self.workers)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -93,8 +100,8 @@ def warm_up() -> None:
     import abp.runs.worker  # noqa: F401
 
 
-async def serve(ended: asyncio.Event) -> None:
-    """Run the scheduler and the workers and feed them from the store until `ended`."""
+async def serve(ended: asyncio.Event, queue_workers: int) -> None:
+    """Run the scheduler and the workers, so many for the queue, and feed them from the store until `ended`."""
     import dask
 
     dask.config.set(
@@ -108,8 +115,8 @@ async def serve(ended: asyncio.Event) -> None:
 
     place = {"host": "127.0.0.1", "dashboard_address": None, "dashboard": False}
     worker = {"cls": Nanny, "options": {"host": "127.0.0.1", "nthreads": 1, "memory_limit": 0, "dashboard": False}}
-    # A worker per core for any run, and one more that a run from the queue may not take.
-    workers = {f"core-{core}": _with_resources(worker, {"queue": 1}) for core in range(_cores())}
+    # Workers for any run, and one more that a run from the queue may not take.
+    workers = {f"core-{core}": _with_resources(worker, {"queue": 1}) for core in range(queue_workers)}
     workers["hand"] = _with_resources(worker, {})
     async with (
         SpecCluster(
@@ -123,7 +130,7 @@ async def serve(ended: asyncio.Event) -> None:
         warming = asyncio.ensure_future(client.run(warm_up))
         await asyncio.to_thread(warm_up)
         await warming
-        await _feed(client, ended)
+        await _feed(client, ended, queue_workers)
         # Dask would wait half a minute for what is being trained; that can go on from its checkpoint another day.
         closing = (nanny.close(timeout=0.5) for nanny in cluster.workers.values())
         await asyncio.gather(*closing, return_exceptions=True)
@@ -133,7 +140,7 @@ def _with_resources(worker: dict, resources: dict[str, float]) -> dict:
     return {**worker, "options": {**worker["options"], "resources": resources}}
 
 
-async def _feed(client: Client, ended: asyncio.Event) -> None:
+async def _feed(client: Client, ended: asyncio.Event, queue_workers: int) -> None:
     """Hand queued runs to Dask as they appear, until `ended`."""
     from abp.runs.database import StoreUnusable
     from abp.runs.store import Store
@@ -144,7 +151,7 @@ async def _feed(client: Client, ended: asyncio.Event) -> None:
         try:
             store.expire()
             for run in store.queued():
-                if run.id not in placed and _has_room(run, placed):
+                if run.id not in placed and _has_room(run, placed, queue_workers):
                     future = _submit(client, run)
                     placed[run.id] = run.lane, future
                     future.add_done_callback(partial(_done, store, placed, run.id))
@@ -154,9 +161,9 @@ async def _feed(client: Client, ended: asyncio.Event) -> None:
             await asyncio.wait_for(ended.wait(), LOOK_EVERY)
 
 
-def _has_room(run: Run, placed: Mapping[int, tuple[str, Future]]) -> bool:
+def _has_room(run: Run, placed: Mapping[int, tuple[str, Future]], queue_workers: int) -> bool:
     """Whether Dask should have this run now: the queue stays in the store, so that a run by hand is never behind it."""
-    return run.lane == "hand" or sum(lane == run.lane for lane, _ in placed.values()) < _cores()
+    return run.lane == "hand" or sum(lane == run.lane for lane, _ in placed.values()) < queue_workers
 
 
 def _submit(client: Client, run: Run) -> Future:
@@ -184,13 +191,17 @@ def _done(store: Store, placed: dict[int, tuple[str, Future]], run: int, future:
             _log.error("%s", error)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores of this machine."""
     return os.cpu_count() or 1
 
 
 def main() -> None:
     """Serve until standard input closes."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    # Control-C in a terminal reaches all processes of a program; this one and its workers end with their parent.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    queue_workers = int(sys.argv[1]) if len(sys.argv) > 1 else cores()
     ended = asyncio.Event()
 
     async def run() -> None:
@@ -201,7 +212,7 @@ def main() -> None:
             loop.call_soon_threadsafe(ended.set)
 
         threading.Thread(target=wait_for_parent, daemon=True).start()
-        await serve(ended)
+        await serve(ended, queue_workers)
 
     asyncio.run(run())
 

@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 3
+VERSION = 4
 """Raise it with every change below: a database of another version is refused, never touched."""
 
 metadata = MetaData()
@@ -159,4 +159,30 @@ checkpoints = Table(
     Column("seconds", Float, nullable=False),
     Column("regulariser_seconds", Float, nullable=False, default=0.0),
     Column("state", LargeBinary, nullable=False),  # pruning.checkpoint
+)
+
+studies = Table(
+    "studies",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("specification", Text, nullable=False),  # Study.to_json
+    Column("paused", Boolean, nullable=False, default=False),
+    Column("created", Float, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+study_runs = Table(  # a run may serve any number of studies
+    "study_runs",
+    metadata,
+    Column("study", ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True),
+    Column("run", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+baselines = Table(  # test accuracies of a finished run's dense twin reduced to its ranks, computed once
+    "baselines",
+    metadata,
+    _run(),
+    Column("method", String(20), primary_key=True),
+    Column("accuracy", Float, nullable=False),
 )

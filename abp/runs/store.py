@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import sqlite
 
 from abp.pruning.experiment import Experiment, SettingError
@@ -47,9 +47,9 @@ class Store:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or database_path()
-        self._database = open_database(self.path)
-        self._reading = partial(reading, self._database)
-        self._writing = partial(writing, self._database)
+        self.database = open_database(self.path)
+        self._reading = partial(reading, self.database)
+        self._writing = partial(writing, self.database)
 
     # What people do
 
@@ -90,28 +90,22 @@ class Store:
             If the name is empty or too long.
         """
         row = {
-            "name": experiment.title if name is None else _checked_name(name),
-            "settings": experiment.to_json(),
-            "status": "queued",
-            "lane": lane,
-            "keep": keep,
+            "name": experiment.title if name is None else checked_name(name),
             "pace": pace,
             "held": held,
-            "created": time.time(),
-            "scheduled_left": experiment.scheduled_prunings,
             "parent": parent,
             "origin": origin,
             "sparsity": sparsity(unpack(start[1], experiment.sizes)) if start else 0.0,
         }
         with self._writing() as connection:
-            number = _insert(connection, schema.runs, row)
+            number = insert_run(connection, experiment, lane=lane, keep=keep, **row)
             if start:
                 _put(connection, schema.starts, {"run": number, "tensors": start[0], "masks": start[1]})
             return number
 
     def rename(self, run: int, name: str) -> None:
         """Give a run another name, of 1 to 200 characters, or raise a SettingError."""
-        self._update(run, name=_checked_name(name))
+        self._update(run, name=checked_name(name))
 
     def delete(self, run: int) -> None:
         """Remove a run and all that was recorded of it; a worker that still has it lets go."""
@@ -142,7 +136,7 @@ class Store:
                 values |= {"settled": now, "epoch": 0, "batch": 0, "outcome": "Stopped."}
                 stopped = {"status": "stopped", "stopped_by": "hand", "finished": now}
                 connection.execute(update(schema.runs).where(schema.runs.c.id == run).values(stopped))
-            number = _insert(connection, schema.commands, values)
+            number = insert_row(connection, schema.commands, values)
             wakes = row.status == "paused" or (row.status == "interrupted" and kind in ("resume", "step", "stop"))
             if wakes and row.owner is None:
                 again = {"status": "queued", "lane": "hand", "message": None}
@@ -262,20 +256,21 @@ class Store:
     # What workers do
 
     def queued(self) -> list[Run]:
-        """Runs that wait for a worker of the engine, in the order in which they should start."""
+        """Runs that wait for a worker of the engine, in order, without those of paused studies."""
         columns = schema.runs.c
-        query = select(schema.runs).where(columns.status == "queued", columns.lane.in_(("hand", "queue")))
+        wanted = and_(columns.status == "queued", columns.lane.in_(("hand", "queue")), _may_start())
+        query = select(schema.runs).where(wanted)
         with self._reading() as connection:
             rows = connection.execute(query.order_by(columns.lane, columns.id)).mappings()  # "hand" before "queue"
             return [Run(**row) for row in rows]
 
     def claim(self, run: int, owner: str) -> Run | None:
-        """Take a queued run, if nobody else has: one conditional UPDATE decides."""
+        """Take a queued run, if nobody else has and its study is not paused: one conditional UPDATE decides."""
         columns = schema.runs.c
         now = time.time()
         taking = (
             update(schema.runs)
-            .where(columns.id == run, columns.status == "queued")
+            .where(columns.id == run, columns.status == "queued", _may_start())
             .values(
                 status="running",
                 owner=owner,
@@ -479,7 +474,8 @@ class Store:
         return pd.DataFrame(rows, columns=[column.name for column in columns])
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """A name for people without the spaces around it, or a SettingError if it has not 1 to 200 characters."""
     name = name.strip()
     if not 1 <= len(name) <= 200:
         raise SettingError(f"a name must have 1 to 200 characters, not {len(name)}")
@@ -489,6 +485,21 @@ def _checked_name(name: str) -> str:
 _ACCURACIES = ("train_accuracy", "valid_accuracy", "test_accuracy")
 _INTERRUPTED = {"status": "interrupted", "owner": None, "lease": None}
 _TOO_LATE = "Too late: the run had ended."
+
+
+def in_paused_study_only() -> ColumnElement[bool]:
+    """Whether a run belongs to studies that are all paused; false of a run of no study."""
+    members, studies = schema.study_runs.c, schema.studies.c
+    of_run = (
+        select(members.run).join(schema.studies, studies.id == members.study).where(members.run == schema.runs.c.id)
+    )
+    going_on = of_run.where(studies.paused.is_(False))
+    return and_(of_run.exists(), ~going_on.exists())
+
+
+def _may_start() -> ColumnElement[bool]:
+    """Whether a queued run may start. What a person starts by hand need not wait for a paused study."""
+    return or_(schema.runs.c.lane != "queue", ~in_paused_study_only())
 
 
 def _standing(connection: Connection, run: int, epoch: int) -> dict[str, Any]:
@@ -506,7 +517,24 @@ def _standing(connection: Connection, run: int, epoch: int) -> dict[str, Any]:
     return standing
 
 
-def _insert(connection: Connection, table: Any, row: Mapping[str, Any]) -> int:
+def insert_run(connection: Connection, experiment: Experiment, *, lane: str, keep: str, **more: Any) -> int:
+    """Write a run as queued within a transaction and return its number; `more` are columns of `schema.runs`."""
+    row = {
+        "name": experiment.title,
+        "settings": experiment.to_json(),
+        "status": "queued",
+        "lane": lane,
+        "keep": keep,
+        "held": False,
+        "created": time.time(),
+        "scheduled_left": experiment.scheduled_prunings,
+        "sparsity": 0.0,
+        **more,
+    }
+    return insert_row(connection, schema.runs, row)
+
+
+def insert_row(connection: Connection, table: Any, row: Mapping[str, Any]) -> int:
     """Insert a row and return the number it was given."""
     return int(connection.execute(insert(table).values(row).returning(table.c.id)).scalar_one())
 

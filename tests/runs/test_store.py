@@ -647,7 +647,7 @@ def test_on_a_full_disk_writing_says_so_and_what_was_written_stays(small_disk):
 def test_opening_a_database_on_a_full_disk_says_that_the_disk_is_full(small_disk):
     path = small_disk / "abp.sqlite3"
     run = running(store := Store(path))
-    store._database.dispose()
+    store.database.dispose()
     assert os.listdir(small_disk) == ["abp.sqlite3"]
     before, filler = path.read_bytes(), fill(small_disk)
     for name in ("abp.sqlite3", "another.sqlite3"):
@@ -662,7 +662,7 @@ def test_opening_a_database_on_a_full_disk_says_that_the_disk_is_full(small_disk
 def test_a_database_on_a_disk_that_cannot_be_written_to_is_refused(small_disk, monkeypatch):
     path = small_disk / "abp.sqlite3"
     store = Store(path)
-    store._database.dispose()
+    store.database.dispose()
     monkeypatch.setenv("ABP_HOME", str(small_disk))
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(StoreUnusable, match=rf"{path} cannot be used: it is not writable"):
@@ -691,7 +691,7 @@ def whole_database(folder: Path) -> bytes:
     store = Store(path)
     for _ in range(5):
         running(store)
-    store._database.dispose()
+    store.database.dispose()
     assert not path.with_name(path.name + "-wal").exists()
     return path.read_bytes()
 
