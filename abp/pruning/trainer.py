@@ -17,6 +17,7 @@ from abp.pruning.data import Dataset, load_dataset
 from abp.pruning.evaluation import Metrics, evaluate
 from abp.pruning.experiment import Experiment, SettingError
 from abp.pruning.masks import cascade, full_masks, kept, sparsity, total
+from abp.pruning.measurement import measure
 from abp.pruning.network import Network
 from abp.pruning.nuclear import nuclear_norm_gradient, shrink_singular_values
 from abp.pruning.randomness import generator
@@ -343,6 +344,7 @@ class Trainer:
             counts=self.activity.counts,
             samples=self.activity.samples,
             generator=generator(self.experiment.seed, "pruning", self.prunings),
+            measure=lambda: measure(self.network.weights[:-1], self.network.biases[:-1], self.data.train_x),
         )
         select = select_neurons if entry.whole_neurons else select_weights
         return select(entry.scores(statistics), self.masks, request)

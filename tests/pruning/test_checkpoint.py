@@ -80,7 +80,7 @@ def test_a_trainer_restored_at_any_chunk_goes_on_with_the_same_bits(optimiser, p
         assert state(second) == state(undisturbed)
 
 
-@pytest.mark.parametrize("criterion", ["random", "activation", "activation-neuron"])
+@pytest.mark.parametrize("criterion", ["random", "activation", "activation-neuron", "wanda", "apoz"])
 def test_what_the_schedule_still_has_to_do_survives_a_restart(criterion):
     settings = {"criterion": criterion, "amount": 0.6, "prunings": 3, "epochs": 30, "stop_accuracy": 0.95}
     undisturbed = small(**settings)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -302,6 +303,28 @@ def trained(**settings) -> Trainer:
     return trainer
 
 
+def passed(trainer: Trainer) -> list[np.ndarray]:
+    """Inputs of each hidden layer and outputs of the last, one picture after the other, with nothing of the package."""
+    values: list[list[np.ndarray]] = []
+    for picture in trainer.data.train_x:
+        stages = [picture.numpy()]
+        for layer in list(trainer.network.layers)[:-1]:
+            stages.append(torch.relu(layer(torch.from_numpy(stages[-1]))).detach().numpy())
+        values.append(stages)
+    return [np.stack([stages[index] for stages in values]) for index in range(len(trainer.masks) + 1)]
+
+
+def wanda_by_loop(trainer: Trainer) -> list[Tensor]:
+    norms = [np.sqrt((values.astype(np.float64) ** 2).sum(axis=0)) for values in passed(trainer)[:-1]]
+    weights = [weight.numpy().astype(np.float64) for weight in trainer.network.weights]
+    return [torch.from_numpy(abs(weight) * norm) for weight, norm in zip(weights, norms, strict=False)]
+
+
+def apoz_by_loop(trainer: Trainer) -> list[Tensor]:
+    """Complement of the average percentage of zeros, in samples."""
+    return [torch.from_numpy(len(values) - (values == 0).sum(axis=0)) for values in passed(trainer)[1:]]
+
+
 FORMULAS: dict[str, Callable[[Trainer], list[Tensor]]] = {
     "activation": lambda trainer: [
         count[:, None] * weight.abs()
@@ -314,6 +337,7 @@ FORMULAS: dict[str, Callable[[Trainer], list[Tensor]]] = {
         for count, weight in zip(trainer.activity.counts, trainer.network.weights, strict=False)
     ],
 }
+MEASURED = {"wanda": wanda_by_loop, "apoz": apoz_by_loop}
 
 
 def scores_used(trainer: Trainer, criterion: str, amount: float, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
@@ -336,6 +360,52 @@ def test_scores_follow_the_published_formulas(criterion, monkeypatch):
     expected = [score.clone().double() for score in FORMULAS[criterion](trainer)]
     for mine, other in zip(scores_used(trainer, criterion, 0.1, monkeypatch), expected, strict=True):
         torch.testing.assert_close(mine.double(), other, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("removed", [0, 0.5])
+@pytest.mark.parametrize("criterion", MEASURED)
+def test_measured_scores_are_those_of_a_plain_loop_also_where_neurons_are_dead(criterion, removed, monkeypatch):
+    trainer = trained()
+    trainer.prune("activation-neuron", amount=removed)
+    trainer.train_epoch()
+    assert all(mask.any(dim=1).all() for mask in trainer.masks) == (removed == 0)
+    expected = MEASURED[criterion](trainer)
+    found = scores_used(trainer, criterion, 0.1, monkeypatch)
+    for mine, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine.double(), other.double(), rtol=1e-4, atol=1e-6)
+
+
+def test_apoz_removes_the_neurons_that_are_silent_most_often_as_the_network_is_now():
+    trainer = trained()
+    for bias in trainer.network.biases[:-1]:
+        bias.sub_(0.3)  # so that what was counted in training is no guide
+    fires = flat([score.double() for score in apoz_by_loop(trainer)])
+    counted = flat(trainer.activity.counts)
+    trainer.prune("apoz", amount=0.4)
+    alive = flat([mask.any(dim=1) for mask in trainer.masks])
+    assert 0 < int((~alive).sum()) < len(alive)
+    assert fires[~alive].max() <= fires[alive].min()
+    assert counted[~alive].max() > counted[alive].min()
+
+
+def test_wanda_removes_what_comes_from_pixels_that_are_never_lit():
+    trainer = trained()
+    dark = ~trainer.data.train_x.any(dim=0)
+    assert dark.any()
+    trainer.prune("wanda", amount=40 * int(dark.sum()) / 4360)
+    assert torch.equal(trainer.masks[0], ~dark.expand(40, -1))
+    assert all(mask.all() for mask in trainer.masks[1:])
+
+
+@pytest.mark.parametrize("criterion", MEASURED)
+def test_a_measurement_changes_nothing_but_what_is_pruned(criterion):
+    trainer, other = trained(), trained()
+    trainer.prune(criterion, amount=0)
+    other.prune("magnitude", amount=0)
+    for run in (trainer, other):
+        run.train_epoch()
+    assert all(torch.equal(a, b) for a, b in zip(trainer.network.weights, other.network.weights, strict=True))
+    assert same(trainer.activity.counts, other.activity.counts)
 
 
 def test_random_scores_are_spread_evenly_and_differ_between_prunings_and_seeds(monkeypatch):
