@@ -8,6 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from abp.pruning.experiment import Experiment
 from abp.pruning.trainer import Trainer
 
 _STATE = "state"  # the name of the tensor that holds the plain values, as JSON in bytes
@@ -68,9 +69,10 @@ def restore_checkpoint(trainer: Trainer, checkpoint: bytes) -> None:
     try:
         tensors = load(saved)
         state = json.loads(bytes(tensors.pop(_STATE).tolist()))
+        experiment = Experiment.from_json(state["settings"])  # of an older program: new settings have their defaults
     except (SafetensorError, KeyError, ValueError) as error:
         raise CheckpointDamaged(f"the checkpoint cannot be read ({error})") from error
-    if state["settings"] != trainer.experiment.to_json():
+    if experiment != trainer.experiment:
         raise CheckpointDamaged("the checkpoint is of another experiment")
     _restore(trainer, tensors, state)
 

@@ -14,6 +14,7 @@ from abp.pruning.nuclear import STEPS, WEIGHTS
 from abp.pruning.step import OPTIMISERS
 
 SCHEDULES: dict[str, str] = {"at-once": "all layers at once", "layer-by-layer": "layer by layer"}
+SCOPES: dict[str, str] = {"global": "over all hidden layers", "per-layer": "within each hidden layer"}
 
 
 class SettingError(ValueError):
@@ -105,6 +106,13 @@ class Experiment:
         "All hidden layers at once, by one ranking; or one layer after the other, each to the same share and each as a "
         "pruning of its own.",
         choices=SCHEDULES,
+    )
+    scope: str = _setting(
+        "global",
+        "Ranking",
+        "Over all hidden layers, so that some may lose more than others; or within each, so that all come to the same "
+        "share. Layer by layer it is always within one.",
+        choices=SCOPES,
     )
     seed: int = _setting(
         0,
@@ -229,6 +237,8 @@ class Experiment:
         amount = f", {100 * self.amount:g} %" if self.scheduled_prunings else ""
         if self.scheduled_prunings and self.schedule == "layer-by-layer":
             amount += f", {SCHEDULES[self.schedule]}"
+        elif self.scheduled_prunings and self.scope == "per-layer":
+            amount += f", {SCOPES[self.scope]}"
         if self.nuclear:
             weights = " by index" if self.nuclear_weights == "index" else ""
             amount += f", nuclear norm{weights} {self.nuclear:g}"

@@ -23,7 +23,7 @@ from abp.pruning.nuclear import nuclear_norm_gradient, shrink_singular_values
 from abp.pruning.randomness import generator
 from abp.pruning.rank_limit import EVERY, limit_ranks
 from abp.pruning.schedule import Schedule
-from abp.pruning.selection import Request, select_neurons, select_weights
+from abp.pruning.selection import Request, even_quotas, select_neurons, select_quotas, select_weights
 from abp.pruning.step import TrainingStep
 
 SPLITS = ("train", "valid", "test")
@@ -267,7 +267,7 @@ class Trainer:
         return sparsity(self.masks)
 
     def prune(self, criterion: str, amount: float, *, by: str = "hand") -> Pruning:
-        """Remove this share of all hidden weights, beyond those already removed.
+        """Remove this share of all hidden weights, beyond those already removed, ranked over the experiment's scope.
 
         Parameters
         ----------
@@ -347,7 +347,10 @@ class Trainer:
             measure=lambda: measure(self.network.weights[:-1], self.network.biases[:-1], self.data.train_x),
         )
         select = select_neurons if entry.whole_neurons else select_weights
-        return select(entry.scores(statistics), self.masks, request)
+        scores = entry.scores(statistics)
+        if request.layer is None and self.experiment.scope == "per-layer":
+            return select_quotas(select, scores, self.masks, even_quotas(self.masks, request.remove))
+        return select(scores, self.masks, request)
 
     def _apply(self, masks: list[Tensor]) -> None:
         remove_weights(self.network, masks)

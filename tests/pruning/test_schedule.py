@@ -282,6 +282,15 @@ def test_layer_by_layer_what_a_hand_removed_is_taken_off():
     assert run.sparsity == pytest.approx(0.5, abs=1 / 4360)
 
 
+def test_layer_by_layer_the_scope_changes_nothing():
+    first, second = by_layer(), by_layer(scope="per-layer")
+    for run in (first, second):
+        run.train_epoch()
+        while run.schedule.remaining:
+            run.prune_due()
+    assert all(map(torch.equal, first.masks, second.masks))
+
+
 def test_prunings_by_hand_stay_global():
     first, second = by_layer(), trainer(hidden=(40, 30, 20))
     for run in (first, second):

@@ -16,7 +16,7 @@ from abp.pruning import trainer as trainer_module
 from abp.pruning.criteria import CRITERIA
 from abp.pruning.masks import cascade, full_masks, kept, total
 from abp.pruning.randomness import generator
-from abp.pruning.selection import Request, select_neurons, select_weights
+from abp.pruning.selection import Request, even_quotas, select_neurons, select_quotas, select_weights
 
 UNSTRUCTURED = [name for name, entry in CRITERIA.items() if entry.scores and not entry.whole_neurons]
 WHOLE_NEURONS = [name for name, entry in CRITERIA.items() if entry.whole_neurons]
@@ -220,6 +220,43 @@ def test_no_layer_is_emptied_by_what_is_asked_of_one(case, data):
     found = select(scores, masks, Request(total(masks), layer, total(masks)))
     assert not emptied(found) and shrunk(found, masks)
     assert all(torch.equal(found[index], masks[index]) for index in range(layer))
+
+
+# The same share of every layer
+
+
+@given(small_masks(), st.data())
+def test_even_quotas_bring_all_layers_to_one_sparsity_and_sum_to_what_is_asked(masks, data):
+    remove = data.draw(st.integers(0, kept(masks)))
+    quotas = even_quotas(masks, remove)
+    assert sum(quotas) == remove and min(quotas) >= 0
+    gone = [mask.numel() - kept([mask]) for mask in masks]
+    after = [before + quota for before, quota in zip(gone, quotas, strict=True)]
+    for mask, before, quota in zip(masks, gone, quotas, strict=True):
+        for other, removed in zip(masks, after, strict=True):  # within a weight of either layer
+            if quota:
+                assert (before + quota - 1) / mask.numel() <= (removed + 1) / other.numel()
+
+
+@given(weights_to_rank(ties=False), st.data())
+def test_with_quotas_masks_are_those_of_torch_layer_by_layer_where_no_neuron_dies(scores_masks, data):
+    scores, masks = scores_masks
+    quotas = [data.draw(st.integers(0, kept([mask]))) for mask in masks]
+    singles = zip(scores, masks, quotas, strict=True)
+    expected = [torch_prune([score], [mask], quota)[0] for score, mask, quota in singles]
+    if same(cascade(expected), expected) and not emptied(expected):
+        assert same(select_quotas(select_weights, scores, masks, quotas), expected)
+
+
+@given(ranked, st.data())
+def test_quotas_empty_no_layer_and_let_no_weight_return(case, data):
+    select, scores, masks = case
+    quotas = [data.draw(st.integers(0, 2 * mask.numel())) for mask in masks]
+    before = copy.deepcopy(masks)
+    found = select_quotas(select, scores, masks, quotas)
+    assert same(masks, before)
+    assert shrunk(found, masks) and not emptied(found)
+    assert same(cascade(found), found)
 
 
 @given(ranked, st.data())
@@ -528,6 +565,55 @@ def test_the_least_active_neurons_go_first():
     assert counts[~alive].max() <= counts[alive].min()
 
 
+# Each layer's own ranking
+
+
+def layers_removed(trainer: Trainer) -> list[int]:
+    return [mask.numel() - kept([mask]) for mask in trainer.masks]
+
+
+@pytest.mark.parametrize("criterion", ["magnitude", "wanda"])
+def test_per_layer_every_layer_is_pruned_as_torch_prunes_it_alone(criterion):
+    trainer = trained(scope="per-layer")
+    scores = {"wanda": wanda_by_loop, "magnitude": FORMULAS["magnitude"]}[criterion](trainer)
+    assert all(len(score.unique()) > 0.8 * score.numel() for score in scores)
+    full = full_masks(trainer.experiment.sizes)
+    trainer.prune(criterion, amount=0.25)
+    expected = [torch_prune([score], [mask], mask.numel() // 4)[0] for score, mask in zip(scores, full, strict=True)]
+    assert same(cascade(expected), expected)
+    assert same(trainer.masks, expected)
+
+
+@pytest.mark.parametrize("amount", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("criterion", [*UNSTRUCTURED, *WHOLE_NEURONS])
+def test_per_layer_all_layers_come_to_the_same_share_and_the_total_is_right(criterion, amount):
+    trainer = trained(scope="per-layer")
+    pruning = trainer.prune(criterion, amount=amount)
+    check_pruned(trainer)
+    # A weight, or half the incoming and outgoing weights of a neuron, of this layer and of what the last was short of.
+    steps = [(64 + 30) / 2, (40 + 20) / 2 + (64 + 30) / 2, 30 / 2 + (40 + 20) / 2]
+    for mask, removed, step in zip(trainer.masks, layers_removed(trainer), steps, strict=True):
+        off = step if criterion in WHOLE_NEURONS else 1
+        assert removed == pytest.approx(amount * mask.numel(), abs=off)
+    assert pruning.weights_removed == pytest.approx(amount * 4360, abs=15 if criterion in WHOLE_NEURONS else 0.5)
+
+
+def test_per_layer_what_some_layers_lost_before_is_taken_off():
+    trainer = trained(scope="per-layer")
+    trainer.masks = [torch.rand(mask.shape, generator=torch.Generator().manual_seed(3)) > 0.4 for mask in trainer.masks]
+    trainer.masks[1].fill_(True)
+    trainer.prune("magnitude", amount=(0.5 * 4360 - sum(layers_removed(trainer))) / 4360)
+    for mask, removed in zip(trainer.masks, layers_removed(trainer), strict=True):
+        assert removed == pytest.approx(mask.numel() / 2, abs=1)
+
+
+def test_a_global_ranking_spares_some_layers():
+    trainer = trained()
+    trainer.prune("magnitude", amount=0.6)
+    shares = [removed / mask.numel() for mask, removed in zip(trainer.masks, layers_removed(trainer), strict=True)]
+    assert max(shares) - min(shares) > 0.05
+
+
 prunings = st.lists(
     st.tuples(st.sampled_from([*UNSTRUCTURED, *WHOLE_NEURONS]), st.floats(0, 0.5), st.booleans()),
     min_size=1,
@@ -535,10 +621,15 @@ prunings = st.lists(
 )
 
 
-@given(prunings, st.sampled_from([{}, {"momentum": 0.9}, {"optimiser": "adam"}]), st.integers(0, 9))
+@given(
+    prunings,
+    st.sampled_from([{}, {"momentum": 0.9}, {"optimiser": "adam"}]),
+    st.sampled_from(["global", "per-layer"]),
+    st.integers(0, 9),
+)
 @settings(max_examples=25)
-def test_prunings_by_any_criteria_in_any_order_keep_what_must_hold(sequence, optimiser, seed):
-    trainer = Trainer(Experiment(hidden=(8, 6, 5), criterion="none", seed=seed, **optimiser))
+def test_prunings_by_any_criteria_in_any_order_keep_what_must_hold(sequence, optimiser, scope, seed):
+    trainer = Trainer(Experiment(hidden=(8, 6, 5), criterion="none", seed=seed, scope=scope, **optimiser))
     for criterion, amount, train in sequence:
         before, sparsity = trainer.masks, trainer.sparsity
         pruning = trainer.prune(criterion, amount=amount)
