@@ -57,12 +57,15 @@ class Criterion:
         None for the criterion that removes nothing.
     whole_neurons
         Whether it removes neurons instead of single weights.
+    as_many_as
+        Key of another criterion, for controls: that one decides how many weights each layer loses, this one which.
     """
 
     title: str
     explanation: str
     scores: Callable[[Statistics], list[Tensor]] | None
     whole_neurons: bool = False
+    as_many_as: str | None = None
 
 
 def _activation(statistics: Statistics) -> list[Tensor]:
@@ -138,5 +141,11 @@ CRITERIA: dict[str, Criterion] = {
         "Removes whole neurons, those that are silent for most training pictures at that moment first.",
         _apoz,
         whole_neurons=True,
+    ),
+    "shuffled-activation": Criterion(
+        "weights by activation, shuffled",
+        "Removes as many weights of each layer as by activation, but by lot: shows whether it matters which ones go.",
+        _random,
+        as_many_as="activation",
     ),
 }

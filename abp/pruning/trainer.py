@@ -348,6 +348,9 @@ class Trainer:
         )
         select = select_neurons if entry.whole_neurons else select_weights
         scores = entry.scores(statistics)
+        if entry.as_many_as:
+            pairs = zip(self.masks, self._choose(entry.as_many_as, request), strict=True)
+            return select_quotas(select, scores, self.masks, [kept([old]) - kept([new]) for old, new in pairs])
         if request.layer is None and self.experiment.scope == "per-layer":
             return select_quotas(select, scores, self.masks, even_quotas(self.masks, request.remove))
         return select(scores, self.masks, request)

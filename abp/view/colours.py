@@ -9,6 +9,7 @@ METHODS = {
     "inverted-activation": "#A0785A",
     "wanda": "#5A3FF0",
     "apoz": "#9C1420",
+    "shuffled-activation": "#D63CF0",
     "pca": "#009E73",
     "svd": "#CC79A7",
 }

@@ -19,6 +19,7 @@ from abp.pruning.randomness import generator
 from abp.pruning.selection import Request, even_quotas, select_neurons, select_quotas, select_weights
 
 UNSTRUCTURED = [name for name, entry in CRITERIA.items() if entry.scores and not entry.whole_neurons]
+RANKED = [name for name in UNSTRUCTURED if not CRITERIA[name].as_many_as]  # by one global ranking
 WHOLE_NEURONS = [name for name, entry in CRITERIA.items() if entry.whole_neurons]
 
 
@@ -377,6 +378,10 @@ FORMULAS: dict[str, Callable[[Trainer], list[Tensor]]] = {
 MEASURED = {"wanda": wanda_by_loop, "apoz": apoz_by_loop}
 
 
+def layers_removed(trainer: Trainer) -> list[int]:
+    return [mask.numel() - kept([mask]) for mask in trainer.masks]
+
+
 def scores_used(trainer: Trainer, criterion: str, amount: float, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     """Scores that a pruning by this criterion ranks; makes the pruning."""
     seen: list[list[Tensor]] = []
@@ -456,7 +461,7 @@ def test_random_scores_are_spread_evenly_and_differ_between_prunings_and_seeds(m
     assert torch.corrcoef(torch.stack([first, second, other])).triu(1).abs().max() < 0.1
 
 
-@pytest.mark.parametrize("criterion", UNSTRUCTURED)
+@pytest.mark.parametrize("criterion", RANKED)
 def test_every_criterion_for_weights_chooses_as_torch_does(criterion, monkeypatch):
     trainer = trained()
     trainer.prune("random", amount=0.05)
@@ -477,7 +482,7 @@ def test_every_criterion_for_weights_chooses_as_torch_does(criterion, monkeypatc
         assert abs(removed - remove) == min(abs(kept(before) - kept(choice) - remove) for choice in choices)
 
 
-@pytest.mark.parametrize("criterion", UNSTRUCTURED)
+@pytest.mark.parametrize("criterion", RANKED)
 def test_neurons_that_die_are_counted_in(criterion, monkeypatch):
     trainer = trained()
     before = trainer.masks
@@ -565,11 +570,42 @@ def test_the_least_active_neurons_go_first():
     assert counts[~alive].max() <= counts[alive].min()
 
 
+# The shuffled mask: as many zeros in every layer, in other places
+
+
+@pytest.mark.parametrize("scope", ["global", "per-layer"])
+@pytest.mark.parametrize("amount", [0.2, 0.5, 0.8, 0.95])
+def test_shuffled_masks_have_as_many_zeros_in_every_layer_as_by_activation_in_random_places(amount, scope):
+    shuffled, plain = trained(scope=scope), trained(scope=scope)
+    for part in (0.1, amount - 0.1):  # the second time on masks that have zeros already
+        for layer, mask in enumerate(shuffled.masks):
+            plain.masks[layer] = mask.clone()
+        plain.network.load_tensors(shuffled.network.tensors())
+        before = shuffled.masks
+        plain.prune("activation", amount=part)
+        shuffled.prune("shuffled-activation", amount=part)
+        check_pruned(shuffled)
+        assert layers_removed(shuffled) == layers_removed(plain)
+        for old, new, other in zip(before, shuffled.masks, plain.masks, strict=True):
+            removed, by_activation = ~new[old], ~other[old]
+            share = removed.double().mean()
+            together = (removed & by_activation).double().mean()
+            deviation = share * (1 - share) / len(removed) ** 0.5  # of the share that two random choices have in common
+            assert abs(together - share**2) <= 5 * deviation
+
+
+def test_a_shuffled_choice_depends_on_the_seed_and_on_the_number_of_the_pruning():
+    first, again, other = trained(), trained(), trained(seed=1)
+    for run in (first, again, other):
+        run.prune("shuffled-activation", amount=0.5)
+    assert same(first.masks, again.masks) and not same(first.masks, other.masks)
+    later = trained()
+    later.prune("magnitude", amount=0)
+    later.prune("shuffled-activation", amount=0.5)
+    assert layers_removed(later) == layers_removed(first) and not same(later.masks, first.masks)
+
+
 # Each layer's own ranking
-
-
-def layers_removed(trainer: Trainer) -> list[int]:
-    return [mask.numel() - kept([mask]) for mask in trainer.masks]
 
 
 @pytest.mark.parametrize("criterion", ["magnitude", "wanda"])
