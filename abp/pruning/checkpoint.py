@@ -48,6 +48,7 @@ def save_checkpoint(trainer: Trainer) -> bytes:
         "samples": trainer.activity.samples,
         "epoch_samples": trainer.activity.epoch_samples,
         "scheduled": trainer.schedule.done,
+        "fine_tuned": trainer.schedule.fine_tuned,
         "stopping": {"lowest": stopping.lowest, "last": stopping.last, "ticks": stopping.ticks},
     }
     tensors[_STATE] = torch.frombuffer(bytearray(json.dumps(state).encode()), dtype=torch.uint8)
@@ -95,6 +96,7 @@ def _restore(trainer: Trainer, tensors: dict[str, Tensor], state: dict) -> None:
     trainer.regularising = state["regularising"]
     trainer.loss_sum, trainer.correct = state["loss_sum"], state["correct"]
     trainer.schedule.done = state["scheduled"]
+    trainer.schedule.fine_tuned = state.get("fine_tuned", 0)  # older programs did not know of it
     for name, value in state["stopping"].items():
         setattr(trainer.schedule.early_stopping, name, value)
     optimiser: dict[int, dict[str, Tensor]] = {}

@@ -127,7 +127,8 @@ class Trainer:
     regulariser_seconds
         Time spent on that.
     stopped_by
-        None while there is more to do, else ``"stop-accuracy"``, ``"early-stopping"`` or ``"epochs"``.
+        None while there is more to do, else ``"stop-accuracy"``, ``"early-stopping"``, ``"fine-tuned"`` or
+        ``"epochs"``.
 
     Examples
     --------
@@ -242,9 +243,9 @@ class Trainer:
         """
         record = Epoch(self.epoch, self.running, self.evaluate("valid"), self.evaluate("test"), self.sparsity)
         self._require_finite(record.valid.loss)
-        decision = self.schedule.after_epoch(record.train.accuracy, record.valid.loss)
+        decision = self.schedule.after_epoch(record.train.accuracy, record.valid.loss, self.epoch)
         self.due = {"prune": "schedule", "prune-stalled": "stall"}.get(decision)
-        if decision in ("stop-accuracy", "early-stopping"):
+        if decision in ("stop-accuracy", "early-stopping", "fine-tuned"):
             self.stopped_by = decision
         elif self.epoch >= self.experiment.epochs:
             self.stopped_by = "epochs"

@@ -56,7 +56,8 @@ def state(trainer: Trainer) -> str:
         digest.update(tensor.contiguous().numpy().tobytes())
     numbers = (
         trainer.epoch, trainer.batch, trainer.prunings, trainer.stopped_by, trainer.running, trainer.activity.samples,
-        trainer.activity.epoch_samples, trainer.schedule.done, trainer.schedule.early_stopping,
+        trainer.activity.epoch_samples, trainer.schedule.done, trainer.schedule.fine_tuned,
+        trainer.schedule.early_stopping,
     )  # fmt: skip
     digest.update(repr(numbers).encode())
     return digest.hexdigest()
@@ -83,12 +84,10 @@ def test_a_trainer_restored_at_any_chunk_goes_on_with_the_same_bits(optimiser, p
         assert state(second) == state(undisturbed)
 
 
-@pytest.mark.parametrize("scope", ["global", "per-layer"])
+@pytest.mark.parametrize("more", [{}, {"scope": "per-layer"}, {"schedule": "polynomial"}], ids=str)
 @pytest.mark.parametrize("criterion", REMOVING)
-def test_what_the_schedule_still_has_to_do_survives_a_restart(criterion, scope):
-    settings = {
-        "criterion": criterion, "scope": scope, "amount": 0.6, "prunings": 3, "epochs": 30, "stop_accuracy": 0.95
-    }  # fmt: skip
+def test_what_the_schedule_still_has_to_do_survives_a_restart(criterion, more):
+    settings = {"criterion": criterion, "amount": 0.6, "prunings": 3, "epochs": 30, "stop_accuracy": 0.95, **more}
     undisturbed = small(**settings)
     story = finish(undisturbed)
     assert sum(isinstance(record, Pruning) for record in story) == 3
