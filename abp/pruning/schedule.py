@@ -7,9 +7,9 @@ left its minimum behind. Ours: should that happen before the last pruning, the n
 
 The polynomial schedule is that of the study's post-training baseline: the dense network is trained to its end, by the
 same rules, and pruned while it is fine-tuned. Published (Zhu & Gupta 2017, TensorFlow Model Optimization): a sparsity
-of ``amount * (1 - (1 - t)^3)`` at the share t of the way, per layer, by magnitude, with two epochs of fine-tuning. Ours:
-one pruning an epoch instead of one every hundred steps, the two epochs after the last one, and a beginning early enough
-for all of it where the dense training would take up the run's epochs. Criterion and scope are the run's.
+of ``amount * (1 - (1 - t)^3)`` at the share t of the way, per layer, by magnitude, with two epochs of fine-tuning.
+Ours: one pruning an epoch instead of one every hundred steps, the two epochs after the last one, and a beginning early
+enough for all of it where the dense training would take up the run's epochs. Criterion and scope are the run's.
 """
 
 from collections.abc import Sequence

@@ -104,6 +104,21 @@ def test_what_the_schedule_still_has_to_do_survives_a_restart(criterion, more):
     assert state(trainer) == state(undisturbed)
 
 
+@pytest.mark.parametrize("criterion", REMOVING)
+def test_a_pruning_by_hand_finds_the_same_in_a_restored_trainer(criterion):
+    prunings = {
+        0: ("activation-neuron", 0.3),
+        3: (criterion, 0.3),
+        5: (criterion, 0.1),
+    }  # the first leaves dead neurons
+    undisturbed, first, second = small(), small(), small()
+    story = go_on(undisturbed, range(7), prunings)
+    told = go_on(first, range(3), prunings)
+    restore_checkpoint(second, save_checkpoint(first))
+    assert told + go_on(second, range(3, 7), prunings) == story
+    assert state(second) == state(undisturbed)
+
+
 def test_saving_a_checkpoint_changes_nothing():
     watched, alone = (small(**OPTIMISERS["adam"]) for _ in range(2))
     for trainer in (watched, alone):
