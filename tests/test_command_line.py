@@ -173,7 +173,7 @@ def test_a_run_of_the_command_line_stands_in_the_store_as_finished(train):
 def test_every_setting_has_an_option_that_reaches_the_run(train):
     changed = {
         "dataset": "digits", "hidden": [12, 7], "criterion": "random", "amount": 0.3, "prunings": 1,
-        "schedule": "layer-by-layer", "seed": 9,
+        "schedule": "layer-by-layer", "scope": "per-layer", "seed": 9,
         "epochs": 2, "batch_size": 50, "learning_rate": 0.02, "optimiser": "sgd", "momentum": 0.5,
         "start_accuracy": 0.1, "stop_accuracy": 0.7, "share_ratio": 0.5, "early_stopping": 1.5, "patience": 4,
         "stalled": "stop", "reset_counts": True, "nuclear": 0.001,

@@ -8,6 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from abp.pruning.experiment import Experiment
 from abp.pruning.trainer import Trainer
 
 _STATE = "state"  # the name of the tensor that holds the plain values, as JSON in bytes
@@ -47,6 +48,7 @@ def save_checkpoint(trainer: Trainer) -> bytes:
         "samples": trainer.activity.samples,
         "epoch_samples": trainer.activity.epoch_samples,
         "scheduled": trainer.schedule.done,
+        "fine_tuned": trainer.schedule.fine_tuned,
         "stopping": {"lowest": stopping.lowest, "last": stopping.last, "ticks": stopping.ticks},
     }
     tensors[_STATE] = torch.frombuffer(bytearray(json.dumps(state).encode()), dtype=torch.uint8)
@@ -68,9 +70,10 @@ def restore_checkpoint(trainer: Trainer, checkpoint: bytes) -> None:
     try:
         tensors = load(saved)
         state = json.loads(bytes(tensors.pop(_STATE).tolist()))
+        experiment = Experiment.from_json(state["settings"])  # of an older program: new settings have their defaults
     except (SafetensorError, KeyError, ValueError) as error:
         raise CheckpointDamaged(f"the checkpoint cannot be read ({error})") from error
-    if state["settings"] != trainer.experiment.to_json():
+    if experiment != trainer.experiment:
         raise CheckpointDamaged("the checkpoint is of another experiment")
     _restore(trainer, tensors, state)
 
@@ -93,6 +96,7 @@ def _restore(trainer: Trainer, tensors: dict[str, Tensor], state: dict) -> None:
     trainer.regularising = state["regularising"]
     trainer.loss_sum, trainer.correct = state["loss_sum"], state["correct"]
     trainer.schedule.done = state["scheduled"]
+    trainer.schedule.fine_tuned = state.get("fine_tuned", 0)  # older programs did not know of it
     for name, value in state["stopping"].items():
         setattr(trainer.schedule.early_stopping, name, value)
     optimiser: dict[int, dict[str, Tensor]] = {}

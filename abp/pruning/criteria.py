@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from abp.pruning.measurement import Measurement
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -27,6 +29,9 @@ class Statistics:
         How many training samples were counted.
     generator
         Source of random scores.
+    measure
+        Passes the whole training set through the network as it is. It takes almost half as long as an epoch:
+        call it only where it is needed.
     """
 
     weights: Sequence[Tensor]
@@ -34,6 +39,7 @@ class Statistics:
     counts: Sequence[Tensor]
     samples: int
     generator: torch.Generator
+    measure: Callable[[], Measurement]
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,15 @@ class Criterion:
         None for the criterion that removes nothing.
     whole_neurons
         Whether it removes neurons instead of single weights.
+    as_many_as
+        Key of another criterion, for controls: that one decides how many weights each layer loses, this one which.
     """
 
     title: str
     explanation: str
     scores: Callable[[Statistics], list[Tensor]] | None
     whole_neurons: bool = False
+    as_many_as: str | None = None
 
 
 def _activation(statistics: Statistics) -> list[Tensor]:
@@ -84,6 +93,20 @@ def _inverted_activation(statistics: Statistics) -> list[Tensor]:
     return [(statistics.samples - count).float()[:, None] * weight.abs() for count, weight in pairs]
 
 
+def _wanda(statistics: Statistics) -> list[Tensor]:
+    """Size of the weight times the L2 norm of its input over the training set (Sun et al. 2023).
+
+    The paper compares the weights of each output neuron apart; here they are ranked as by every other criterion.
+    """
+    pairs = zip(statistics.measure().input_norms, statistics.weights, strict=True)
+    return [weight.abs() * norm for norm, weight in pairs]
+
+
+def _apoz(statistics: Statistics) -> list[Tensor]:
+    """Samples that the frozen network's neuron fires for: the fewest, so the most zeros, go first (Hu et al. 2016)."""
+    return [active.float() for active in statistics.measure().active]
+
+
 CRITERIA: dict[str, Criterion] = {
     "none": Criterion("nothing removed", "Trains the dense network and removes nothing.", None),
     "activation": Criterion(
@@ -107,5 +130,22 @@ CRITERIA: dict[str, Criterion] = {
         "weights by inverted activation",
         "Removes the small weights of the neurons that fire most: an ablation, expected to do worse.",
         _inverted_activation,
+    ),
+    "wanda": Criterion(
+        "weights by size × input (Wanda)",
+        "Removes weights that are small or whose inputs are: the weight's size times the strength of its input.",
+        _wanda,
+    ),
+    "apoz": Criterion(
+        "neurons by silence (APoZ)",
+        "Removes whole neurons, those that are silent for most training pictures at that moment first.",
+        _apoz,
+        whole_neurons=True,
+    ),
+    "shuffled-activation": Criterion(
+        "weights by activation, shuffled",
+        "Removes as many weights of each layer as by activation, but by lot: shows whether it matters which ones go.",
+        _random,
+        as_many_as="activation",
     ),
 }

@@ -13,7 +13,12 @@ from abp.pruning.data import DATASETS
 from abp.pruning.nuclear import STEPS, WEIGHTS
 from abp.pruning.step import OPTIMISERS
 
-SCHEDULES: dict[str, str] = {"at-once": "all layers at once", "layer-by-layer": "layer by layer"}
+SCHEDULES: dict[str, str] = {
+    "at-once": "all layers at once",
+    "layer-by-layer": "layer by layer",
+    "polynomial": "polynomial after training",
+}
+SCOPES: dict[str, str] = {"global": "over all hidden layers", "per-layer": "within each hidden layer"}
 
 
 class SettingError(ValueError):
@@ -101,10 +106,17 @@ class Experiment:
     prunings: int = _setting(5, "Prunings", "In how many steps the amount is removed.", low=0, high=100, advanced=False)
     schedule: str = _setting(
         "at-once",
-        "In each pruning",
-        "All hidden layers at once, by one ranking; or one layer after the other, each to the same share and each as a "
-        "pruning of its own.",
+        "Schedule",
+        "During training, all hidden layers at once or one after the other, each as a pruning of its own; or after "
+        "it, one pruning an epoch, each smaller than the one before, and two epochs to end with.",
         choices=SCHEDULES,
+    )
+    scope: str = _setting(
+        "global",
+        "Ranking",
+        "Over all hidden layers, so that some may lose more than others; or within each, so that all come to the same "
+        "share. Layer by layer it is always within one.",
+        choices=SCOPES,
     )
     seed: int = _setting(
         0,
@@ -227,8 +239,10 @@ class Experiment:
         """One line for people: data, method, amount, regulariser, seed."""
         method = CRITERIA[self.criterion].title if self.scheduled_prunings else "dense"
         amount = f", {100 * self.amount:g} %" if self.scheduled_prunings else ""
-        if self.scheduled_prunings and self.schedule == "layer-by-layer":
+        if self.scheduled_prunings and self.schedule != "at-once":
             amount += f", {SCHEDULES[self.schedule]}"
+        if self.scheduled_prunings and self.schedule != "layer-by-layer" and self.scope == "per-layer":
+            amount += f", {SCOPES[self.scope]}"
         if self.nuclear:
             weights = " by index" if self.nuclear_weights == "index" else ""
             amount += f", nuclear norm{weights} {self.nuclear:g}"

@@ -4,6 +4,12 @@ Pruning is due at an epoch's end when that epoch's training accuracy reaches a t
 Training stops when all prunings are done and the training accuracy is high enough, or when the validation loss has
 left its minimum behind. Ours: should that happen before the last pruning, the next pruning is made at once
 (``stalled="prune"``), and after any pruning the early-stopping rule starts afresh, since the network is another one.
+
+The polynomial schedule is that of the study's post-training baseline: the dense network is trained to its end, by the
+same rules, and pruned while it is fine-tuned. Published (Zhu & Gupta 2017, TensorFlow Model Optimization): a sparsity
+of ``amount * (1 - (1 - t)^3)`` at the share t of the way, per layer, by magnitude, with two epochs of fine-tuning.
+Ours: one pruning an epoch instead of one every hundred steps, the two epochs after the last one, and a beginning early
+enough for all of it where the dense training would take up the run's epochs. Criterion and scope are the run's.
 """
 
 from collections.abc import Sequence
@@ -11,6 +17,8 @@ from dataclasses import dataclass, field
 
 from abp.pruning.experiment import Experiment
 from abp.pruning.selection import Request
+
+_FINE_TUNING = 2  # epochs after the last pruning of the polynomial schedule
 
 
 def cumulative_targets(amount: float, prunings: int, ratio: float) -> list[float]:
@@ -22,6 +30,15 @@ def cumulative_targets(amount: float, prunings: int, ratio: float) -> list[float
     shares = [ratio**index for index in range(prunings)]
     targets = [amount * sum(shares[: index + 1]) / sum(shares) for index in range(prunings)]
     return [*targets[:-1], amount] if prunings else []
+
+
+def polynomial_targets(amount: float, prunings: int) -> list[float]:
+    """Sparsity to be reached by each pruning of the polynomial schedule, of power 3 (Zhu & Gupta 2017).
+
+    >>> [round(target, 4) for target in polynomial_targets(0.8, 4)]
+    [0.4625, 0.7, 0.7875, 0.8]
+    """
+    return [amount * (1 - (1 - step / prunings) ** 3) for step in range(1, prunings + 1)]
 
 
 def accuracy_thresholds(start: float, stop: float, prunings: int) -> list[float]:
@@ -71,10 +88,13 @@ class Schedule:
     ----------
     done
         Scheduled prunings made so far.
+    fine_tuned
+        Epochs after the last pruning of the polynomial schedule.
     """
 
     experiment: Experiment
     done: int = 0
+    fine_tuned: int = 0
     early_stopping: EarlyStopping = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,30 +105,44 @@ class Schedule:
         self.thresholds = accuracy_thresholds(
             settings.start_accuracy, settings.stop_accuracy, settings.scheduled_prunings
         )
+        self.after_training = settings.schedule == "polynomial" and steps > 0
+        if self.after_training:
+            self.targets, self.thresholds = polynomial_targets(settings.amount, steps), []
 
     @property
     def remaining(self) -> int:
         """Scheduled prunings still to be made."""
-        return len(self.thresholds) - self.done
+        return self.experiment.scheduled_prunings - self.done
 
-    def after_epoch(self, train_accuracy: float, valid_loss: float) -> str:
-        """What to do at an epoch's end.
+    def after_epoch(self, train_accuracy: float, valid_loss: float, epoch: int = 0) -> str:
+        """What to do at the end of this epoch.
 
         Returns
         -------
         str
-            ``"train"``, ``"prune"`` (the threshold is reached), ``"prune-stalled"`` (early stopping fired with
-            prunings to go), ``"stop-accuracy"`` or ``"early-stopping"``.
+            ``"train"``, ``"prune"`` (the threshold is reached, or the dense training is over), ``"prune-stalled"``
+            (early stopping fired with prunings to go), ``"stop-accuracy"``, ``"early-stopping"`` or ``"fine-tuned"``.
         """
         stalled = self.early_stopping.fires(valid_loss)
+        stop = self.experiment.stop_accuracy
+        accurate = stop < 1 and train_accuracy >= stop
+        if self.after_training:
+            return self._after_training(accurate or stalled, epoch)
         if self.remaining and train_accuracy >= self.thresholds[self.done]:
             return "prune"
-        stop = self.experiment.stop_accuracy
-        if not self.remaining and stop < 1 and train_accuracy >= stop:
+        if not self.remaining and accurate:
             return "stop-accuracy"
         if stalled and self.remaining and self.experiment.stalled == "prune":
             return "prune-stalled"
         return "early-stopping" if stalled else "train"
+
+    def _after_training(self, ended: bool, epoch: int) -> str:
+        """The decision of the polynomial schedule, where the dense training has `ended` by its own rules or not."""
+        if self.remaining:
+            last_moment = epoch + self.remaining + _FINE_TUNING > self.experiment.epochs
+            return "prune" if self.done or ended or last_moment else "train"
+        self.fine_tuned += 1
+        return "train" if self.fine_tuned < _FINE_TUNING else "fine-tuned"
 
     def next_request(self, removed: Sequence[int], sizes: Sequence[int]) -> tuple[float, Request]:
         """What the next scheduled pruning is to remove, to come to its cumulative target; perhaps nothing.

@@ -6,11 +6,13 @@ bisection so that the sum comes out right to the nearest weight, or neuron. The 
 last hidden layer (the one whose weakest link is strongest) is never cut, so that no layer is emptied; it is the path
 that a threshold would cut last anyway.
 
-A `Request` may confine the choice to one layer. What dies further on with its neurons goes all the same.
+A `Request` may confine the choice to one layer. What dies further on with its neurons goes all the same. Rankings
+within each layer are made of such requests, one per layer (`select_quotas`).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 import torch
@@ -107,6 +109,67 @@ def select_neurons(scores: Sequence[Tensor], masks: Sequence[Tensor], remove: in
         return _without(masks, [part[:, None] for part in np.split(chosen, ends)])
 
     return _nearest(masks_after, len(order), masks, request)
+
+
+def select_quotas(
+    select: Callable[[Sequence[Tensor], Sequence[Tensor], Request], list[Tensor]],
+    scores: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    quotas: Sequence[int],
+) -> list[Tensor]:
+    """New masks after each hidden layer, from the first to the last, has lost so many weights by a ranking of its own.
+
+    What a layer loses with the neurons of the one before counts there; what it lost too many or too few, since neurons
+    go whole or died with others, is made up for in the next, so that the sum comes out right.
+
+    Parameters
+    ----------
+    select
+        `select_weights` or `select_neurons`.
+    scores, masks
+        As it takes them.
+    quotas
+        Weights to remove per hidden layer, beyond those already removed.
+
+    Examples
+    --------
+    >>> masks = [torch.ones(2, 2, dtype=torch.bool) for _ in range(2)]
+    >>> scores = [torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[8.0, 7.0], [6.0, 5.0]])]
+    >>> [mask.tolist() for mask in select_quotas(select_weights, scores, masks, [1, 2])]
+    [[[False, True], [True, True]], [[True, True], [False, False]]]
+    """
+    before, after = [kept([mask]) for mask in masks], list(masks)
+    for layer in range(len(masks)):
+        removed = [live - kept([mask]) for live, mask in zip(before, after, strict=True)]
+        at_most = max(0, sum(quotas) - sum(removed))
+        until = layer + 1
+        missing = min(at_most, max(0, sum(quotas[:until]) - sum(removed[:until])))
+        if missing:
+            after = select(scores, after, Request(missing, layer, at_most))
+    return after
+
+
+def even_quotas(masks: Sequence[Tensor], remove: int) -> list[int]:
+    """How many weights each hidden layer is to lose so that all come to one sparsity and lose `remove` in all.
+
+    A layer that is sparser already loses nothing.
+
+    >>> even_quotas([torch.ones(10, 30, dtype=torch.bool), torch.ones(10, 10, dtype=torch.bool)], 100)
+    [75, 25]
+    """
+    sizes = [mask.numel() for mask in masks]
+    removed = [size - kept([mask]) for size, mask in zip(sizes, masks, strict=True)]
+    while True:
+        size, goal = sum(sizes), remove + sum(removed)  # of the layers that are not too sparse
+        dense = [n * goal >= gone * size for n, gone in zip(sizes, removed, strict=True)]
+        if all(dense):
+            break
+        sizes = [n * take for n, take in zip(sizes, dense, strict=True)]
+        removed = [gone * take for gone, take in zip(removed, dense, strict=True)]
+    # Sums are rounded, not quotas, so that the last sum is exact.
+    pairs = zip(accumulate(sizes), accumulate(removed), strict=True)
+    sums = [(2 * (goal * n - gone * size) + size) // (2 * size) for n, gone in pairs]
+    return [after - before for before, after in pairwise([0, *sums])]
 
 
 def _ranks(scores: Sequence[Tensor], masks: Sequence[Tensor]) -> list[NDArray[np.int32]]:

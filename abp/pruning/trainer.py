@@ -17,12 +17,13 @@ from abp.pruning.data import Dataset, load_dataset
 from abp.pruning.evaluation import Metrics, evaluate
 from abp.pruning.experiment import Experiment, SettingError
 from abp.pruning.masks import cascade, full_masks, kept, sparsity, total
+from abp.pruning.measurement import measure
 from abp.pruning.network import Network
 from abp.pruning.nuclear import nuclear_norm_gradient, shrink_singular_values
 from abp.pruning.randomness import generator
 from abp.pruning.rank_limit import EVERY, limit_ranks
 from abp.pruning.schedule import Schedule
-from abp.pruning.selection import Request, select_neurons, select_weights
+from abp.pruning.selection import Request, even_quotas, select_neurons, select_quotas, select_weights
 from abp.pruning.step import TrainingStep
 
 SPLITS = ("train", "valid", "test")
@@ -126,7 +127,8 @@ class Trainer:
     regulariser_seconds
         Time spent on that.
     stopped_by
-        None while there is more to do, else ``"stop-accuracy"``, ``"early-stopping"`` or ``"epochs"``.
+        None while there is more to do, else ``"stop-accuracy"``, ``"early-stopping"``, ``"fine-tuned"`` or
+        ``"epochs"``.
 
     Examples
     --------
@@ -241,9 +243,9 @@ class Trainer:
         """
         record = Epoch(self.epoch, self.running, self.evaluate("valid"), self.evaluate("test"), self.sparsity)
         self._require_finite(record.valid.loss)
-        decision = self.schedule.after_epoch(record.train.accuracy, record.valid.loss)
+        decision = self.schedule.after_epoch(record.train.accuracy, record.valid.loss, self.epoch)
         self.due = {"prune": "schedule", "prune-stalled": "stall"}.get(decision)
-        if decision in ("stop-accuracy", "early-stopping"):
+        if decision in ("stop-accuracy", "early-stopping", "fine-tuned"):
             self.stopped_by = decision
         elif self.epoch >= self.experiment.epochs:
             self.stopped_by = "epochs"
@@ -266,7 +268,7 @@ class Trainer:
         return sparsity(self.masks)
 
     def prune(self, criterion: str, amount: float, *, by: str = "hand") -> Pruning:
-        """Remove this share of all hidden weights, beyond those already removed.
+        """Remove this share of all hidden weights, beyond those already removed, ranked over the experiment's scope.
 
         Parameters
         ----------
@@ -343,9 +345,16 @@ class Trainer:
             counts=self.activity.counts,
             samples=self.activity.samples,
             generator=generator(self.experiment.seed, "pruning", self.prunings),
+            measure=lambda: measure(self.network.weights[:-1], self.network.biases[:-1], self.data.train_x),
         )
         select = select_neurons if entry.whole_neurons else select_weights
-        return select(entry.scores(statistics), self.masks, request)
+        scores = entry.scores(statistics)
+        if entry.as_many_as:
+            pairs = zip(self.masks, self._choose(entry.as_many_as, request), strict=True)
+            return select_quotas(select, scores, self.masks, [kept([old]) - kept([new]) for old, new in pairs])
+        if request.layer is None and self.experiment.scope == "per-layer":
+            return select_quotas(select, scores, self.masks, even_quotas(self.masks, request.remove))
+        return select(scores, self.masks, request)
 
     def _apply(self, masks: list[Tensor]) -> None:
         remove_weights(self.network, masks)

@@ -22,7 +22,8 @@ from abp.runs.records import Run
 from abp.runs.store import RunUnknown, Store
 
 _PRUNING = (
-    "criterion", "amount", "prunings", "schedule", "share_ratio", "start_accuracy", "stalled", "reset_counts", "ranks"
+    "criterion", "amount", "prunings", "schedule", "scope", "share_ratio", "start_accuracy", "stalled", "reset_counts",
+    "ranks",
 )  # fmt: skip
 """Settings that a dense run has no use for."""
 

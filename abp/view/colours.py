@@ -1,4 +1,4 @@
-"""One colour per method, everywhere: Okabe & Ito's set, told apart with any colour vision."""
+"""One colour per method, everywhere: Okabe & Ito's set and others as far from them, for any colour vision."""
 
 METHODS = {
     "none": "#8A8F98",
@@ -7,6 +7,9 @@ METHODS = {
     "magnitude": "#0072B2",
     "random": "#56B4E9",
     "inverted-activation": "#A0785A",
+    "wanda": "#5A3FF0",
+    "apoz": "#9C1420",
+    "shuffled-activation": "#D63CF0",
     "pca": "#009E73",
     "svd": "#CC79A7",
 }

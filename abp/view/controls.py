@@ -74,7 +74,7 @@ def _prune(run: Run, ask) -> None:  # type: ignore[no-untyped-def]
         index=choices.index(preferred) if preferred in choices else 0,
         format_func=lambda name: CRITERIA[name].title,
         key=f"prune-criterion-{run.id}",
-        width=230,
+        width=290,
     )
     percent = st.number_input(
         "Share of weights, %",

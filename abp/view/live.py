@@ -30,6 +30,7 @@ STATUS = {
 ENDED_BY = {
     "stop-accuracy": "the training accuracy was reached",
     "early-stopping": "the validation loss no longer fell",
+    "fine-tuned": "it was fine-tuned after its last pruning",
     "epochs": "all epochs were done",
     "hand": "somebody pressed Stop",
 }

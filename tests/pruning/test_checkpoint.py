@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zlib
 
 import pytest
@@ -10,9 +11,11 @@ from safetensors.torch import save
 
 from abp import Experiment, Trainer, load_dataset
 from abp.pruning.checkpoint import CheckpointDamaged, restore_checkpoint, save_checkpoint
+from abp.pruning.criteria import CRITERIA
 from abp.pruning.masks import pack
 from abp.pruning.trainer import Epoch, Pruning
 
+REMOVING = [name for name, entry in CRITERIA.items() if entry.scores]
 DIGITS = load_dataset("digits")
 CHUNKS = 12  # two in each of six epochs
 PRUNED = {3: ("activation-neuron", 0.6), 6: ("magnitude", 0.2)}  # after these chunks: in mid-epoch, at an epoch's end
@@ -53,7 +56,8 @@ def state(trainer: Trainer) -> str:
         digest.update(tensor.contiguous().numpy().tobytes())
     numbers = (
         trainer.epoch, trainer.batch, trainer.prunings, trainer.stopped_by, trainer.running, trainer.activity.samples,
-        trainer.activity.epoch_samples, trainer.schedule.done, trainer.schedule.early_stopping,
+        trainer.activity.epoch_samples, trainer.schedule.done, trainer.schedule.fine_tuned,
+        trainer.schedule.early_stopping,
     )  # fmt: skip
     digest.update(repr(numbers).encode())
     return digest.hexdigest()
@@ -80,9 +84,10 @@ def test_a_trainer_restored_at_any_chunk_goes_on_with_the_same_bits(optimiser, p
         assert state(second) == state(undisturbed)
 
 
-@pytest.mark.parametrize("criterion", ["random", "activation", "activation-neuron"])
-def test_what_the_schedule_still_has_to_do_survives_a_restart(criterion):
-    settings = {"criterion": criterion, "amount": 0.6, "prunings": 3, "epochs": 30, "stop_accuracy": 0.95}
+@pytest.mark.parametrize("more", [{}, {"scope": "per-layer"}, {"schedule": "polynomial"}], ids=str)
+@pytest.mark.parametrize("criterion", REMOVING)
+def test_what_the_schedule_still_has_to_do_survives_a_restart(criterion, more):
+    settings = {"criterion": criterion, "amount": 0.6, "prunings": 3, "epochs": 30, "stop_accuracy": 0.95, **more}
     undisturbed = small(**settings)
     story = finish(undisturbed)
     assert sum(isinstance(record, Pruning) for record in story) == 3
@@ -97,6 +102,21 @@ def test_what_the_schedule_still_has_to_do_survives_a_restart(criterion):
         restore_checkpoint(trainer, checkpoint)
     assert told == story
     assert state(trainer) == state(undisturbed)
+
+
+@pytest.mark.parametrize("criterion", REMOVING)
+def test_a_pruning_by_hand_finds_the_same_in_a_restored_trainer(criterion):
+    prunings = {
+        0: ("activation-neuron", 0.3),
+        3: (criterion, 0.3),
+        5: (criterion, 0.1),
+    }  # the first leaves dead neurons
+    undisturbed, first, second = small(), small(), small()
+    story = go_on(undisturbed, range(7), prunings)
+    told = go_on(first, range(3), prunings)
+    restore_checkpoint(second, save_checkpoint(first))
+    assert told + go_on(second, range(3, 7), prunings) == story
+    assert state(second) == state(undisturbed)
 
 
 def test_saving_a_checkpoint_changes_nothing():
@@ -116,6 +136,20 @@ def test_a_checkpoint_does_not_change_with_the_trainer_it_was_taken_of():
     again = small()
     restore_checkpoint(again, checkpoint)
     assert state(again) == then
+
+
+def test_a_checkpoint_from_before_there_was_a_setting_still_serves(monkeypatch):
+    trainer = small()
+    trainer.train_batches()
+    settings = json.loads(trainer.experiment.to_json())
+    del settings["scope"]
+    monkeypatch.setattr(Experiment, "to_json", lambda self: json.dumps(settings))
+    checkpoint = save_checkpoint(trainer)
+    monkeypatch.undo()
+    again = small()
+    restore_checkpoint(again, checkpoint)
+    assert state(again) == state(trainer)
+    require_refused(checkpoint, small(scope="per-layer"))
 
 
 # Damage

@@ -203,6 +203,13 @@ def test_the_title_names_data_method_amount_and_seed():
     one_layer = Experiment(hidden=(9,), schedule="layer-by-layer", dataset="mnist")
     for by_layer in (one_layer, Experiment(dataset="mnist", schedule="layer-by-layer")):
         assert by_layer.title == "MNIST · weights by activation, 80 %, layer by layer · seed 0"
+        assert dataclasses.replace(by_layer, scope="per-layer").title == by_layer.title
+    within = Experiment(dataset="mnist", scope="per-layer")
+    assert within.title == "MNIST · weights by activation, 80 %, within each hidden layer · seed 0"
+    baseline = dataclasses.replace(within, criterion="magnitude", schedule="polynomial")
+    assert baseline.title == (
+        "MNIST · weights by magnitude, 80 %, polynomial after training, within each hidden layer · seed 0"
+    )
     dense = Experiment(dataset="mnist", schedule="layer-by-layer", criterion="none")
     assert dense.title == "MNIST · dense · seed 0"
 

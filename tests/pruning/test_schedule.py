@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from abp import Experiment, Trainer
 from abp.pruning.criteria import CRITERIA
 from abp.pruning.masks import cascade, kept
-from abp.pruning.schedule import EarlyStopping, Schedule, accuracy_thresholds, cumulative_targets
+from abp.pruning.schedule import EarlyStopping, Schedule, accuracy_thresholds, cumulative_targets, polynomial_targets
 
 # Targets and thresholds
 
@@ -262,11 +262,13 @@ def test_layer_by_layer_the_total_is_the_amount_to_the_nearest_weight_or_neuron(
         layer = run.schedule.done % 3
         before = run.masks
         run.prune_due()
-        # Nothing before the layer is touched, and nothing after it but what hangs on neurons that died.
+        # Nothing before the layer is touched, and nothing after it but what hangs on neurons that died (a control that
+        # removes as many as another criterion removes as many there, too).
         after = run.masks
         assert all(torch.equal(after[index], before[index]) for index in range(layer))
-        alone = [mask if index != layer else after[layer] for index, mask in enumerate(before)]
-        assert all(map(torch.equal, after, cascade(alone)))
+        if not CRITERIA[criterion].as_many_as:
+            alone = [mask if index != layer else after[layer] for index, mask in enumerate(before)]
+            assert all(map(torch.equal, after, cascade(alone)))
         run.train_batches()
     neuron = 30 if CRITERIA[criterion].whole_neurons else 1  # a neuron of the last layer has 30 weights at most
     assert run.sparsity * 4360 == pytest.approx(amount * 4360, abs=neuron / 2 + 0.5)
@@ -282,6 +284,15 @@ def test_layer_by_layer_what_a_hand_removed_is_taken_off():
     assert run.sparsity == pytest.approx(0.5, abs=1 / 4360)
 
 
+def test_layer_by_layer_the_scope_changes_nothing():
+    first, second = by_layer(), by_layer(scope="per-layer")
+    for run in (first, second):
+        run.train_epoch()
+        while run.schedule.remaining:
+            run.prune_due()
+    assert all(map(torch.equal, first.masks, second.masks))
+
+
 def test_prunings_by_hand_stay_global():
     first, second = by_layer(), trainer(hidden=(40, 30, 20))
     for run in (first, second):
@@ -294,3 +305,76 @@ def test_a_run_layer_by_layer_reaches_its_target():
     run = by_layer(criterion="activation", amount=0.6, prunings=2, start_accuracy=0.3, stop_accuracy=0.8, epochs=60)
     prunings = [record for record in run.run() if hasattr(record, "requested")]
     assert len(prunings) == 6 and prunings[-1].sparsity == pytest.approx(0.6, abs=1 / 4360)
+
+
+# The polynomial schedule: train, prune once an epoch, fine-tune for two
+
+
+def test_polynomial_targets_are_those_of_the_formula_by_hand():
+    assert polynomial_targets(0.8, 4) == pytest.approx([0.8 * 37 / 64, 0.8 * 56 / 64, 0.8 * 63 / 64, 0.8])
+    assert polynomial_targets(0.9, 1) == [0.9]
+    assert polynomial_targets(0.9, 0) == []
+
+
+@given(st.floats(0, 0.999), st.integers(1, 100))
+def test_polynomial_targets_rise_ever_less_and_end_at_the_amount(amount, prunings):
+    targets = polynomial_targets(amount, prunings)
+    shares = [after - before for before, after in zip([0, *targets], targets, strict=False)]
+    assert targets[-1] == amount
+    assert all(after <= before + 1e-12 for before, after in zip(shares, shares[1:], strict=False))
+
+
+def after_training(**settings) -> Schedule:
+    return schedule(**({"schedule": "polynomial", "prunings": 3, "start_accuracy": 0.1, "epochs": 100} | settings))
+
+
+def test_prunings_after_training_wait_for_its_end_then_come_once_an_epoch_and_two_epochs_follow():
+    plan = after_training(stop_accuracy=0.9)
+    told = []
+    for epoch, accuracy in enumerate([0.5, 0.89, 0.9, 0.3, 0.3, 0.95, 0.3], start=1):
+        told.append(plan.after_epoch(accuracy, 1.0, epoch))
+        plan.done += told[-1] == "prune"
+    assert told == ["train", "train", "prune", "prune", "prune", "train", "fine-tuned"]
+
+
+@pytest.mark.parametrize("stalled", ["prune", "stop"])
+def test_training_that_stalls_has_ended_too(stalled):
+    plan = after_training(stalled=stalled)
+    assert decisions(plan, [1.0, 1.2, 1.3, 1.4]) == ["train"] * 3 + ["prune"]
+
+
+def test_prunings_after_training_begin_early_enough_to_end_with_the_epochs():
+    run = trainer(schedule="polynomial", prunings=3, amount=0.5, epochs=8, stop_accuracy=1, patience=0)
+    records = list(run.run())
+    assert [record.epoch for record in records if hasattr(record, "requested")] == [4, 5, 6]
+    assert (run.epoch, run.stopped_by, run.schedule.remaining) == (8, "fine-tuned", 0)
+
+
+def test_without_prunings_the_polynomial_schedule_is_dense_training():
+    plan = after_training(prunings=0, stop_accuracy=0.9)
+    assert plan.after_epoch(0.9, 1.0, 1) == "stop-accuracy"
+
+
+@pytest.mark.parametrize("scope", ["global", "per-layer"])
+def test_after_training_the_dense_network_is_pruned_to_the_polynomial_targets(scope):
+    settings = {"hidden": (40, 30, 20), "stop_accuracy": 0.9, "epochs": 60}
+    dense, run = (
+        trainer(criterion="none", **settings),
+        trainer(schedule="polynomial", scope=scope, amount=0.8, prunings=4, **settings),
+    )
+    list(dense.run())
+    prunings = []
+    for record in run.run():
+        if hasattr(record, "requested"):
+            prunings.append(record)
+            if scope == "per-layer":
+                shares = [gone / mask.numel() for gone, mask in zip(removed_in(run), run.masks, strict=True)]
+                assert shares == pytest.approx([record.sparsity] * 3, abs=1 / 600)
+        elif not run.sparsity and run.due:  # the dense training is over
+            assert run.epoch == dense.epoch
+            assert all(map(torch.equal, run.network.weights, dense.network.weights))
+    assert dense.stopped_by == "stop-accuracy" and run.stopped_by == "fine-tuned"
+    assert [pruning.epoch for pruning in prunings] == [dense.epoch + step for step in range(4)]
+    assert [pruning.by for pruning in prunings] == ["schedule"] * 4
+    assert [pruning.sparsity for pruning in prunings] == pytest.approx([0.4625, 0.7, 0.7875, 0.8], abs=1 / 4360)
+    assert run.epoch == dense.epoch + 3 + 2

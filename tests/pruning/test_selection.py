@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,9 +16,10 @@ from abp.pruning import trainer as trainer_module
 from abp.pruning.criteria import CRITERIA
 from abp.pruning.masks import cascade, full_masks, kept, total
 from abp.pruning.randomness import generator
-from abp.pruning.selection import Request, select_neurons, select_weights
+from abp.pruning.selection import Request, even_quotas, select_neurons, select_quotas, select_weights
 
 UNSTRUCTURED = [name for name, entry in CRITERIA.items() if entry.scores and not entry.whole_neurons]
+RANKED = [name for name in UNSTRUCTURED if not CRITERIA[name].as_many_as]  # by one global ranking
 WHOLE_NEURONS = [name for name, entry in CRITERIA.items() if entry.whole_neurons]
 
 
@@ -221,6 +223,43 @@ def test_no_layer_is_emptied_by_what_is_asked_of_one(case, data):
     assert all(torch.equal(found[index], masks[index]) for index in range(layer))
 
 
+# The same share of every layer
+
+
+@given(small_masks(), st.data())
+def test_even_quotas_bring_all_layers_to_one_sparsity_and_sum_to_what_is_asked(masks, data):
+    remove = data.draw(st.integers(0, kept(masks)))
+    quotas = even_quotas(masks, remove)
+    assert sum(quotas) == remove and min(quotas) >= 0
+    gone = [mask.numel() - kept([mask]) for mask in masks]
+    after = [before + quota for before, quota in zip(gone, quotas, strict=True)]
+    for mask, before, quota in zip(masks, gone, quotas, strict=True):
+        for other, removed in zip(masks, after, strict=True):  # within a weight of either layer
+            if quota:
+                assert (before + quota - 1) / mask.numel() <= (removed + 1) / other.numel()
+
+
+@given(weights_to_rank(ties=False), st.data())
+def test_with_quotas_masks_are_those_of_torch_layer_by_layer_where_no_neuron_dies(scores_masks, data):
+    scores, masks = scores_masks
+    quotas = [data.draw(st.integers(0, kept([mask]))) for mask in masks]
+    singles = zip(scores, masks, quotas, strict=True)
+    expected = [torch_prune([score], [mask], quota)[0] for score, mask, quota in singles]
+    if same(cascade(expected), expected) and not emptied(expected):
+        assert same(select_quotas(select_weights, scores, masks, quotas), expected)
+
+
+@given(ranked, st.data())
+def test_quotas_empty_no_layer_and_let_no_weight_return(case, data):
+    select, scores, masks = case
+    quotas = [data.draw(st.integers(0, 2 * mask.numel())) for mask in masks]
+    before = copy.deepcopy(masks)
+    found = select_quotas(select, scores, masks, quotas)
+    assert same(masks, before)
+    assert shrunk(found, masks) and not emptied(found)
+    assert same(cascade(found), found)
+
+
 @given(ranked, st.data())
 def test_masks_only_shrink_and_leave_no_loose_ends(case, data):
     select, scores, masks = case
@@ -302,6 +341,28 @@ def trained(**settings) -> Trainer:
     return trainer
 
 
+def passed(trainer: Trainer) -> list[np.ndarray]:
+    """Inputs of each hidden layer and outputs of the last, one picture after the other, with nothing of the package."""
+    values: list[list[np.ndarray]] = []
+    for picture in trainer.data.train_x:
+        stages = [picture.numpy()]
+        for layer in list(trainer.network.layers)[:-1]:
+            stages.append(torch.relu(layer(torch.from_numpy(stages[-1]))).detach().numpy())
+        values.append(stages)
+    return [np.stack([stages[index] for stages in values]) for index in range(len(trainer.masks) + 1)]
+
+
+def wanda_by_loop(trainer: Trainer) -> list[Tensor]:
+    norms = [np.sqrt((values.astype(np.float64) ** 2).sum(axis=0)) for values in passed(trainer)[:-1]]
+    weights = [weight.numpy().astype(np.float64) for weight in trainer.network.weights]
+    return [torch.from_numpy(abs(weight) * norm) for weight, norm in zip(weights, norms, strict=False)]
+
+
+def apoz_by_loop(trainer: Trainer) -> list[Tensor]:
+    """Complement of the average percentage of zeros, in samples."""
+    return [torch.from_numpy(len(values) - (values == 0).sum(axis=0)) for values in passed(trainer)[1:]]
+
+
 FORMULAS: dict[str, Callable[[Trainer], list[Tensor]]] = {
     "activation": lambda trainer: [
         count[:, None] * weight.abs()
@@ -314,6 +375,11 @@ FORMULAS: dict[str, Callable[[Trainer], list[Tensor]]] = {
         for count, weight in zip(trainer.activity.counts, trainer.network.weights, strict=False)
     ],
 }
+MEASURED = {"wanda": wanda_by_loop, "apoz": apoz_by_loop}
+
+
+def layers_removed(trainer: Trainer) -> list[int]:
+    return [mask.numel() - kept([mask]) for mask in trainer.masks]
 
 
 def scores_used(trainer: Trainer, criterion: str, amount: float, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
@@ -338,6 +404,52 @@ def test_scores_follow_the_published_formulas(criterion, monkeypatch):
         torch.testing.assert_close(mine.double(), other, rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize("removed", [0, 0.5])
+@pytest.mark.parametrize("criterion", MEASURED)
+def test_measured_scores_are_those_of_a_plain_loop_also_where_neurons_are_dead(criterion, removed, monkeypatch):
+    trainer = trained()
+    trainer.prune("activation-neuron", amount=removed)
+    trainer.train_epoch()
+    assert all(mask.any(dim=1).all() for mask in trainer.masks) == (removed == 0)
+    expected = MEASURED[criterion](trainer)
+    found = scores_used(trainer, criterion, 0.1, monkeypatch)
+    for mine, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine.double(), other.double(), rtol=1e-4, atol=1e-6)
+
+
+def test_apoz_removes_the_neurons_that_are_silent_most_often_as_the_network_is_now():
+    trainer = trained()
+    for bias in trainer.network.biases[:-1]:
+        bias.sub_(0.3)  # so that what was counted in training is no guide
+    fires = flat([score.double() for score in apoz_by_loop(trainer)])
+    counted = flat(trainer.activity.counts)
+    trainer.prune("apoz", amount=0.4)
+    alive = flat([mask.any(dim=1) for mask in trainer.masks])
+    assert 0 < int((~alive).sum()) < len(alive)
+    assert fires[~alive].max() <= fires[alive].min()
+    assert counted[~alive].max() > counted[alive].min()
+
+
+def test_wanda_removes_what_comes_from_pixels_that_are_never_lit():
+    trainer = trained()
+    dark = ~trainer.data.train_x.any(dim=0)
+    assert dark.any()
+    trainer.prune("wanda", amount=40 * int(dark.sum()) / 4360)
+    assert torch.equal(trainer.masks[0], ~dark.expand(40, -1))
+    assert all(mask.all() for mask in trainer.masks[1:])
+
+
+@pytest.mark.parametrize("criterion", MEASURED)
+def test_a_measurement_changes_nothing_but_what_is_pruned(criterion):
+    trainer, other = trained(), trained()
+    trainer.prune(criterion, amount=0)
+    other.prune("magnitude", amount=0)
+    for run in (trainer, other):
+        run.train_epoch()
+    assert all(torch.equal(a, b) for a, b in zip(trainer.network.weights, other.network.weights, strict=True))
+    assert same(trainer.activity.counts, other.activity.counts)
+
+
 def test_random_scores_are_spread_evenly_and_differ_between_prunings_and_seeds(monkeypatch):
     trainer = trained()
     first = flat(scores_used(trainer, "random", 0.1, monkeypatch))
@@ -349,7 +461,7 @@ def test_random_scores_are_spread_evenly_and_differ_between_prunings_and_seeds(m
     assert torch.corrcoef(torch.stack([first, second, other])).triu(1).abs().max() < 0.1
 
 
-@pytest.mark.parametrize("criterion", UNSTRUCTURED)
+@pytest.mark.parametrize("criterion", RANKED)
 def test_every_criterion_for_weights_chooses_as_torch_does(criterion, monkeypatch):
     trainer = trained()
     trainer.prune("random", amount=0.05)
@@ -370,7 +482,7 @@ def test_every_criterion_for_weights_chooses_as_torch_does(criterion, monkeypatc
         assert abs(removed - remove) == min(abs(kept(before) - kept(choice) - remove) for choice in choices)
 
 
-@pytest.mark.parametrize("criterion", UNSTRUCTURED)
+@pytest.mark.parametrize("criterion", RANKED)
 def test_neurons_that_die_are_counted_in(criterion, monkeypatch):
     trainer = trained()
     before = trainer.masks
@@ -458,6 +570,86 @@ def test_the_least_active_neurons_go_first():
     assert counts[~alive].max() <= counts[alive].min()
 
 
+# The shuffled mask: as many zeros in every layer, in other places
+
+
+@pytest.mark.parametrize("scope", ["global", "per-layer"])
+@pytest.mark.parametrize("amount", [0.2, 0.5, 0.8, 0.95])
+def test_shuffled_masks_have_as_many_zeros_in_every_layer_as_by_activation_in_random_places(amount, scope):
+    shuffled, plain = trained(scope=scope), trained(scope=scope)
+    for part in (0.1, amount - 0.1):  # the second time on masks that have zeros already
+        for layer, mask in enumerate(shuffled.masks):
+            plain.masks[layer] = mask.clone()
+        plain.network.load_tensors(shuffled.network.tensors())
+        before = shuffled.masks
+        plain.prune("activation", amount=part)
+        shuffled.prune("shuffled-activation", amount=part)
+        check_pruned(shuffled)
+        assert layers_removed(shuffled) == layers_removed(plain)
+        for old, new, other in zip(before, shuffled.masks, plain.masks, strict=True):
+            removed, by_activation = ~new[old], ~other[old]
+            share = removed.double().mean()
+            together = (removed & by_activation).double().mean()
+            deviation = share * (1 - share) / len(removed) ** 0.5  # of the share that two random choices have in common
+            assert abs(together - share**2) <= 5 * deviation
+
+
+def test_a_shuffled_choice_depends_on_the_seed_and_on_the_number_of_the_pruning():
+    first, again, other = trained(), trained(), trained(seed=1)
+    for run in (first, again, other):
+        run.prune("shuffled-activation", amount=0.5)
+    assert same(first.masks, again.masks) and not same(first.masks, other.masks)
+    later = trained()
+    later.prune("magnitude", amount=0)
+    later.prune("shuffled-activation", amount=0.5)
+    assert layers_removed(later) == layers_removed(first) and not same(later.masks, first.masks)
+
+
+# Each layer's own ranking
+
+
+@pytest.mark.parametrize("criterion", ["magnitude", "wanda"])
+def test_per_layer_every_layer_is_pruned_as_torch_prunes_it_alone(criterion):
+    trainer = trained(scope="per-layer")
+    scores = {"wanda": wanda_by_loop, "magnitude": FORMULAS["magnitude"]}[criterion](trainer)
+    assert all(len(score.unique()) > 0.8 * score.numel() for score in scores)
+    full = full_masks(trainer.experiment.sizes)
+    trainer.prune(criterion, amount=0.25)
+    expected = [torch_prune([score], [mask], mask.numel() // 4)[0] for score, mask in zip(scores, full, strict=True)]
+    assert same(cascade(expected), expected)
+    assert same(trainer.masks, expected)
+
+
+@pytest.mark.parametrize("amount", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("criterion", [*UNSTRUCTURED, *WHOLE_NEURONS])
+def test_per_layer_all_layers_come_to_the_same_share_and_the_total_is_right(criterion, amount):
+    trainer = trained(scope="per-layer")
+    pruning = trainer.prune(criterion, amount=amount)
+    check_pruned(trainer)
+    # A weight, or half the incoming and outgoing weights of a neuron, of this layer and of what the last was short of.
+    steps = [(64 + 30) / 2, (40 + 20) / 2 + (64 + 30) / 2, 30 / 2 + (40 + 20) / 2]
+    for mask, removed, step in zip(trainer.masks, layers_removed(trainer), steps, strict=True):
+        off = step if criterion in WHOLE_NEURONS else 1
+        assert removed == pytest.approx(amount * mask.numel(), abs=off)
+    assert pruning.weights_removed == pytest.approx(amount * 4360, abs=15 if criterion in WHOLE_NEURONS else 0.5)
+
+
+def test_per_layer_what_some_layers_lost_before_is_taken_off():
+    trainer = trained(scope="per-layer")
+    trainer.masks = [torch.rand(mask.shape, generator=torch.Generator().manual_seed(3)) > 0.4 for mask in trainer.masks]
+    trainer.masks[1].fill_(True)
+    trainer.prune("magnitude", amount=(0.5 * 4360 - sum(layers_removed(trainer))) / 4360)
+    for mask, removed in zip(trainer.masks, layers_removed(trainer), strict=True):
+        assert removed == pytest.approx(mask.numel() / 2, abs=1)
+
+
+def test_a_global_ranking_spares_some_layers():
+    trainer = trained()
+    trainer.prune("magnitude", amount=0.6)
+    shares = [removed / mask.numel() for mask, removed in zip(trainer.masks, layers_removed(trainer), strict=True)]
+    assert max(shares) - min(shares) > 0.05
+
+
 prunings = st.lists(
     st.tuples(st.sampled_from([*UNSTRUCTURED, *WHOLE_NEURONS]), st.floats(0, 0.5), st.booleans()),
     min_size=1,
@@ -465,10 +657,15 @@ prunings = st.lists(
 )
 
 
-@given(prunings, st.sampled_from([{}, {"momentum": 0.9}, {"optimiser": "adam"}]), st.integers(0, 9))
+@given(
+    prunings,
+    st.sampled_from([{}, {"momentum": 0.9}, {"optimiser": "adam"}]),
+    st.sampled_from(["global", "per-layer"]),
+    st.integers(0, 9),
+)
 @settings(max_examples=25)
-def test_prunings_by_any_criteria_in_any_order_keep_what_must_hold(sequence, optimiser, seed):
-    trainer = Trainer(Experiment(hidden=(8, 6, 5), criterion="none", seed=seed, **optimiser))
+def test_prunings_by_any_criteria_in_any_order_keep_what_must_hold(sequence, optimiser, scope, seed):
+    trainer = Trainer(Experiment(hidden=(8, 6, 5), criterion="none", seed=seed, scope=scope, **optimiser))
     for criterion, amount, train in sequence:
         before, sparsity = trainer.masks, trainer.sparsity
         pruning = trainer.prune(criterion, amount=amount)

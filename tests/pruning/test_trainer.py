@@ -272,12 +272,13 @@ def test_the_record_of_a_pruning_says_what_it_did(digits):
 # Runs by the schedule
 
 
+@pytest.mark.parametrize("scope", ["global", "per-layer"])
 @pytest.mark.parametrize("criterion", REMOVING)
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
-def test_a_scheduled_run_reaches_its_target_with_every_criterion(criterion, optimiser, digits):
+def test_a_scheduled_run_reaches_its_target_with_every_criterion(criterion, optimiser, scope, digits):
     trainer = small(
         digits, criterion=criterion, amount=0.6, prunings=3, start_accuracy=0.3, stop_accuracy=0.6, epochs=60,
-        **OPTIMISERS[optimiser],
+        scope=scope, **OPTIMISERS[optimiser],
     )  # fmt: skip
     records = list(trainer.run())
     prunings = [record for record in records if isinstance(record, Pruning)]

@@ -281,7 +281,9 @@ def test_the_dense_twin_of_a_regularised_run_has_the_same_regulariser(store):
     )
     for number in (plain, regularised):
         execute(store, number, "me")
-    pruned = store.run(store.add_run(dataclasses.replace(settings, nuclear=0.001, schedule="layer-by-layer")))
+    pruned = store.run(
+        store.add_run(dataclasses.replace(settings, nuclear=0.001, schedule="layer-by-layer", scope="per-layer"))
+    )
     assert dense_twin(store, pruned).id == regularised
     assert dense_twin(store, store.run(store.add_run(settings))).id == plain
 

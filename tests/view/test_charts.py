@@ -309,7 +309,7 @@ def test_every_method_has_a_colour_of_its_own():
 
 def test_every_status_and_every_way_to_end_has_words():
     assert {*ACTIVE, *RESUMABLE, "finished", "stopped", "diverged", "failed"} == set(live.STATUS)
-    assert {"stop-accuracy", "early-stopping", "epochs", "hand"} == set(live.ENDED_BY)
+    assert {"stop-accuracy", "early-stopping", "fine-tuned", "epochs", "hand"} == set(live.ENDED_BY)
 
 
 def test_the_first_pages_picture_draws_the_same_neurons_three_times_and_removes_the_pale_ones():

@@ -537,7 +537,7 @@ def everything_in(block) -> Iterator:
 
 CHOSEN = Experiment(
     dataset="fashion-mnist", hidden=(33, 12), criterion="magnitude", amount=0.35, prunings=3,
-    schedule="layer-by-layer", seed=42, epochs=17,
+    schedule="layer-by-layer", scope="per-layer", seed=42, epochs=17,
     batch_size=64, learning_rate=0.0125, optimiser="sgd", momentum=0.9, start_accuracy=0.5, stop_accuracy=0.75,
     share_ratio=0.6, early_stopping=1.35, patience=7, stalled="stop", reset_counts=True, threads=2,
     nuclear=0.001, nuclear_weights="index", nuclear_from=0.6, nuclear_every=50, nuclear_step="gradient",
