@@ -272,6 +272,31 @@ def study_progress(store: Store, number: int, *, workers: int) -> StudyProgress:
     )
 
 
+def expected(store: Store, study: Study, *, workers: int) -> tuple[int, float | None]:
+    """Runs that starting a study would queue, and the seconds that so many workers would need for them.
+
+    As long as finished runs of the same data, network and criterion, else of the same data and network; None if there
+    are neither.
+    """
+    with reading(store.database) as connection:
+        there = _usable_runs(connection)
+    missing = [experiment for experiment in study.experiments() if _key(experiment) not in there]
+    finished = [run for run in store.runs() if run.status == "finished" and run.parent is None]
+    seconds = []
+    for experiment in missing:
+        alike = [
+            run
+            for run in finished
+            if run.experiment.dataset == experiment.dataset and run.experiment.sizes == experiment.sizes
+        ]
+        same = [run.seconds for run in alike if run.experiment.criterion == experiment.criterion]
+        known = same or [run.seconds for run in alike]
+        if not known:
+            return len(missing), None
+        seconds.append(sum(known) / len(known))
+    return len(missing), max(sum(seconds) / workers, *seconds, 0.0)
+
+
 # In common
 
 

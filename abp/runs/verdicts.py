@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from abp.analysis.claims import Case, Verdict, better_than_pca, effective, like_nuclear_norm, low_rank
+from abp.analysis.claims import LOSS, MATCH, Case, Verdict, better_than_pca, effective, like_nuclear_norm, low_rank
 from abp.runs.baselines import baseline_of
 from abp.runs.comparison import Results, read_results, rows, same_amount, tested, validated
 from abp.runs.records import Run
@@ -17,13 +17,16 @@ JUDGED = ("activation", "activation-neuron")
 """Criteria on which the paper's claims are judged, each apart."""
 
 
-def verdicts(results: Results) -> list[Verdict]:
-    """The paper's four claims for every data set, amount and criterion of `JUDGED` that the study has."""
+def verdicts(results: Results, *, loss: float = LOSS, match: float = MATCH) -> list[Verdict]:
+    """The paper's four claims for every data set, amount and criterion of `JUDGED` that the study has.
+
+    Thresholds are those of `abp.analysis.claims`.
+    """
     judged = [cell for cell in results.cells if cell.criterion in JUDGED]
-    return [verdict for cell in judged for verdict in _judge(results, cell)]
+    return [verdict for cell in judged for verdict in _judge(results, cell, loss, match)]
 
 
-def _judge(results: Results, cell: Cell) -> list[Verdict]:
+def _judge(results: Results, cell: Cell, loss: float, match: float) -> list[Verdict]:
     case = Case(cell.dataset, cell.criterion, cell.amount)
     dense, magnitude = Cell(cell.dataset, DENSE), same_amount("magnitude", cell)
     regularised = [each for each in results.cells if each.dataset == cell.dataset and each.nuclear]
@@ -40,7 +43,7 @@ def _judge(results: Results, cell: Cell) -> list[Verdict]:
         return {seed: value for seed, value in found.items() if not math.isnan(value)}
 
     return [
-        effective(case, accuracy(cell), accuracy(dense), accuracy(magnitude)),
+        effective(case, accuracy(cell), accuracy(dense), accuracy(magnitude), loss=loss),
         low_rank(case, measured(cell, "ranks"), measured(dense, "ranks"), measured(magnitude, "ranks")),
         better_than_pca(case, accuracy(cell), baseline("pca"), baseline("svd")),
         like_nuclear_norm(
@@ -49,6 +52,7 @@ def _judge(results: Results, cell: Cell) -> list[Verdict]:
             results.per_seed(cell, validated),
             {each.nuclear: measured(each, "spectra") for each in regularised},
             {each.nuclear: results.per_seed(each, validated) for each in regularised},
+            match=match,
         ),
     ]
 

@@ -1,10 +1,11 @@
-"""Choosing the run that a page shows: by its link, or from a list."""
+"""Choosing the run or the study that a page shows: by its link, or from a list."""
 
 import streamlit as st
 
 from abp.runs.records import Run
 from abp.runs.store import RunUnknown
-from abp.view.page import run_from_link, store
+from abp.runs.studies import StudyUnknown, studies
+from abp.view.page import run_from_link, store, study_from_link
 
 _MANY = 200  # runs offered in the list
 
@@ -43,3 +44,35 @@ def choose_run() -> Run | None:
         "Run", offered, format_func=lambda number: f"{number}: {runs[number].name}", key="chosen-run", on_change=follow
     )
     return runs[current]
+
+
+def choose_study() -> int | None:
+    """The study of ``?study=``, or the newest one; a list to choose another, which changes the link.
+
+    Returns
+    -------
+    int or None
+        None, after saying so, while there are no studies.
+
+    Raises
+    ------
+    abp.runs.studies.StudyUnknown
+        If the link names a study that is not there.
+    """
+    names = {record.id: record.name for record in studies(store())}
+    linked = study_from_link()
+    if linked is not None and linked not in names:
+        raise StudyUnknown(f"There is no study {linked} (any more).")
+    if not names:
+        st.info("There are no studies yet. Start one, and its comparison can be seen here.", icon=":material/info:")
+        st.page_link("pages/compare.py", label="Start a study", icon=":material/science:")
+        return None
+
+    def follow() -> None:
+        st.query_params["study"] = str(st.session_state["chosen-study"])
+
+    st.session_state["chosen-study"] = next(iter(names)) if linked is None else linked
+    return st.selectbox(
+        "Study", list(names), format_func=lambda number: f"{number}: {names[number]}", key="chosen-study",
+        on_change=follow,
+    )  # fmt: skip

@@ -17,12 +17,17 @@ from abp.pruning.experiment import SettingError
 from abp.runs.database import StoreUnusable
 from abp.runs.engine import Engine
 from abp.runs.store import RunUnknown, Store
+from abp.runs.studies import StudyUnknown
 
 MENU = {
     "": [("app.py", "Start", ":material/home:")],
     "Watch": [
         ("pages/train.py", "Train", ":material/play_circle:"),
         ("pages/runs.py", "Runs", ":material/list_alt:"),
+    ],
+    "Compare": [
+        ("pages/compare.py", "Compare", ":material/compare:"),
+        ("pages/claims.py", "Claims", ":material/gavel:"),
     ],
     "Understand": [
         ("pages/spectra.py", "Spectra", ":material/show_chart:"),
@@ -83,6 +88,9 @@ def plain_errors() -> Iterator[None]:
     except RunUnknown as error:
         st.warning(str(error), icon=":material/search_off:")
         st.page_link("pages/runs.py", label="See all runs", icon=":material/list_alt:")
+    except StudyUnknown as error:
+        st.warning(str(error), icon=":material/search_off:")
+        st.page_link("pages/compare.py", label="See all studies", icon=":material/compare:")
     except SettingError as error:
         st.error(f"{str(error)[:1].upper()}{str(error)[1:]}.", icon=":material/error:")
     except (RerunException, StopException):
@@ -133,16 +141,31 @@ def _engine() -> None:
 
 
 def run_from_link(parameter: str = "run") -> int | None:
-    """The number in the link's ``?run=``, or another parameter; None if there is none.
+    """The number of a run in the link's ``?run=``, or another parameter; None if there is none.
 
     Raises
     ------
     abp.runs.store.RunUnknown
         If it is no number.
     """
+    return _number_from_link(parameter, "run", RunUnknown)
+
+
+def study_from_link() -> int | None:
+    """The number of a study in the link's ``?study=``; None if there is none.
+
+    Raises
+    ------
+    abp.runs.studies.StudyUnknown
+        If it is no number.
+    """
+    return _number_from_link("study", "study", StudyUnknown)
+
+
+def _number_from_link(parameter: str, what: str, unknown: type[LookupError]) -> int | None:
     text = st.query_params.get(parameter)
     if text is None:
         return None
     if not text.isascii() or not text.isdigit() or len(text) > 15:
-        raise RunUnknown(f"“{text[:40]}” is not the number of a run.")
+        raise unknown(f"“{text[:40]}” is not the number of a {what}.")
     return int(text)

@@ -125,3 +125,21 @@ def test_a_continued_run_is_started_from_the_page_of_its_parent(visit, dashboard
     assert record.parent == parent and record.epoch == 2
     assert record.sparsity == pytest.approx(dashboard.store.run(parent).sparsity)
     wait_until(lambda: dashboard.store.weights(child, "final"), "for its weights")
+
+
+def test_the_demo_study_from_the_click_to_the_sentence(visit, dashboard):
+    page = visit(f"{dashboard.url}/compare")
+    expect(button(page, "Start the study")).to_be_visible()  # open, while there is no study
+    page.get_by_role("spinbutton", name="Seeds").first.fill("2")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(re.compile("^10 runs"))).to_be_visible()
+    button(page, "Start the study").click()
+    page.wait_for_url(re.compile(r"/compare\?study=\d+$"))
+    expect(page.get_by_text("10 of 10 runs done")).to_be_visible()
+    expect(page.get_by_text("2 seeds").first).to_be_visible()
+    with page.expect_download() as download:
+        button(page, "Report (HTML)").click()
+    assert "<svg" in download.value.path().read_text()
+    menu(page, "Claims").click()
+    expect(heading(page, "1. Activation-based pruning is effective")).to_be_visible()
+    expect(page.get_by_text("undecided").first).to_be_visible()

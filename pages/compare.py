@@ -1,0 +1,16 @@
+"""Criteria over seeds, side by side: ``/compare?study=<id>``."""
+
+import streamlit as st
+
+from abp.view.choose import choose_study
+from abp.view.compare import compare_view
+from abp.view.page import page, store
+from abp.view.study_form import study_form
+
+with page("Compare"):
+    st.title("Compare", anchor=False)
+    st.caption("Accuracies differ by seed as much as by method. A study trains every method with several seeds.")
+    study_form(store())
+    number = choose_study()
+    if number is not None:
+        compare_view(store(), number)
