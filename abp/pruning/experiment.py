@@ -1,6 +1,7 @@
 """Settings of one run, validated once. Forms and the command line are made from the fields below."""
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -253,6 +254,7 @@ class Experiment:
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
+    @functools.lru_cache(maxsize=4096)  # a list of a thousand runs reads few different settings, again and again
     def from_json(cls, text: str) -> Self:
         """Settings that `to_json` wrote.
 

@@ -1,8 +1,9 @@
 """Studies: which runs a fair comparison over seeds needs. Every criterion has the same schedule, budget and seeds."""
 
 import dataclasses
+import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -142,7 +143,8 @@ class Study:
             return dataclasses.replace(dense_settings(self.base), **common)
         return dataclasses.replace(self.base, **common, criterion=cell.criterion, amount=cell.amount)
 
-    def planned(self) -> dict[Experiment, tuple[Cell, int]]:
+    @functools.lru_cache(maxsize=16)  # noqa: B019 - few studies are looked at, and pages ask for each again and again
+    def planned(self) -> Mapping[Experiment, tuple[Cell, int]]:
         """Settings of every run with its cell and seed; seed after seed, so that there is soon something to compare."""
         return {self.experiment(cell, seed): (cell, seed) for seed in self.seeds for cell in self.cells()}
 

@@ -1,5 +1,6 @@
 """The Claims page: the paper's four claims, what was measured of each, and a verdict that follows from it."""
 
+import time
 from typing import Any
 
 import altair as alt
@@ -16,7 +17,7 @@ from abp.runs.verdicts import fill_baselines, missing_baselines, verdicts
 from abp.view.background import in_background
 from abp.view.charts import Chart
 from abp.view.colours import METHODS, MUTED
-from abp.view.compare import results
+from abp.view.compare import findings
 from abp.view.parts import chart_with_data
 from abp.view.study_charts import method
 
@@ -45,9 +46,10 @@ def claims_view(store: Store, number: int) -> None:
     st.page_link(
         "pages/compare.py", label="Its comparison", icon=":material/compare:", query_params={"study": str(number)}
     )
-    found = results(store, record)
-    if found is None:
+    findings_now = findings(store, record)
+    if findings_now is None:
         return
+    found = findings_now.results
     loss, match = _thresholds()
     judged = verdicts(found, loss=loss, match=match)
     if not judged:
@@ -104,23 +106,30 @@ def _missing(store: Store, record: StudyRecord, found: Results) -> None:
             if st.button(f"Train what is missing: {more} runs", icon=":material/play_arrow:", key="claims-runs"):
                 extend_study(store, record.id, runs)
                 st.rerun()
-        if baselines:
-            _compute(store, record, len(baselines))
+        _compute(store, record, len(baselines))
 
 
 def _compute(store: Store, record: StudyRecord, runs: int) -> None:
-    """Compute PCA and SVD of so many runs once somebody has asked for it."""
-    asked = f"claims-baselines-{record.id}-{runs}"
-    if st.button(f"Compute PCA and SVD of {runs} runs", icon=":material/compress:"):
-        st.session_state[asked] = True
-    if st.session_state.get(asked):
+    """Compute PCA and SVD of so many runs once somebody has asked for it; they become fewer meanwhile."""
+    asked = f"claims-baselines-{record.id}"
+    idle = runs and asked not in st.session_state
+    if idle and st.button(f"Compute PCA and SVD of {runs} runs", icon=":material/compress:"):
+        st.session_state[asked] = time.time()
+        st.rerun()
+    if asked in st.session_state:
 
         def compute() -> bool:
             fill_baselines(store, record.id)
             return True
 
-        if in_background((str(store.path), asked), compute, "Computing PCA and SVD"):
-            st.session_state[asked] = False
+        key = (str(store.path), asked, st.session_state[asked])
+        try:
+            done = in_background(key, compute, "Computing PCA and SVD")
+        except Exception:
+            del st.session_state[asked]
+            raise
+        if done:
+            del st.session_state[asked]
             st.rerun()
 
 

@@ -1,6 +1,7 @@
 """The Compare page: how far a study is, what it found, and how sure that is."""
 
 import os
+from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
@@ -38,10 +39,10 @@ def compare_view(store: Store, number: int) -> None:
     record = study_record(store, number)
     _progress(store, number)
     _extend(store, record)
-    found = results(store, record)
+    found = findings(store, record)
     if found is None:
         return
-    runs, cells = run_table(found), cell_table(found)
+    runs, cells = found.runs, found.cells
     if not runs["counts"].any():
         st.info("No run of this study has finished yet; its comparison appears here by itself.", icon=":material/info:")
         return
@@ -50,16 +51,41 @@ def compare_view(store: Store, number: int) -> None:
     for dataset in record.study.datasets:
         if len(record.study.datasets) > 1:
             st.header(DATASETS[dataset].title, anchor=False)
-        _one_dataset(store, record, runs[runs["dataset"] == dataset], cells[cells["dataset"] == dataset])
-    _downloads(record, runs, cells, found)
+        _one_dataset(dataset, found)
+    _downloads(record, found)
 
 
-def results(store: Store, record: StudyRecord) -> Results | None:
+@dataclass(frozen=True)
+class Findings:
+    """What a study found so far, read and tabled once for all browsers.
+
+    Attributes
+    ----------
+    runs, cells
+        As `abp.runs.comparison.run_table` and `table` make them.
+    histories
+        Validation accuracy per epoch of the first runs of each data set: columns ``dataset``, ``method``, ``run``,
+        ``seed``, ``epoch``, ``accuracy``.
+    """
+
+    results: Results
+    runs: pd.DataFrame
+    cells: pd.DataFrame
+    histories: pd.DataFrame
+
+
+def findings(store: Store, record: StudyRecord) -> Findings | None:
     """What a study found so far; None, after saying so, while it is being read."""
     finished = tuple((member.run.id, member.run.status) for member in study_runs(store, record.id))
     baselines = len(known_baselines(store))
     work = (str(store.path), "study", record.id, record.specification, finished, baselines)
-    return in_background(work, lambda: read_results(store, record.id), "Reading what the study found", patience=0.4)
+    return in_background(work, lambda: _read(store, record), "Reading what the study found", patience=0.4)
+
+
+def _read(store: Store, record: StudyRecord) -> Findings:
+    found = read_results(store, record.id)
+    runs = run_table(found)
+    return Findings(found, runs, cell_table(found), _histories(store, runs[runs["counts"]]))
 
 
 # How far it is
@@ -182,8 +208,10 @@ def _difference(row: pd.Series, name: str, other: str) -> str:
     return f"No difference from {other} can be told {interval}."
 
 
-def _one_dataset(store: Store, record: StudyRecord, runs: pd.DataFrame, cells: pd.DataFrame) -> None:
-    dataset = runs["dataset"].iloc[0]
+def _one_dataset(dataset: str, found: Findings) -> None:
+    runs, cells, histories = (
+        table[table["dataset"] == dataset] for table in (found.runs, found.cells, found.histories)
+    )
     counting = runs[runs["counts"]]
     if counting.empty:
         st.caption("No run has finished yet.")
@@ -198,7 +226,6 @@ def _one_dataset(store: Store, record: StudyRecord, runs: pd.DataFrame, cells: p
         lambda: named,
         f"accuracy-{dataset}",
     )
-    histories = _histories(store, counting)
     chart_with_data(
         "Accuracy over the epochs",
         "Validation accuracy of each run (thin) and the mean of each method (bold), as long as all its runs train.",
@@ -222,13 +249,14 @@ def _one_dataset(store: Store, record: StudyRecord, runs: pd.DataFrame, cells: p
 
 
 def _histories(store: Store, runs: pd.DataFrame) -> pd.DataFrame:
-    """Validation accuracy per epoch of each run: columns ``method``, ``run``, ``seed``, ``epoch``, ``accuracy``."""
-    parts = []
-    for row in study_charts.named(runs).head(_MOST_CURVES).itertuples():
-        epochs = store.epochs(int(row.run))[["epoch", "valid_accuracy"]]
-        epochs = epochs.rename(columns={"valid_accuracy": "accuracy"})
-        parts.append(epochs.assign(method=row.method, run=row.run, seed=row.seed))
-    return pd.concat(parts, ignore_index=True)
+    """See `Findings`."""
+    parts = [pd.DataFrame(columns=["dataset", "method", "run", "seed", "epoch", "accuracy"])]
+    for dataset, of_dataset in runs.groupby("dataset", sort=False):
+        for row in study_charts.named(of_dataset).head(_MOST_CURVES).itertuples():
+            epochs = store.epochs(int(row.run))[["epoch", "valid_accuracy"]]
+            epochs = epochs.rename(columns={"valid_accuracy": "accuracy"})
+            parts.append(epochs.assign(dataset=dataset, method=row.method, run=row.run, seed=row.seed))
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def _cells(cells: pd.DataFrame, dataset: str) -> None:
@@ -275,13 +303,13 @@ def _costs(runs: pd.DataFrame, dataset: str) -> None:
     )
 
 
-def _downloads(record: StudyRecord, runs: pd.DataFrame, cells: pd.DataFrame, found: Results) -> None:
+def _downloads(record: StudyRecord, found: Findings) -> None:
     st.subheader("Take it along", anchor=False)
     with st.container(horizontal=True):
-        download_csv(f"study-{record.id}-runs", lambda: runs)
+        download_csv(f"study-{record.id}-runs", lambda: found.runs)
         st.download_button(
             "Report (HTML)",
-            lambda: report(record, runs, cells, found, sentences(cells)),
+            lambda: report(record, found.runs, found.cells, found.results, sentences(found.cells)),
             file_name=f"study-{record.id}.html",
             mime="text/html",
             icon=":material/summarize:",
