@@ -23,6 +23,7 @@ from torch.nn.utils import prune
 from abp import Experiment, Trainer, load_dataset
 from abp.analysis.spectra import summarise_all
 from abp.pruning.data import DataUnavailable
+from abp.pruning.selection import Request
 from abp.runs import worker
 from abp.runs.baselines import dense_settings
 from abp.runs.conduct import conduct
@@ -102,7 +103,7 @@ def one_pruning() -> None:
 
     def ours(criterion: str) -> None:
         start = time.perf_counter()
-        trainer._choose(criterion, round(0.238 * 320_200))
+        trainer._choose(criterion, Request(round(0.238 * 320_200)))
         spent[criterion].append(time.perf_counter() - start)
 
     spent: dict[str, list[float]] = {"torch": [], "activation": [], "magnitude": []}
