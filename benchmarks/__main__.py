@@ -30,6 +30,7 @@ from abp.runs.conduct import conduct
 from abp.runs.store import Store
 from abp.runs.studies import start_study
 from abp.runs.study import Study
+from abp.view.background import LOOK_EVERY
 from benchmarks.baselines import BATCH, SIZES, PlainLoop
 
 BLOCKS, STEPS = 30, 128
@@ -170,6 +171,7 @@ from abp.runs.engine import Engine
 from abp.runs.store import Store
 from abp.runs.studies import start_study
 from abp.runs.study import Study
+from abp.view.background import LOOK_EVERY
 store, engine = Store(), Engine()
 def first(dataset):
     start = time.perf_counter()
@@ -213,7 +215,8 @@ def analysis_pages() -> None:
 
         def draw() -> None:
             page.run()
-            while any("…" in info.value for info in page.info):  # the page waits for its background
+            while any("…" in info.value for info in page.info):  # it waits for its background, as in a browser
+                time.sleep(LOOK_EVERY)
                 page.run()
 
         show("low-rank page, from the link to its last chart", f"{_seconds(draw):.1f} s", "2 s")

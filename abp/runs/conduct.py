@@ -15,7 +15,7 @@ from abp.runs.studies import (
     study_runs,
 )
 
-LOOK_EVERY = 0.3  # seconds
+LOOK_EVERY = 1.0  # seconds: looking takes time from the training
 
 Report = Callable[[StudyProgress], None]
 

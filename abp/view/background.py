@@ -12,8 +12,10 @@ from abp.view.page import fragment
 
 Result = TypeVar("Result")
 
+LOOK_EVERY = 0.3
+"""Seconds between looks whether the work is done."""
+
 _AT_ONCE = 0.25  # seconds for which a page waits before it says that it waits
-_LOOK_EVERY = 0.4
 
 
 @st.cache_resource(show_spinner=False)
@@ -64,7 +66,7 @@ def in_background(key: Hashable, work: Callable[[], Result], what: str, *, patie
 def _say(future: Future, what: str) -> None:
     st.info(f"{what} …", icon=":material/hourglass_empty:")
 
-    @fragment(run_every=_LOOK_EVERY)
+    @fragment(run_every=LOOK_EVERY)
     def look() -> None:
         if future.done():
             st.rerun()

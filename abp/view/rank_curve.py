@@ -17,7 +17,7 @@ from abp.view.colours import METHODS, MUTED
 from abp.view.page import fragment
 from abp.view.parts import chart_with_data
 
-_POINTS = 10  # ranks at which a curve is computed, the run's own left out
+_POINTS = 8  # ranks at which a curve is computed, the run's own left out
 
 
 def rank_steps(full: int, own: int) -> list[int]:
