@@ -17,7 +17,7 @@ from abp.runs.verdicts import fill_baselines, missing_baselines, verdicts
 from abp.view.background import in_background
 from abp.view.charts import Chart
 from abp.view.colours import METHODS, MUTED
-from abp.view.compare import findings
+from abp.view.findings import findings
 from abp.view.parts import chart_with_data
 from abp.view.study_charts import method
 

@@ -1,16 +1,12 @@
 """The Compare page: how far a study is, what it found, and how sure that is."""
 
 import os
-from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
 
 from abp.pruning.criteria import CRITERIA
 from abp.pruning.data import DATASETS
-from abp.runs.baselines import known_baselines
-from abp.runs.comparison import Results, read_results, run_table
-from abp.runs.comparison import table as cell_table
 from abp.runs.store import Store
 from abp.runs.studies import (
     StudyProgress,
@@ -20,18 +16,16 @@ from abp.runs.studies import (
     resume_study,
     study_progress,
     study_record,
-    study_runs,
 )
 from abp.runs.study import Study
 from abp.runs.verdicts import duration
 from abp.view import study_charts
-from abp.view.background import in_background
+from abp.view.findings import Findings, findings, sentences
 from abp.view.page import fragment
 from abp.view.parts import chart_with_data, download_csv
 from abp.view.report import report
 
 _WORKERS = os.cpu_count() or 1
-_MOST_CURVES = 200  # runs whose histories are drawn
 
 
 def compare_view(store: Store, number: int) -> None:
@@ -53,39 +47,6 @@ def compare_view(store: Store, number: int) -> None:
             st.header(DATASETS[dataset].title, anchor=False)
         _one_dataset(dataset, found)
     _downloads(record, found)
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What a study found so far, read and tabled once for all browsers.
-
-    Attributes
-    ----------
-    runs, cells
-        As `abp.runs.comparison.run_table` and `table` make them.
-    histories
-        Validation accuracy per epoch of the first runs of each data set: columns ``dataset``, ``method``, ``run``,
-        ``seed``, ``epoch``, ``accuracy``.
-    """
-
-    results: Results
-    runs: pd.DataFrame
-    cells: pd.DataFrame
-    histories: pd.DataFrame
-
-
-def findings(store: Store, record: StudyRecord) -> Findings | None:
-    """What a study found so far; None, after saying so, while it is being read."""
-    finished = tuple((member.run.id, member.run.status) for member in study_runs(store, record.id))
-    baselines = len(known_baselines(store))
-    work = (str(store.path), "study", record.id, record.specification, finished, baselines)
-    return in_background(work, lambda: _read(store, record), "Reading what the study found", patience=0.4)
-
-
-def _read(store: Store, record: StudyRecord) -> Findings:
-    found = read_results(store, record.id)
-    runs = run_table(found)
-    return Findings(found, runs, cell_table(found), _histories(store, runs[runs["counts"]]))
 
 
 # How far it is
@@ -170,44 +131,6 @@ def more_of(study: Study, seeds: int, criteria: list[str]) -> Study:
 # What it found
 
 
-def sentences(cells: pd.DataFrame) -> list[str]:
-    """What the data show of activation-based pruning and how sure that is, a sentence for each data set and method."""
-    told = []
-    for dataset in cells["dataset"].unique():
-        rows = cells[(cells["dataset"] == dataset) & cells["criterion"].str.startswith("activation")]
-        for _, of_criterion in rows.groupby("criterion", sort=False):
-            row = of_criterion.loc[(of_criterion["amount"] - 0.8).abs().idxmin()]
-            sentence = _sentence(row)
-            if sentence:
-                told.append(
-                    f"**{DATASETS[dataset].title}, {CRITERIA[row['criterion']].title}, "
-                    f"{100 * row['amount']:g} %**: {sentence}"
-                )
-    return told
-
-
-def _sentence(row: pd.Series) -> str:
-    parts = [
-        _difference(row, f"difference_from_{other}", words)
-        for other, words in (("dense", "the dense network"), ("magnitude", "pruning by magnitude"))
-    ]
-    return " ".join(part for part in parts if part)
-
-
-def _difference(row: pd.Series, name: str, other: str) -> str:
-    mean, low, high, seeds = (row[f"{name}_{part}"] for part in ("mean", "low", "high", "n"))
-    if pd.isna(mean):
-        return ""
-    if pd.isna(low):
-        return f"Against {other} {100 * mean:+.2f} points in one seed: one seed proves nothing."
-    interval = f"({100 * mean:+.2f} points, 95 % interval {100 * low:+.2f} to {100 * high:+.2f}, {int(seeds)} seeds)"
-    if low > 0:
-        return f"More accurate than {other} {interval}."
-    if high < 0:
-        return f"Less accurate than {other} {interval}."
-    return f"No difference from {other} can be told {interval}."
-
-
 def _one_dataset(dataset: str, found: Findings) -> None:
     runs, cells, histories = (
         table[table["dataset"] == dataset] for table in (found.runs, found.cells, found.histories)
@@ -246,17 +169,6 @@ def _one_dataset(dataset: str, found: Findings) -> None:
             f"density-{dataset}",
         )
     _costs(counting, dataset)
-
-
-def _histories(store: Store, runs: pd.DataFrame) -> pd.DataFrame:
-    """See `Findings`."""
-    parts = [pd.DataFrame(columns=["dataset", "method", "run", "seed", "epoch", "accuracy"])]
-    for dataset, of_dataset in runs.groupby("dataset", sort=False):
-        for row in study_charts.named(of_dataset).head(_MOST_CURVES).itertuples():
-            epochs = store.epochs(int(row.run))[["epoch", "valid_accuracy"]]
-            epochs = epochs.rename(columns={"valid_accuracy": "accuracy"})
-            parts.append(epochs.assign(dataset=dataset, method=row.method, run=row.run, seed=row.seed))
-    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def _cells(cells: pd.DataFrame, dataset: str) -> None:

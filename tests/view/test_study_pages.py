@@ -17,7 +17,8 @@ from abp.runs.comparison import table as cell_table
 from abp.runs.store import Store
 from abp.runs.studies import start_study, studies, study_progress, study_record
 from abp.runs.study import Study
-from abp.view.compare import more_of, progress_words, sentences
+from abp.view.compare import more_of, progress_words
+from abp.view.findings import sentences
 from abp.view.report import report
 from abp.view.study_charts import means, named
 from tests.view.opening import open_page, settled, trained, words
