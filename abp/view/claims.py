@@ -139,11 +139,11 @@ def _claim(claim: int, words: str, judged: list[Verdict], limit: float) -> None:
     for verdict in judged:
         seeds = "1 seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds"
         st.markdown(f"{BADGES[verdict.verdict]} **{_case(verdict)}**, {seeds}. {verdict.words}")
-    table = intervals(judged, limit)
+    table, statistic = intervals(judged, limit), judged[0].statistic
     if len(table):
         chart_with_data(
             f"Claim {claim} in numbers",
-            f"{judged[0].statistic.capitalize()}: mean and 95 % interval over the seeds; the line is the limit.",
+            f"{statistic[:1].upper()}{statistic[1:]}: mean and 95 % interval over the seeds; the line is the limit.",
             "An interval wholly on one side of the line decides; one that crosses it does not.",
             [interval_chart(table)],
             lambda: table,

@@ -24,7 +24,7 @@ def rank_steps(full: int, own: int) -> list[int]:
     """Ranks at which a curve is computed: close together where a rank more makes a difference, and the run's own.
 
     >>> rank_steps(50, 26)
-    [0, 1, 2, 3, 4, 7, 12, 19, 26, 31, 50]
+    [0, 1, 2, 4, 7, 14, 26, 50]
     """
     spread = {round(full ** (step / (_POINTS - 2))) for step in range(_POINTS - 1)}
     return sorted({0, min(own, full), *spread})
