@@ -20,6 +20,7 @@ from abp.runs.studies import (
 from abp.runs.study import Study
 from abp.runs.verdicts import duration
 from abp.view import study_charts
+from abp.view.background import in_background
 from abp.view.findings import Findings, findings, sentences
 from abp.view.page import fragment
 from abp.view.parts import chart_with_data, download_csv
@@ -46,7 +47,7 @@ def compare_view(store: Store, number: int) -> None:
         if len(record.study.datasets) > 1:
             st.header(DATASETS[dataset].title, anchor=False)
         _one_dataset(dataset, found)
-    _downloads(record, found)
+    _downloads(store, record, found)
 
 
 # How far it is
@@ -215,16 +216,27 @@ def _costs(runs: pd.DataFrame, dataset: str) -> None:
     )
 
 
-def _downloads(record: StudyRecord, found: Findings) -> None:
+def _downloads(store: Store, record: StudyRecord, found: Findings) -> None:
     st.subheader("Take it along", anchor=False)
+    wanted = f"report-{record.id}"
     with st.container(horizontal=True):
         download_csv(f"study-{record.id}-runs", lambda: found.runs)
-        st.download_button(
-            "Report (HTML)",
+        if st.button("Make a report", icon=":material/summarize:", help="One page that can be opened anywhere."):
+            st.session_state[wanted] = True
+    if st.session_state.get(wanted):
+        results = tuple(found.runs["run"]), tuple(found.runs["status"]), tuple(found.cells["seeds"])
+        content = in_background(
+            (str(store.path), wanted, record.name, results),
             lambda: report(record, found.runs, found.cells, found.results, sentences(found.cells)),
-            file_name=f"study-{record.id}.html",
-            mime="text/html",
-            icon=":material/summarize:",
-            on_click="ignore",
-            help="One page with its charts and tables, to be opened anywhere.",
+            "Writing the report",
         )
+        if content is not None:
+            # Bytes, not a function: a page that is drawn anew in between would lose the click.
+            st.download_button(
+                "Report (HTML)",
+                content,
+                file_name=f"study-{record.id}.html",
+                mime="text/html",
+                icon=":material/download:",
+                on_click="ignore",
+            )

@@ -137,6 +137,7 @@ def test_the_demo_study_from_the_click_to_the_sentence(visit, dashboard):
     page.wait_for_url(re.compile(r"/compare\?study=\d+$"))
     expect(page.get_by_text("10 of 10 runs done")).to_be_visible()
     expect(page.get_by_text("2 seeds").first).to_be_visible()
+    button(page, "Make a report").click()
     with page.expect_download() as download:
         button(page, "Report (HTML)").click()
     assert "<svg" in download.value.path().read_text()

@@ -167,6 +167,12 @@ def test_the_report_holds_everything_itself(store, finished):
     assert shown == pytest.approx(runs["test_accuracy"].tolist(), abs=1e-4) and len(shown) == 12
 
 
+def test_the_report_is_made_at_a_click_and_offered(store, finished):
+    page = settled(open_page("compare", study=finished))
+    page = settled(next(button for button in page.button if button.label == "Make a report").click().run())
+    assert "Report (HTML)" in {button.proto.label for button in page.get("download_button")}
+
+
 def test_the_claims_are_judged_with_thresholds_that_can_be_changed(store, finished):
     page = settled(open_page("claims", study=finished))
     assert len(page.subheader) >= 4
