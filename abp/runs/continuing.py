@@ -8,8 +8,7 @@ from typing import Any
 from safetensors.torch import load, save
 from torch import Tensor
 
-from abp.analysis.low_rank import METHODS, reduce_layers
-from abp.analysis.spectra import rank, singular_values
+from abp.analysis.low_rank import METHODS, numerical_ranks, reduce_layers
 from abp.pruning.compact import zero_removed
 from abp.pruning.experiment import Experiment, SettingError
 from abp.pruning.masks import full_masks, pack
@@ -130,8 +129,8 @@ def _reduced(
     names = [f"hidden.{index}.weight" for index in range(len(experiment.hidden))]
     weights = [*(tensors[name] for name in names), tensors["output.weight"]]
     layers = reduce_layers(weights, ranks, method)[:-1]
-    limits = tuple(rank(singular_values(layer), (layer.shape[0], layer.shape[1])) for layer in layers)
-    return dataclasses.replace(experiment, ranks=limits), tensors | dict(zip(names, layers, strict=True))
+    limited = dataclasses.replace(experiment, ranks=numerical_ranks(layers))
+    return limited, tensors | dict(zip(names, layers, strict=True))
 
 
 def _recorded(store: Store, parent: Run, pruning: int | None) -> dict[str, Tensor]:

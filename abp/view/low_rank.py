@@ -24,7 +24,7 @@ BEFORE, AFTER = "as it is", "after fine-tuning"
 
 def low_rank_view(store: Store, run: Run) -> None:
     """Everything the page shows of one run."""
-    if run.status not in ("finished", "stopped") or run.started is None:
+    if not run.has_weights:
         st.info(
             f"This run is {run.status}. The comparison needs its final weights, which are recorded when it ends.",
             icon=":material/hourglass_empty:",

@@ -18,7 +18,7 @@ COSTS = {"flops": "FLOPs", "parameters": "parameters", "rank": "sum of ranks"}
 def method(criterion: str, nuclear: float = 0.0) -> str:
     """What people call a criterion in a study."""
     if nuclear:
-        return f"dense, nuclear norm {nuclear:g}"
+        return f"nuclear norm {nuclear:g}"
     return "dense" if criterion == DENSE else CRITERIA[criterion].title
 
 
@@ -38,7 +38,7 @@ def _colour(table: pd.DataFrame) -> alt.Color:
     return alt.Color(
         "method:N",
         scale=_shades(table),
-        legend=alt.Legend(orient="top", title=None, columns=3, labelLimit=260),
+        legend=alt.Legend(orient="top", title=None, columns=2, labelLimit=150, symbolOpacity=1),
     )
 
 
