@@ -13,10 +13,10 @@ from abp.home import HomeUnusable
 from abp.output import require_file, write_json
 from abp.pruning.data import DataUnavailable
 from abp.pruning.experiment import PARSED, Experiment, Setting, SettingError, settings
-from abp.runs.baselines import final_layers
 from abp.runs.compact import NotTheSame, compact, to_onnx
 from abp.runs.continuing import ORIGINS, continue_run
 from abp.runs.database import StoreUnusable
+from abp.runs.recorded import final_layers
 from abp.runs.records import Run
 from abp.runs.results import analysis, result, write_file
 from abp.runs.store import RunUnknown, Store

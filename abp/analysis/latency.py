@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _BLOCKS = 15
-_BLOCK_SECONDS = 0.01  # that a block of passes takes at least
+_BLOCK_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,19 @@ class Latency:
     ratio: float
 
 
-def latencies(passes: Mapping[str, Callable[[], object]]) -> dict[str, Latency]:
-    """Measure passes in turn, block by block, so that what else the machine does meanwhile falls on all of them."""
-    repeats = {name: _repeats(run) for name, run in passes.items()}
+def latencies(
+    passes: Mapping[str, Callable[[], object]], *, blocks: int = _BLOCKS, block_seconds: float = _BLOCK_SECONDS
+) -> dict[str, Latency]:
+    """Measure passes in turn, block by block, so that what else the machine does meanwhile falls on all of them.
+
+    Parameters
+    ----------
+    block_seconds
+        That a block of passes takes at least.
+    """
+    repeats = {name: _repeats(run, block_seconds) for name, run in passes.items()}
     times: dict[str, list[float]] = {name: [] for name in passes}
-    for _ in range(_BLOCKS):
+    for _ in range(blocks):
         for name, run in passes.items():
             start = time.perf_counter()
             for _ in range(repeats[name]):
@@ -34,11 +42,11 @@ def latencies(passes: Mapping[str, Callable[[], object]]) -> dict[str, Latency]:
     }
 
 
-def _repeats(run: Callable[[], object]) -> int:
+def _repeats(run: Callable[[], object], block_seconds: float) -> int:
     """Passes that fill a block, after some to warm up."""
     run()
     start, done = time.perf_counter(), 0
-    while time.perf_counter() - start < _BLOCK_SECONDS:
+    while time.perf_counter() - start < block_seconds:
         run()
         done += 1
     return done

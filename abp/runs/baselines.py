@@ -4,7 +4,6 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from safetensors.torch import load
 from sqlalchemy import delete, insert, select
 from threadpoolctl import threadpool_limits
 from torch import Tensor
@@ -18,6 +17,7 @@ from abp.pruning.masks import full_masks
 from abp.runs import schema
 from abp.runs.database import reading, writing
 from abp.runs.moments import recorded_masks
+from abp.runs.recorded import final_layers
 from abp.runs.records import Run
 from abp.runs.store import RunUnknown, Store
 
@@ -194,13 +194,3 @@ def baseline_of(store: Store, run: Run) -> dict[str, float]:
             connection.execute(delete(schema.baselines).where(schema.baselines.c.run == run.id))
             connection.execute(insert(schema.baselines), rows)
     return accuracies
-
-
-def final_layers(store: Store, run: Run) -> tuple[list[Tensor], list[Tensor]] | None:
-    """Final weights ``[out, in]`` and biases ``[out]`` of every layer, the output layer last; None if not recorded."""
-    recorded = store.weights(run.id, "final")
-    if recorded is None:
-        return None
-    tensors = load(recorded)
-    layers = [f"hidden.{index}" for index in range(len(run.experiment.hidden))] + ["output"]
-    return [tensors[f"{name}.weight"] for name in layers], [tensors[f"{name}.bias"] for name in layers]

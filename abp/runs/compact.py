@@ -11,9 +11,9 @@ from torch import Tensor
 
 from abp.pruning.compact import live_network
 from abp.pruning.data import load_test_set
-from abp.pruning.network import Network, logits, parameter_names
-from abp.runs.baselines import final_layers
+from abp.pruning.network import logits, parameter_names
 from abp.runs.moments import recorded_masks
+from abp.runs.recorded import final_network
 from abp.runs.records import Run
 from abp.runs.store import Store
 
@@ -66,16 +66,13 @@ def compact(store: Store, run: Run) -> Compacted | None:
     abp.pruning.data.DataUnavailable
         If the test pictures cannot be had.
     """
-    final = final_layers(store, run)
-    if final is None:
+    network = final_network(store, run)
+    if network is None:
         return None
-    network = Network(run.experiment.sizes)
-    flat = [tensor for layer in zip(*final, strict=True) for tensor in layer]
-    network.load_tensors(dict(zip(parameter_names(len(final[0])), flat, strict=True)))
     live = live_network(network, recorded_masks(store, run, run.prunings))
     x, _ = load_test_set(run.experiment.dataset)
     with torch.no_grad():
-        expected = logits(*final, x)
+        expected = logits(network.weights, network.biases, x)
         difference = _difference(expected, logits(live.weights, live.biases, x))
     onnx = to_onnx(live.weights, live.biases)
     onnx_difference = _difference(expected, torch.from_numpy(run_onnx(onnx, x.numpy())))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from abp.analysis.statistics import mean, paired_difference, standard_deviation
 from abp.runs.baselines import known_baselines
-from abp.runs.measures import Measures, measures
+from abp.runs.measures import Measures, recorded_measures
 from abp.runs.store import Store
 from abp.runs.studies import StudyRun, study_record, study_runs
 from abp.runs.study import DENSE, Cell
@@ -44,19 +44,16 @@ class Results:
 def read_results(store: Store, number: int) -> Results:
     """Everything that the tables and verdicts below are made from.
 
-    Takes some 30 ms for each finished run of the published network the first time; measures are kept in memory.
-
     Raises
     ------
     abp.runs.studies.StudyUnknown
         If there is no such study (any more).
     """
     cells: dict[Cell, dict[int, StudyRun]] = {cell: {} for cell in study_record(store, number).study.cells()}
-    measured = {}
-    for member in study_runs(store, number):
+    members = study_runs(store, number)
+    for member in members:
         cells[member.cell][member.seed] = member
-        if member.counts and (found := measures(store, member.run)) is not None:
-            measured[member.run.id] = found
+    measured = recorded_measures(store, [member.run for member in members if member.counts])
     return Results(cells, measured, known_baselines(store))
 
 
@@ -68,7 +65,8 @@ def run_table(results: Results) -> pd.DataFrame:
 
     Columns: ``dataset, criterion, amount, nuclear, seed, run, status, counts, test_accuracy, valid_accuracy,
     train_accuracy, sparsity, epochs, seconds, prunings_missing, density, live_neurons, ranks, stable_ranks,
-    effective_ranks`` (lists, a value per hidden layer), ``parameters, flops, pca_accuracy, svd_accuracy``.
+    effective_ranks`` (lists, a value per hidden layer), ``parameters, flops, latency, latency_ratio, pca_accuracy,
+    svd_accuracy``.
     """
     rows = [_run_row(results, member) for runs in results.cells.values() for member in runs.values()]
     return pd.DataFrame(rows, columns=_RUN_COLUMNS)
@@ -80,7 +78,8 @@ def rows(results: Results) -> list[dict[str, Any]]:
     ``seeds`` counts the runs that are results. Means and the sample standard deviation are over these. Differences are
     paired by seed, ``{mean, low, high, n}`` with a 95 % interval, all None where there is nothing to compare. Ranks,
     densities and live neurons are means per hidden layer. ``compression_ratio`` is parameters of the dense network over
-    those kept, ``speed_up`` the same of multiply-adds.
+    those kept, ``speed_up`` the same of multiply-adds. ``latency_mean`` (seconds) and ``latency_ratio`` are
+    measured: see `abp.runs.measures`.
     """
     return [_row(results, cell) for cell in results.cells]
 
@@ -131,6 +130,8 @@ def _row(results: Results, cell: Cell) -> dict[str, Any]:
         "flops": mean([each.cost.flops for each in measured]),
         "compression_ratio": mean([each.dense_cost.parameters / each.cost.parameters for each in measured]),
         "speed_up": mean([each.dense_cost.multiply_adds / each.cost.multiply_adds for each in measured]),
+        "latency_mean": mean([each.latency for each in measured]),
+        "latency_ratio": mean([each.latency_ratio for each in measured]),
         "prunings_missing": sum(member.run.scheduled_left for member in counting),
         "failed": sum(member.run.status == "failed" for member in runs),
         "diverged": sum(member.run.status == "diverged" for member in runs),
@@ -158,6 +159,8 @@ def _run_row(results: Results, member: StudyRun) -> dict[str, Any]:
         **{name: found and getattr(found, name) for name in _PER_LAYER},
         "parameters": found and found.cost.parameters,
         "flops": found and found.cost.flops,
+        "latency": found and found.latency,
+        "latency_ratio": found and found.latency_ratio,
         "pca_accuracy": baselines.get("pca"),
         "svd_accuracy": baselines.get("svd"),
     }
@@ -167,7 +170,7 @@ _PER_LAYER = ("density", "live_neurons", "ranks", "stable_ranks", "effective_ran
 _RUN_COLUMNS = [
     "dataset", "criterion", "amount", "nuclear", "seed", "run", "status", "counts", "test_accuracy", "valid_accuracy",
     "train_accuracy", "sparsity", "epochs", "seconds", "prunings_missing", *_PER_LAYER, "parameters", "flops",
-    "pca_accuracy", "svd_accuracy",
+    "latency", "latency_ratio", "pca_accuracy", "svd_accuracy",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from abp.home import home
-from abp.runs.schema import VERSION, metadata, schema
+from abp.runs.schema import OLDEST, VERSION, metadata, schema
 
 
 class StoreUnusable(Exception):
@@ -55,6 +55,7 @@ def open_database(path: Path) -> Engine:
             if connection.execute(select(schema.c.version)).scalar() is None:
                 connection.execute(schema.insert().values(version=VERSION))
     _check_version(engine, path, names)
+    _add_tables(engine)
     _use_log(engine)  # only now that the file is known to be ours: this writes to it
     return engine
 
@@ -102,7 +103,7 @@ def _check_version(engine: Engine, path: Path, names: set[str]) -> None:
     if not names or schema.name in names:
         with reading(engine) as connection:
             version = connection.execute(select(schema.c.version)).scalar()
-    if version == VERSION:
+    if version is not None and OLDEST <= version <= VERSION:
         return
     engine.dispose()
     what = "holds something else" if version is None else f"was made by another version (schema {version})"
@@ -110,6 +111,16 @@ def _check_version(engine: Engine, path: Path, names: set[str]) -> None:
         f"The database {path} {what}; this version of ABP Lab reads schema {VERSION}. Nothing in it was changed. "
         "Move the file away, or set ABP_HOME to another folder, and start again."
     )
+
+
+def _add_tables(engine: Engine) -> None:
+    """Give a database of an earlier version the tables that it lacks."""
+    with reading(engine) as connection:
+        if connection.execute(select(schema.c.version)).scalar() == VERSION:
+            return
+    with writing(engine) as connection:
+        metadata.create_all(connection)
+        connection.execute(schema.update().values(version=VERSION))
 
 
 def _explain(context: ExceptionContext, path: Path) -> None:

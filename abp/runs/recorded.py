@@ -78,3 +78,19 @@ def recorded(store: Store, run: Run, instant: Instant) -> Recorded:
     network.load_tensors(load(tensors))
     remove_weights(network, masks)  # changes something right after a pruning only
     return Recorded(instant, masks, network.weights, network.biases)
+
+
+def final_network(store: Store, run: Run) -> Network | None:
+    """The network that an ended run left; None if its final weights are not recorded."""
+    recorded = store.weights(run.id, "final")
+    if recorded is None:
+        return None
+    network = Network(run.experiment.sizes)
+    network.load_tensors(load(recorded))
+    return network
+
+
+def final_layers(store: Store, run: Run) -> tuple[list[Tensor], list[Tensor]] | None:
+    """Final weights ``[out, in]`` and biases ``[out]`` of every layer, the output layer last; None if not recorded."""
+    network = final_network(store, run)
+    return None if network is None else (network.weights, network.biases)

@@ -11,8 +11,9 @@ from safetensors.torch import load
 
 from abp.analysis.spectra import nuclear_norm, rank, singular_values, summarise_all
 from abp.pruning.masks import live_neurons
-from abp.runs.baselines import baseline_accuracies, final_layers
+from abp.runs.baselines import baseline_accuracies
 from abp.runs.moments import recorded_masks
+from abp.runs.recorded import final_layers
 from abp.runs.records import Run, unpack_counts
 from abp.runs.store import Store
 

@@ -14,8 +14,12 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 4
-"""Raise it with every change below: a database of another version is refused, never touched."""
+VERSION = 5
+"""Raise it with every change below."""
+
+OLDEST = 4
+"""Versions from this one on differ from today's only in tables that they lack, and are given them when they are opened.
+A database of any other version is refused, never touched."""
 
 metadata = MetaData()
 
@@ -185,4 +189,12 @@ baselines = Table(  # test accuracies of a finished run's dense twin reduced to 
     _run(),
     Column("method", String(20), primary_key=True),
     Column("accuracy", Float, nullable=False),
+)
+
+measures = Table(  # what the final network of a finished run shows: `abp.runs.measures`
+    "measures",
+    metadata,
+    _run(),
+    Column("numbers", JSON, nullable=False),
+    Column("spectra", LargeBinary, nullable=False),  # float64: singular values of the hidden layers, joined
 )

@@ -435,8 +435,9 @@ class Store:
         stopped_by: str | None = None,
         message: str | None = None,
         weights: bytes | None = None,
+        measures: Mapping[str, Any] | None = None,
     ) -> None:
-        """End a run, with its final weights; what was still asked of it can no longer be done."""
+        """End a run, with its final weights and measures; what was still asked of it can no longer be done."""
         now = time.time()
         columns = schema.commands.c
         with self._writing() as connection:
@@ -444,6 +445,8 @@ class Store:
             self._own(connection, run, owner, state)
             if weights is not None:
                 _put(connection, schema.weights, {"run": run, "moment": "final", "tensors": weights})
+            if measures is not None:
+                _put(connection, schema.measures, {"run": run, **measures})
             waiting = and_(columns.run == run, columns.settled.is_(None))
             connection.execute(update(schema.commands).where(waiting).values(settled=now, outcome=_TOO_LATE))
             if status not in RESUMABLE:

@@ -26,6 +26,7 @@ from abp.pruning.masks import live_weights, pack, unpack
 from abp.pruning.network import Network
 from abp.pruning.trainer import Diverged, Pruning, Trainer
 from abp.runs.database import StoreUnusable
+from abp.runs.measures import measure, to_row
 from abp.runs.records import Command, Run, pack_counts
 from abp.runs.store import LEASE, ClaimLost, Store
 
@@ -345,13 +346,20 @@ class Session:
 
     def _close(self) -> None:
         self._show(force=True)
-        status = "stopped" if self.stop_asked else "finished"
+        trainer, weights = self.trainer, _tensors(self.trainer.network)
+        if self.stop_asked:
+            self.store.close(self.run, self.owner, "stopped", stopped_by="hand", weights=weights)
+            return
+        sizes = self.experiment.sizes
+        pruned = self.store.spectra(self.run, sizes)
+        found = measure(sizes, trainer.network, trainer.masks, pruned[-1][1] if pruned else None)
         self.store.close(
             self.run,
             self.owner,
-            status,
-            stopped_by="hand" if self.stop_asked else self.trainer.stopped_by,
-            weights=_tensors(self.trainer.network),
+            "finished",
+            stopped_by=trainer.stopped_by,
+            weights=weights,
+            measures=to_row(found),
         )
 
     def _keep_pace(self, began: float, share: float) -> None:

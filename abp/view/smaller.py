@@ -11,9 +11,9 @@ from abp.analysis.cost import cost
 from abp.analysis.latency import Latency, latencies
 from abp.pruning.masks import full_masks
 from abp.pruning.network import logits
-from abp.runs.baselines import final_layers
 from abp.runs.compact import Compacted, NotTheSame, compact
 from abp.runs.moments import recorded_masks
+from abp.runs.recorded import final_layers
 from abp.runs.records import Run
 from abp.runs.store import Store
 from abp.view.background import in_background

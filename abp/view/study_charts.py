@@ -219,6 +219,7 @@ def readable(cells: pd.DataFrame) -> pd.DataFrame:
             "Live neurons": " ".join(f"{count:.0f}" for count in row["live_neurons"]),
             "Smaller": row["compression_ratio"],
             "Fewer multiply-adds": row["speed_up"],
+            "Measured time": row["latency_ratio"],
             "Did not end well": _troubles(row),
         }
         for _, row in cells.iterrows()

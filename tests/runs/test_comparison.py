@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -42,6 +44,37 @@ def trained(tmp_path_factory) -> tuple[Store, int]:
 
 def weights(store: Store, run: int, moment: str = "final") -> dict[str, np.ndarray]:
     return load(store.weights(run, moment))
+
+
+def changed(store: Store, folder: Path, statement: str) -> Store:
+    """A copy of a store in which something was changed by hand."""
+    path = folder / "abp.sqlite3"
+    with sqlite3.connect(store.path) as connection:
+        connection.execute("VACUUM INTO ?", (str(path),))
+    with sqlite3.connect(path) as connection:
+        connection.execute(statement)
+    return Store(path)
+
+
+def test_measures_are_recorded_as_a_run_ends(trained, tmp_path):
+    store, number = trained
+    without = changed(store, tmp_path, "DELETE FROM weights")  # nothing to compute them from
+    expected, found = read_results(store, number).measures, read_results(without, number).measures
+    assert len(found) == len(expected) == 24
+    for run, measures in found.items():
+        assert repr(measures) == repr(expected[run])
+        assert measures.latency > 0 and measures.latency_ratio > 0
+
+
+def test_runs_that_an_earlier_version_finished_are_measured_once(trained, tmp_path):
+    store, number = trained
+    old = changed(store, tmp_path, "DELETE FROM measures")
+    expected, found = read_results(store, number).measures, read_results(old, number).measures
+    assert found.keys() == expected.keys()
+    for run, measures in found.items():
+        timed = {"latency": expected[run].latency, "latency_ratio": expected[run].latency_ratio}
+        assert repr(dataclasses.replace(measures, **timed)) == repr(expected[run])
+    assert repr(read_results(old, number).measures) == repr(found)  # latencies too: nothing was measured again
 
 
 def test_each_run_has_a_row_with_what_its_weights_show(trained):

@@ -762,6 +762,19 @@ def test_a_database_damaged_in_its_middle_gives_a_sentence_wherever_it_is_met(tm
             left.unlink()
 
 
+def test_a_database_of_the_version_before_measures_is_given_their_table_and_keeps_its_runs(tmp_path):
+    path = tmp_path / "abp.sqlite3"
+    path.write_bytes(whole_database(tmp_path))
+    before = Store(path).runs()
+    old = path.read_bytes()
+    path.write_bytes(changed(old, tmp_path, "DROP TABLE measures", "UPDATE abp_schema SET version = 4"))
+    for _ in range(2):
+        assert Store(path).runs() == before
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT version FROM abp_schema").fetchall() == [(5,)]
+        assert connection.execute("SELECT count(*) FROM measures").fetchone() == (0,)
+
+
 def test_a_folder_in_the_place_of_the_database_is_refused(tmp_path):
     with pytest.raises(StoreUnusable, match=str(tmp_path)):
         Store(tmp_path)
