@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # imported for good only once the workers are starting
     from abp.runs.records import Run
     from abp.runs.store import Store
 
-LOOK_EVERY = 0.1  # seconds between looks into the store
+LOOK_EVERY = 0.2  # seconds between looks into the store
 
 _log = logging.getLogger(__name__)
 
@@ -109,6 +109,9 @@ async def serve(ended: asyncio.Event, queue_workers: int) -> None:
             "temporary-directory": str(home() / "workers"),
             "distributed.scheduler.allowed-failures": 0,  # what a dead worker had is interrupted, not rerun
             "distributed.worker.profile.enabled": False,  # it samples every 10 ms
+            "distributed.admin.tick.interval": "1s",  # a look at its own event loop, by default every 20 ms
+            "distributed.admin.system-monitor.interval": "10s",
+            "distributed.admin.system-monitor.gil.enabled": False,
         }
     )
     from distributed import Client, Nanny, Scheduler, SpecCluster  # reads the settings above when imported
@@ -150,7 +153,7 @@ async def _feed(client: Client, ended: asyncio.Event, queue_workers: int) -> Non
     while not ended.is_set():
         try:
             store.expire()
-            for run in store.queued():
+            for run in store.queued(limit=len(placed) + queue_workers):  # those placed may not be claimed yet
                 if run.id not in placed and _has_room(run, placed, queue_workers):
                     future = _submit(client, run)
                     placed[run.id] = run.lane, future

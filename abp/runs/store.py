@@ -4,7 +4,7 @@ Every worker's write is conditional on the run still being its own, so a worker 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -171,6 +171,13 @@ class Store:
         """History of a run, a row per finished epoch, without the counts; see `epoch_counts`."""
         return self._table(schema.epochs, run, leave_out=("run", "counts"))
 
+    def valid_accuracies(self, runs: Iterable[int]) -> pd.DataFrame:
+        """Validation accuracy after every epoch of several runs: columns ``run``, ``epoch``, ``valid_accuracy``."""
+        columns = [schema.epochs.c.run, schema.epochs.c.epoch, schema.epochs.c.valid_accuracy]
+        query = select(*columns).where(columns[0].in_(list(runs))).order_by(*columns[:2])
+        with self._reading() as connection:
+            return pd.DataFrame(connection.execute(query).all(), columns=[column.name for column in columns])
+
     def epoch_counts(self, run: int) -> list[tuple[int, int, bytes]]:
         """Epoch, samples and packed activation counts of every finished epoch."""
         columns = schema.epochs.c
@@ -255,14 +262,14 @@ class Store:
 
     # What workers do
 
-    def queued(self) -> list[Run]:
-        """Runs that wait for a worker of the engine, in order, without those of paused studies."""
+    def queued(self, limit: int | None = None) -> list[Run]:
+        """Runs that wait for a worker of the engine, in order, without those of paused studies; the first so many."""
         columns = schema.runs.c
         wanted = and_(columns.status == "queued", columns.lane.in_(("hand", "queue")), _may_start())
         query = select(schema.runs).where(wanted)
         with self._reading() as connection:
-            rows = connection.execute(query.order_by(columns.lane, columns.id)).mappings()  # "hand" before "queue"
-            return [Run(**row) for row in rows]
+            rows = connection.execute(query.order_by(columns.lane, columns.id).limit(limit)).mappings()
+            return [Run(**row) for row in rows]  # "hand" before "queue"
 
     def claim(self, run: int, owner: str) -> Run | None:
         """Take a queued run, if nobody else has and its study is not paused: one conditional UPDATE decides."""

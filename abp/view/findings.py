@@ -52,13 +52,10 @@ def _read(store: Store, record: StudyRecord) -> Findings:
 
 def _histories(store: Store, runs: pd.DataFrame) -> pd.DataFrame:
     """See `Findings`."""
-    parts = [pd.DataFrame(columns=["dataset", "method", "run", "seed", "epoch", "accuracy"])]
-    for dataset, of_dataset in runs.groupby("dataset", sort=False):
-        for row in study_charts.named(of_dataset).head(_MOST_CURVES).itertuples():
-            epochs = store.epochs(int(row.run))[["epoch", "valid_accuracy"]]
-            epochs = epochs.rename(columns={"valid_accuracy": "accuracy"})
-            parts.append(epochs.assign(dataset=dataset, method=row.method, run=row.run, seed=row.seed))
-    return pd.concat(parts[1:] or parts, ignore_index=True)
+    runs = study_charts.named(runs).assign(dataset=runs["dataset"])[["dataset", "method", "run", "seed"]]
+    shown = runs.groupby("dataset", sort=False).head(_MOST_CURVES)
+    epochs = store.valid_accuracies(shown["run"].tolist())
+    return shown.merge(epochs.rename(columns={"valid_accuracy": "accuracy"}), on="run")
 
 
 def sentences(cells: pd.DataFrame) -> list[str]:

@@ -381,6 +381,7 @@ def test_the_queue_starts_runs_by_hand_first_and_leaves_runs_of_the_command_line
     order = ["queue", "hand", "self", "queue", "hand"]
     runs = [store.add_run(SMALL, lane=lane) for lane in order]
     assert [run.id for run in store.queued()] == [runs[1], runs[4], runs[0], runs[3]]
+    assert [run.id for run in store.queued(limit=3)] == [runs[1], runs[4], runs[0]]
 
 
 def test_the_number_of_a_deleted_run_is_never_given_again(store):
