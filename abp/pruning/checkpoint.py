@@ -42,6 +42,7 @@ def save_checkpoint(trainer: Trainer) -> bytes:
         "prunings": trainer.prunings,
         "stopped_by": trainer.stopped_by,
         "due": trainer.due,
+        "anew": trainer.anew,
         "regularising": trainer.regularising,
         "loss_sum": trainer.loss_sum,
         "correct": trainer.correct,
@@ -93,10 +94,11 @@ def _restore(trainer: Trainer, tensors: dict[str, Tensor], state: dict) -> None:
     trainer.epoch, trainer.batch = state["epoch"], state["batch"]
     trainer.prunings = state["prunings"]
     trainer.stopped_by, trainer.due = state["stopped_by"], state["due"]
+    trainer.anew = state.get("anew", False)  # older programs did not know of it
     trainer.regularising = state["regularising"]
     trainer.loss_sum, trainer.correct = state["loss_sum"], state["correct"]
     trainer.schedule.done = state["scheduled"]
-    trainer.schedule.fine_tuned = state.get("fine_tuned", 0)  # older programs did not know of it
+    trainer.schedule.fine_tuned = state.get("fine_tuned", 0)  # nor of this
     for name, value in state["stopping"].items():
         setattr(trainer.schedule.early_stopping, name, value)
     optimiser: dict[int, dict[str, Tensor]] = {}

@@ -59,6 +59,9 @@ class Criterion:
         Whether it removes neurons instead of single weights.
     as_many_as
         Key of another criterion, for controls: that one decides how many weights each layer loses, this one which.
+    starts_anew
+        Another control: once nothing more is scheduled to be removed, the weights that are left get new random values
+        before the next epoch.
     """
 
     title: str
@@ -66,6 +69,7 @@ class Criterion:
     scores: Callable[[Statistics], list[Tensor]] | None
     whole_neurons: bool = False
     as_many_as: str | None = None
+    starts_anew: bool = False
 
 
 def _activation(statistics: Statistics) -> list[Tensor]:
@@ -147,5 +151,12 @@ CRITERIA: dict[str, Criterion] = {
         "Removes as many weights of each layer as by activation, but by lot: shows whether it matters which ones go.",
         _random,
         as_many_as="activation",
+    ),
+    "reinitialised-activation": Criterion(
+        "weights by activation, then anew",
+        "Removes weights as by activation and then gives all that are left new random values: shows whether it matters "
+        "what they had learned, or only which ones they are.",
+        _activation,
+        starts_anew=True,
     ),
 }

@@ -18,8 +18,8 @@ def generator(seed: int, purpose: str, index: int = 0) -> torch.Generator:
     seed
         The run's seed.
     purpose
-        ``"weights"`` (initial weights), ``"order"`` (data order of epoch `index`) or ``"pruning"`` (random
-        scores of pruning number `index`).
+        ``"weights"`` (initial weights; with index 1, those of a control that starts anew under its masks), ``"order"``
+        (data order of epoch `index`) or ``"pruning"`` (random scores of pruning number `index`).
     index
         Which epoch or pruning.
 

@@ -122,6 +122,8 @@ class Trainer:
         Number of prunings made, by the schedule or by hand.
     due
         ``"schedule"`` or ``"stall"`` while a scheduled pruning is due (see `prune_due`), else None.
+    anew
+        Whether the weights get new random values before the next epoch: see `abp.pruning.criteria.Criterion`.
     regularising
         Whether the nuclear norm is held down in the epoch in progress.
     regulariser_seconds
@@ -167,6 +169,7 @@ class Trainer:
         self.stopped_by: str | None = None
         self.loss_sum, self.correct = 0.0, 0  # of the epoch in progress
         self.due: str | None = None
+        self.anew = False
         self.regularising, self.regulariser_seconds = False, 0.0
         self._renew_step()
 
@@ -292,7 +295,9 @@ class Trainer:
             raise SettingError(f"amount must be between 0 and 1, not {amount!r}")
         if self.experiment.ranks:
             raise SettingError("a run of limited ranks cannot be pruned: removing weights would raise the ranks again")
-        return self._prune(criterion, Request(round(amount * total(self.masks))), float(amount), by)
+        pruning = self._prune(criterion, Request(round(amount * total(self.masks))), float(amount), by)
+        self.anew |= CRITERIA[criterion].starts_anew and not self.schedule.remaining
+        return pruning
 
     def _prune(self, criterion: str, request: Request, amount: float, by: str) -> Pruning:
         before = self.masks
@@ -334,6 +339,7 @@ class Trainer:
         pruning = self._prune(self.experiment.criterion, request, amount, self.due or "schedule")
         self.schedule.done += 1
         self.due = None
+        self.anew = CRITERIA[self.experiment.criterion].starts_anew and not self.schedule.remaining
         return pruning
 
     def _choose(self, criterion: str, request: Request) -> list[Tensor]:
@@ -365,6 +371,14 @@ class Trainer:
             self.activity.reset()
         self._renew_step(self.optimiser_state())
 
+    def _start_anew(self) -> None:
+        """Give the weights that are left new random values, and let the optimiser forget."""
+        fresh = Network(self.experiment.sizes, generator(self.experiment.seed, "weights", 1))
+        zero_removed(fresh, self.masks)
+        self.network.load_tensors(fresh.tensors())
+        self.anew = False
+        self._renew_step()
+
     # Stopping and going on
 
     def optimiser_state(self) -> dict[int, dict[str, Tensor]]:
@@ -389,6 +403,8 @@ class Trainer:
 
     def _begin_epoch(self) -> None:
         settings = self.experiment
+        if self.anew:
+            self._start_anew()
         # Before the first epoch the running accuracy is 0.
         self.regularising = settings.nuclear > 0 and self.running.accuracy >= settings.nuclear_from
         self.epoch += 1

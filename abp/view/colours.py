@@ -10,6 +10,7 @@ METHODS = {
     "wanda": "#5A3FF0",
     "apoz": "#9C1420",
     "shuffled-activation": "#D63CF0",
+    "reinitialised-activation": "#5F7A00",
     "pca": "#009E73",
     "svd": "#CC79A7",
 }

@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abp import Experiment, Trainer
+from abp.pruning.checkpoint import restore_checkpoint, save_checkpoint
 from abp.pruning.criteria import CRITERIA
 from abp.pruning.masks import cascade, kept
+from abp.pruning.network import Network
+from abp.pruning.randomness import generator
 from abp.pruning.schedule import EarlyStopping, Schedule, accuracy_thresholds, cumulative_targets, polynomial_targets
 
 # Targets and thresholds
@@ -378,3 +381,48 @@ def test_after_training_the_dense_network_is_pruned_to_the_polynomial_targets(sc
     assert [pruning.by for pruning in prunings] == ["schedule"] * 4
     assert [pruning.sparsity for pruning in prunings] == pytest.approx([0.4625, 0.7, 0.7875, 0.8], abs=1 / 4360)
     assert run.epoch == dense.epoch + 3 + 2
+
+
+# The control that starts anew under its masks
+
+
+def until_pruned(criterion: str) -> Trainer:
+    """A trainer right after its last scheduled pruning."""
+    settings = {"hidden": (20, 10), "amount": 0.7, "prunings": 2, "start_accuracy": 0.3, "learning_rate": 0.1}
+    trainer = Trainer(Experiment(criterion=criterion, **settings))
+    steps = trainer.run()
+    while trainer.schedule.remaining:
+        next(steps)
+    return trainer
+
+
+def test_what_is_left_after_the_last_pruning_starts_anew_and_trains_like_any_network_of_its_masks():
+    control, plain = until_pruned("reinitialised-activation"), until_pruned("activation")
+    assert control.epoch == plain.epoch > 0
+    assert all(torch.equal(*pair) for pair in zip(control.masks, plain.masks, strict=True))
+    assert control.evaluate("test") == plain.evaluate("test")  # the pruning's own accuracy is of what it left
+    fresh = Network(control.experiment.sizes, generator(0, "weights", 1)).tensors()
+    assert not torch.equal(
+        fresh["output.weight"], Network(control.experiment.sizes, generator(0, "weights")).weights[-1]
+    )
+    other = Trainer(control.experiment, control.data, tensors=fresh, masks=control.masks)
+    other.epoch = control.epoch  # so that it sees the pictures in the same order
+    resumed = Trainer(control.experiment, control.data)
+    restore_checkpoint(resumed, save_checkpoint(control))
+    for _ in range(2):
+        assert control.train_epoch() == other.train_epoch() == resumed.train_epoch() != plain.train_epoch()
+    for name, tensor in other.network.tensors().items():
+        assert torch.equal(control.network.tensors()[name], tensor)
+        assert torch.equal(resumed.network.tensors()[name], tensor)
+    control.train_epoch()
+    assert control.running.accuracy > 0.3  # it starts anew once, not at every epoch
+
+
+def test_a_pruning_by_hand_starts_anew_only_if_none_is_scheduled_after_it():
+    trainer = until_pruned("magnitude")
+    before = trainer.prune("reinitialised-activation", amount=0.05)
+    assert before.test_after.accuracy > 0.2 and trainer.anew
+    scheduled = Trainer(Experiment(criterion="magnitude", hidden=(20, 10)))
+    scheduled.train_epoch()
+    scheduled.prune("reinitialised-activation", amount=0.05)
+    assert not scheduled.anew
