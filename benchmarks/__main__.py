@@ -32,6 +32,7 @@ from abp.runs.studies import start_study
 from abp.runs.study import Study
 from abp.view.background import LOOK_EVERY
 from benchmarks.baselines import BATCH, SIZES, PlainLoop
+from benchmarks.thousand import thousand_runs
 
 BLOCKS, STEPS = 30, 128
 FLOPS = 2 * BATCH * (3 * sum(a * b for a, b in zip(SIZES[:-1], SIZES[1:], strict=True)) - SIZES[0] * SIZES[1])
@@ -53,6 +54,7 @@ def main() -> None:
     peak_memory()
     first_frame()
     analysis_pages()
+    large_study()
     study_workers()
 
 
@@ -213,18 +215,33 @@ def analysis_pages() -> None:
         page = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=60).run()
         page.switch_page("pages/low_rank.py").query_params["run"] = "1"
 
-        def draw() -> None:
-            page.run()
-            while any("…" in info.value for info in page.info):  # it waits for its background, as in a browser
-                time.sleep(LOOK_EVERY)
-                page.run()
-
-        show("low-rank page, from the link to its last chart", f"{_seconds(draw):.1f} s", "2 s")
+        seconds = _seconds(lambda: _draw(page))
+        show("low-rank page, from the link to its last chart", f"{seconds:.1f} s", "2 s")
 
         def move() -> None:
             page.slider[0].set_value((page.slider[0].value + 7) % 100).run()
 
         show("  its slider, from the move to the new charts", f"{1000 * _median(move):.0f} ms", "300 ms")
+
+
+def large_study() -> None:
+    """How long people wait for the pages of a study of a thousand finished runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"ABP_HOME": folder, "ABP_ENGINE": "off"}
+        thousand_runs(Store())
+        for file, goal in (("runs", "1 s"), ("compare", "2 s")):
+            page = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=60).run()
+            page.switch_page(f"pages/{file}.py")
+            seconds = _seconds(lambda page=page: _draw(page))
+            show(f"1,003 finished runs: the {file} page, from the link to its last chart", f"{seconds:.1f} s", goal)
+
+
+def _draw(page: AppTest) -> None:
+    """Draw a page until nothing goes on in its background; it looks again as often as in a browser."""
+    page.run()
+    while any("…" in info.value for info in page.info):
+        time.sleep(LOOK_EVERY)
+        page.run()
 
 
 def study_workers() -> None:

@@ -15,6 +15,7 @@ from abp.view import study_charts
 from abp.view.background import in_background
 
 _MOST_CURVES = 200  # runs whose histories are drawn
+_ENOUGH = 5  # seeds, before a comparison is believed
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ def _sentence(row: pd.Series) -> str:
         _difference(row, f"difference_from_{other}", words)
         for other, words in (("dense", "the dense network"), ("magnitude", "pruning by magnitude"))
     ]
-    return " ".join(part for part in parts if part)
+    seeds = row["difference_from_dense_n"]
+    few = "Fewer than five seeds say little." if 1 < seeds < _ENOUGH else ""
+    return " ".join(part for part in (*parts, few) if part)
 
 
 def _difference(row: pd.Series, name: str, other: str) -> str:

@@ -21,6 +21,7 @@ from abp.view.compare import more_of, progress_words
 from abp.view.findings import sentences
 from abp.view.report import report
 from abp.view.study_charts import means, named
+from benchmarks.thousand import thousand_runs
 from tests.view.opening import open_page, settled, trained, words
 
 BASE = Experiment(hidden=(12, 8), epochs=3, start_accuracy=0.0, stop_accuracy=1.0, patience=0, learning_rate=0.05)
@@ -51,6 +52,15 @@ def test_without_a_study_the_pages_offer_to_start_one(store):
     assert "no studies yet" in words(page) and page.expander[0].proto.expanded
     assert "25 runs" in words(page)
     assert "no studies yet" in words(open_page("claims"))
+
+
+def test_a_study_of_a_thousand_runs_opens_and_counts_them_all(store):
+    number = thousand_runs(store)
+    page = settled(open_page("compare", study=number))
+    assert "1003 of 1003 runs done" in page.get("progress")[0].proto.text
+    table = next(frame.value for frame in page.dataframe if "Method" in frame.value)
+    assert len(table) == 17 and (table["Seeds"] == 59).all()
+    assert len(settled(open_page("runs")).dataframe[0].value) == 1003
 
 
 def test_a_study_is_started_by_the_form_once_however_often_it_is_asked_for(store):
