@@ -209,9 +209,9 @@ def _upright(bitmap: NDArray) -> NDArray:
 
 
 def _filled(grey: Grey, shape: tuple[int, int]) -> Grey:
-    """An object that fills a picture, in its middle."""
+    """An object that fills a picture, in its middle, rounded to the lower right as in Fashion-MNIST."""
     small = _scaled(grey, _within(grey.shape, *shape))
     picture = np.zeros(shape, dtype=np.float32)
-    top, left = ((whole - part) // 2 for whole, part in zip(shape, small.shape, strict=True))
+    top, left = ((whole - part + 1) // 2 for whole, part in zip(shape, small.shape, strict=True))
     picture[top : top + small.shape[0], left : left + small.shape[1]] = small
     return picture
