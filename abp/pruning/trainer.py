@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from abp.pruning.activity import Activity
+from abp.pruning.choice import choose
 from abp.pruning.compact import LiveNetwork, live_network, remove_weights, zero_removed
 from abp.pruning.criteria import CRITERIA, Statistics
 from abp.pruning.data import Dataset, load_dataset
@@ -23,7 +24,7 @@ from abp.pruning.nuclear import nuclear_norm_gradient, shrink_singular_values
 from abp.pruning.randomness import generator
 from abp.pruning.rank_limit import EVERY, limit_ranks
 from abp.pruning.schedule import Schedule
-from abp.pruning.selection import Request, even_quotas, select_neurons, select_quotas, select_weights
+from abp.pruning.selection import Request
 from abp.pruning.step import TrainingStep
 
 SPLITS = ("train", "valid", "test")
@@ -343,8 +344,6 @@ class Trainer:
         return pruning
 
     def _choose(self, criterion: str, request: Request) -> list[Tensor]:
-        entry = CRITERIA[criterion]
-        assert entry.scores is not None
         statistics = Statistics(
             weights=self.network.weights[:-1],
             masks=self.masks,
@@ -353,14 +352,7 @@ class Trainer:
             generator=generator(self.experiment.seed, "pruning", self.prunings),
             measure=lambda: measure(self.network.weights[:-1], self.network.biases[:-1], self.data.train_x),
         )
-        select = select_neurons if entry.whole_neurons else select_weights
-        scores = entry.scores(statistics)
-        if entry.as_many_as:
-            pairs = zip(self.masks, self._choose(entry.as_many_as, request), strict=True)
-            return select_quotas(select, scores, self.masks, [kept([old]) - kept([new]) for old, new in pairs])
-        if request.layer is None and self.experiment.scope == "per-layer":
-            return select_quotas(select, scores, self.masks, even_quotas(self.masks, request.remove))
-        return select(scores, self.masks, request)
+        return choose(criterion, statistics, request, scope=self.experiment.scope)
 
     def _apply(self, masks: list[Tensor]) -> None:
         remove_weights(self.network, masks)

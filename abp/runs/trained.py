@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from abp.runs.baselines import final_layers
 from abp.runs.moments import recorded_masks
+from abp.runs.recorded import final_layers
 from abp.runs.records import Run
 from abp.runs.store import Store
 

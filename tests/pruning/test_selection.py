@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from abp import Experiment, Trainer
-from abp.pruning import trainer as trainer_module
+from abp.pruning import choice
 from abp.pruning.criteria import CRITERIA
 from abp.pruning.masks import cascade, full_masks, kept, total
 from abp.pruning.randomness import generator
@@ -387,7 +387,7 @@ def scores_used(trainer: Trainer, criterion: str, amount: float, monkeypatch: py
     seen: list[list[Tensor]] = []
     for name, select in (("select_weights", select_weights), ("select_neurons", select_neurons)):
         monkeypatch.setattr(
-            trainer_module,
+            choice,
             name,
             lambda scores, *rest, select=select: seen.append(scores) or select(scores, *rest),
         )

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from abp import Experiment, Trainer, load_dataset
+from abp.pruning import choice
 from abp.pruning import trainer as trainer_module
 from abp.pruning.criteria import CRITERIA
 from abp.pruning.data import Dataset
@@ -243,7 +244,7 @@ def test_a_pruning_that_fails_half_way_changes_nothing(digits, monkeypatch):
     next(trainer.run())
     assert trainer.due == "schedule"
     before = state(trainer)
-    monkeypatch.setattr(trainer_module, "select_weights", lambda *_: [][0])
+    monkeypatch.setattr(choice, "select_weights", lambda *_: [][0])
     for prune in (trainer.prune_due, lambda: trainer.prune("magnitude", amount=0.1)):
         with pytest.raises(IndexError):
             prune()
