@@ -22,6 +22,7 @@ from abp.runs.studies import StudyUnknown
 MENU = {
     "": [("app.py", "Start", ":material/home:")],
     "Watch": [
+        ("pages/demo.py", "Guided demo", ":material/slideshow:"),
         ("pages/train.py", "Train", ":material/play_circle:"),
         ("pages/runs.py", "Runs", ":material/list_alt:"),
     ],
