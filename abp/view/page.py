@@ -18,6 +18,7 @@ from abp.runs.database import StoreUnusable
 from abp.runs.engine import Engine
 from abp.runs.store import RunUnknown, Store
 from abp.runs.studies import StudyUnknown
+from abp.view.words import words_of
 
 MENU = {
     "": [("app.py", "Start", ":material/home:")],
@@ -40,6 +41,9 @@ MENU = {
 
 _ICON = Path(__file__).with_name("icon.png")  # a Material icon would be fetched from the internet
 
+# White on the dark theme's orange is too faint to read (WCAG AA), and no theme option says so for primary buttons.
+_STYLE = """<style>[data-testid="stBaseButton-primary"] { color: light-dark(#FFFFFF, #0E1117); }</style>"""
+
 _log = logging.getLogger(__name__)
 
 torch.set_num_threads(1)  # the cores are for training: a page that took them all would wait for them longest
@@ -58,6 +62,7 @@ def page(title: str) -> Iterator[None]:
     # Tell the browser what this run of the page is about: it leaves the address as it was when a link leads from a
     # page to itself, such as from the form to a run.
     st.query_params.from_dict(st.query_params.to_dict())
+    st.html(_STYLE)
     with st.sidebar:
         st.markdown("### :material/hub: ABP Lab")
         for section, pages in MENU.items():
@@ -67,6 +72,8 @@ def page(title: str) -> Iterator[None]:
             about = {"run": st.query_params["run"]} if section == "Understand" and "run" in st.query_params else None
             for file, label, sign in pages:
                 st.page_link(file, label=label, icon=sign, width="stretch", query_params=about)
+    if not presenting():
+        words_of(title)
     ready = False
     with plain_errors():
         _engine()
@@ -75,6 +82,11 @@ def page(title: str) -> Iterator[None]:
         st.stop()
     with plain_errors():
         yield
+
+
+def presenting() -> bool:
+    """Whether the link asks for presenter mode: ``?present=1``, nothing but the picture."""
+    return st.query_params.get("present") == "1"
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from abp.runs.records import Run
 from abp.runs.store import RunUnknown, Store
 from abp.view.demo import recent_guided, start_guided
 from abp.view.live import STATUS
-from abp.view.page import fragment, run_from_link
+from abp.view.page import fragment, presenting, run_from_link
 from abp.view.stage import stage
 from abp.view.story import MOST_NEURONS, TITLES, Frame, Recording, Scene, comparable, read_recording, scenes
 
@@ -23,6 +23,9 @@ TICK = 0.25
 
 _READ = 4.0  # seconds for which the last frame of a step stays
 _REST = 12.0  # the same for the last step, before it starts again in presenter mode
+
+# A picture that is about to be drawn anew is not to fade meanwhile.
+_STEADY = """<style>.stElementContainer:has([data-testid^="stBidiComponent"]) { opacity: 1 !important; }</style>"""
 
 _PRESENTER = """
 <style>
@@ -81,8 +84,7 @@ class Clock:
 def guided_demo(store: Store) -> None:
     """The demo of the link's runs, or a page that offers to start one; in presenter mode it starts by itself."""
     present = presenting()
-    if present:
-        st.html(_PRESENTER)
+    st.html(_STEADY + (_PRESENTER if present else ""))
     number = run_from_link()
     if number is None:
         if present:
@@ -106,11 +108,6 @@ def guided_demo(store: Store) -> None:
         st.page_link("pages/train.py", label="Watch this run", icon=":material/play_circle:", query_params=_of(run))
         return
     _play(store, run, beside, present=present)
-
-
-def presenting() -> bool:
-    """Whether the link asks for presenter mode."""
-    return st.query_params.get("present") == "1"
 
 
 def start_button(store: Store) -> None:
