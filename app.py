@@ -5,6 +5,7 @@ import streamlit as st
 from abp.view.demo import DEMO, DEMO_PACE
 from abp.view.page import page, store
 from abp.view.picture import pruning_pictures
+from abp.view.player import start_button
 
 with page("Start"):
     st.title("Which neurons does a network need?", anchor=False)
@@ -25,9 +26,10 @@ with page("Start"):
         "A drawing: while a network learns, some neurons hardly ever fire (the weakest colour); they are removed."
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Start a demo run", type="primary", icon=":material/play_arrow:"):
-            number = store().add_run(DEMO, name="Demo: neurons that seldom fire", pace=DEMO_PACE)
-            st.switch_page("pages/train.py", query_params={"run": str(number)})
-        st.caption("A real network learns to read handwritten digits, in about a minute, slowed down for watching.")
+        start_button(store())
+        st.caption("Five short steps: two real networks learn to read handwritten digits, here and now.")
+    if st.button("Start a demo run", icon=":material/play_circle:"):
+        number = store().add_run(DEMO, name="Demo: neurons that seldom fire", pace=DEMO_PACE)
+        st.switch_page("pages/train.py", query_params={"run": str(number)})
     st.page_link("pages/train.py", label="Choose your own data and network", icon=":material/tune:")
     st.page_link("pages/runs.py", label="See all runs", icon=":material/list_alt:")

@@ -64,7 +64,13 @@ def activity(neurons: pd.DataFrame, count: int, cell: int) -> Chart:
         .encode(color=alt.Color("frequency:Q", scale=alt.Scale(domain=[0, 1]), legend=None))
     )
     removed = base.transform_filter("datum.state == 'removed'").mark_point(
-        shape="M-.5,-.5L.5,.5M.5,-.5L-.5,.5", size=cell * 2.5, color=MUTED, opacity=0.6, strokeWidth=1, filled=False
+        shape="M-.5,-.5L.5,.5M.5,-.5L-.5,.5",
+        size=cell * 2.5,
+        color=MUTED,
+        opacity=0.6,
+        strokeWidth=1,
+        filled=False,
+        aria=False,  # the chart's words tell them; a group of none would be a picture without words
     )
     return _bare(alt.layer(live, removed).properties(width=columns * cell, height=rows * cell))
 

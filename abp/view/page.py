@@ -18,10 +18,12 @@ from abp.runs.database import StoreUnusable
 from abp.runs.engine import Engine
 from abp.runs.store import RunUnknown, Store
 from abp.runs.studies import StudyUnknown
+from abp.view.words import words_of
 
 MENU = {
     "": [("app.py", "Start", ":material/home:")],
     "Watch": [
+        ("pages/demo.py", "Guided demo", ":material/slideshow:"),
         ("pages/train.py", "Train", ":material/play_circle:"),
         ("pages/runs.py", "Runs", ":material/list_alt:"),
     ],
@@ -38,6 +40,9 @@ MENU = {
 """Sections of the menu: file, title and icon of each page. A page that is not built yet is not here."""
 
 _ICON = Path(__file__).with_name("icon.png")  # a Material icon would be fetched from the internet
+
+# White on the dark theme's orange is too faint to read (WCAG AA), and no theme option says so for primary buttons.
+_STYLE = """<style>[data-testid="stBaseButton-primary"] { color: light-dark(#FFFFFF, #0E1117); }</style>"""
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +62,7 @@ def page(title: str) -> Iterator[None]:
     # Tell the browser what this run of the page is about: it leaves the address as it was when a link leads from a
     # page to itself, such as from the form to a run.
     st.query_params.from_dict(st.query_params.to_dict())
+    st.html(_STYLE)
     with st.sidebar:
         st.markdown("### :material/hub: ABP Lab")
         for section, pages in MENU.items():
@@ -66,6 +72,8 @@ def page(title: str) -> Iterator[None]:
             about = {"run": st.query_params["run"]} if section == "Understand" and "run" in st.query_params else None
             for file, label, sign in pages:
                 st.page_link(file, label=label, icon=sign, width="stretch", query_params=about)
+    if not presenting():
+        words_of(title)
     ready = False
     with plain_errors():
         _engine()
@@ -74,6 +82,11 @@ def page(title: str) -> Iterator[None]:
         st.stop()
     with plain_errors():
         yield
+
+
+def presenting() -> bool:
+    """Whether the link asks for presenter mode: ``?present=1``, nothing but the picture."""
+    return st.query_params.get("present") == "1"
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def _picture(stage: int, words: str) -> alt.LayerChart:
     )
     crosses = (
         alt.Chart(neurons[neurons["state"] == "removed"])
-        .mark_point(shape="M-.5,-.5L.5,.5M.5,-.5L-.5,.5", size=60, color=MUTED, filled=False)
+        .mark_point(shape="M-.5,-.5L.5,.5M.5,-.5L-.5,.5", size=60, color=MUTED, filled=False, aria=False)
         .encode(x=x, y=y)
     )
     label = pd.DataFrame([{"x": 1.5, "y": 8.0, "text": words}])
