@@ -1,0 +1,132 @@
+"""The guided demo in a real browser: from the first page to the last step, on a projector and on a phone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from abp.view.demo import GUIDED, start_guided
+from tests.browser.conftest import PATIENCE, Dashboard
+from tests.waiting import wait_until
+
+expect = pytest.importorskip("playwright.sync_api").expect
+expect.set_options(timeout=1000 * PATIENCE)
+
+
+def button(page, name: str):
+    return page.get_by_role("button", name=re.compile(f"^{name}"))
+
+
+def title(page, step: int):
+    return page.locator(".stage .title", has_text=re.compile(rf"^{step}\. "))
+
+
+def of_100(share: float) -> str:
+    return f"{round(100 * share)} of 100"
+
+
+@pytest.fixture(scope="module")
+def recorded(dashboard) -> tuple[int, int]:
+    """A demo that is over, recorded as fast as it goes."""
+    run, beside = start_guided(dashboard.store)
+    dashboard.store.command(run, "pace", epochs_per_second=0)
+    ended(dashboard, run, beside)
+    return run, beside
+
+
+def ended(dashboard: Dashboard, *runs: int) -> None:
+    for run in runs:
+        wait_until(lambda run=run: dashboard.store.run(run).status == "finished", "for the demo's runs")
+
+
+def test_from_the_first_page_to_the_last_step(visit, dashboard):
+    page = visit(dashboard.url)
+    button(page, "Show me, in a minute").click()
+    page.wait_for_url(re.compile(r"/demo\?run=\d+&beside=\d+"))
+    run, beside = map(int, re.findall(r"\d+", page.url.rsplit("/", 1)[-1])[:2])
+    expect(title(page, 1)).to_be_visible()
+    neurons = page.locator(".stage svg circle")
+    expect(neurons).to_have_count(sum(GUIDED.hidden))
+    expect(page.locator(".stage .note")).to_have_text(re.compile("Round [2-9]"))  # it is followed
+    dashboard.store.command(run, "pace", epochs_per_second=0)
+    ended(dashboard, run, beside)
+
+    page.keyboard.press("ArrowRight")
+    expect(title(page, 2)).to_be_visible()
+    expect(page.locator(".stage .sentence")).to_contain_text("hardly ever fire")
+    expect(title(page, 3)).to_be_visible()  # by itself
+    prunings = dashboard.store.prunings(run)
+    expect(page.locator(".stage .sentence")).to_contain_text(f"{prunings['neurons_removed'][0]} least used")
+    gone = "() => [...document.querySelectorAll('*')].flatMap(node => node.shadowRoot ? [node.shadowRoot] : [])"
+    removed = f"{gone}.flatMap(root => [...root.querySelectorAll('circle')]).filter(dot => dot.getAttribute('r') < .2)"
+    page.wait_for_function(f"{removed}.length === {prunings['neurons_removed'][0]}")
+    page.keyboard.press("ArrowRight")
+    expect(title(page, 4)).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(title(page, 5)).to_be_visible()
+    last = page.locator(".stage .sentence").inner_text()
+    assert of_100(dashboard.store.run(run).test_accuracy) in last
+    assert of_100(dashboard.store.run(beside).test_accuracy) in last
+    expect(button(page, "Next")).to_be_disabled()
+
+    page.reload(wait_until="commit")
+    expect(page.locator(".stage .sentence")).to_have_text(last)
+    other = visit(page.url)  # another browser, cold
+    expect(other.locator(".stage .sentence")).to_have_text(last)
+
+
+def test_it_is_paused_and_stepped_by_keys_and_the_browsers_back_goes_back(visit, dashboard, recorded):
+    page = visit(f"{dashboard.url}/demo?run={recorded[0]}&beside={recorded[1]}&step=4")
+    expect(title(page, 4)).to_be_visible()
+    page.keyboard.press("p")
+    expect(button(page, "Pause")).to_be_disabled()
+    expect(button(page, "Play")).to_be_enabled()
+    page.keyboard.press("ArrowLeft")
+    expect(title(page, 3)).to_be_visible()
+    page.wait_for_url(re.compile("step=3"))
+    page.keyboard.press("Home")
+    expect(title(page, 1)).to_be_visible()
+    expect(button(page, "Pause")).to_be_enabled()
+    page.go_back()
+    expect(title(page, 3)).to_be_visible()
+
+
+def test_the_picture_keeps_its_nodes_while_it_moves(visit, dashboard, recorded):
+    page = visit(f"{dashboard.url}/demo?run={recorded[0]}&beside={recorded[1]}&step=4")
+    dots = page.locator(".stage svg circle")
+    expect(dots).to_have_count(sum(GUIDED.hidden))
+    first = dots.first.element_handle()
+    note = page.locator(".stage .note")
+    for _ in range(8):
+        before = note.inner_text()
+        expect(note).not_to_have_text(before)
+    assert first.evaluate("dot => dot.isConnected")
+
+
+@pytest.mark.parametrize("size", [{"width": 1280, "height": 720}, {"width": 390, "height": 844}])
+def test_presenter_mode_opened_cold_starts_by_itself_fits_and_can_be_left(size, visit, dashboard, recorded):
+    page = visit(f"{dashboard.url}/demo?present=1", **size)
+    page.wait_for_url(re.compile(r"/demo\?run=\d+&beside=\d+&present=1"))
+    expect(title(page, 1)).to_be_visible()
+    expect(page.get_by_test_id("stSidebar")).to_be_hidden()
+    expect(page.get_by_test_id("stHeader")).to_be_hidden()
+    fits = "box => box.scrollWidth <= box.clientWidth"
+    assert page.get_by_test_id("stMain").evaluate(fits)
+    if size["width"] > 1000:
+        leave = button(page, "Leave presenter mode").bounding_box()
+        assert leave["y"] + leave["height"] <= size["height"]  # all on one screen
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("heading", name="A network in a minute")).to_be_visible()
+    expect(page.get_by_test_id("stHeader")).to_be_visible()
+    assert "present" not in page.url
+
+
+def test_on_a_phone_every_step_fits_its_width(visit, dashboard, recorded):
+    page = visit(f"{dashboard.url}/demo?run={recorded[0]}&beside={recorded[1]}", width=390, height=844)
+    for step in range(1, 6):
+        expect(title(page, step)).to_be_visible()
+        assert page.get_by_test_id("stMain").evaluate("box => box.scrollWidth <= box.clientWidth")
+        assert page.locator(".stage svg").bounding_box()["width"] <= 390
+        if step < 5:
+            button(page, "Next").click()
