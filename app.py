@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from abp.view.demo import DEMO, DEMO_PACE
-from abp.view.page import page, store
+from abp.view.demo import demo_button
+from abp.view.page import page
 from abp.view.picture import pruning_pictures
 
 with page("Start"):
@@ -25,9 +25,7 @@ with page("Start"):
         "A drawing: while a network learns, some neurons hardly ever fire (the weakest colour); they are removed."
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Start a demo run", type="primary", icon=":material/play_arrow:"):
-            number = store().add_run(DEMO, name="Demo: neurons that seldom fire", pace=DEMO_PACE)
-            st.switch_page("pages/train.py", query_params={"run": str(number)})
+        demo_button()
         st.caption("A real network learns to read handwritten digits, in about a minute, slowed down for watching.")
     st.page_link("pages/train.py", label="Choose your own data and network", icon=":material/tune:")
     st.page_link("pages/runs.py", label="See all runs", icon=":material/list_alt:")
