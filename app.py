@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from abp.view.demo import DEMO, DEMO_PACE
+from abp.view.demo import demo_button
 from abp.view.page import page, store
 from abp.view.picture import pruning_pictures
 from abp.view.player import start_button
@@ -28,8 +28,6 @@ with page("Start"):
     with st.container(horizontal=True, vertical_alignment="center"):
         start_button(store())
         st.caption("Five short steps: two real networks learn to read handwritten digits, here and now.")
-    if st.button("Start a demo run", icon=":material/play_circle:"):
-        number = store().add_run(DEMO, name="Demo: neurons that seldom fire", pace=DEMO_PACE)
-        st.switch_page("pages/train.py", query_params={"run": str(number)})
+    demo_button(store(), first=False)
     st.page_link("pages/train.py", label="Choose your own data and network", icon=":material/tune:")
     st.page_link("pages/runs.py", label="See all runs", icon=":material/list_alt:")

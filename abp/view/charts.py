@@ -31,18 +31,25 @@ def cell_size(hidden: Sequence[int]) -> int:
     return 13 if widest <= 400 else 8 if widest <= 1200 else 5
 
 
-def activity(neurons: pd.DataFrame, count: int, cell: int) -> Chart:
+def activity(neurons: pd.DataFrame, count: int, cell: int, measure: str = "frequency") -> Chart:
     """Heatmap of one layer: each cell a neuron, coloured by activation frequency; removed ones are crosses.
 
     Parameters
     ----------
     neurons
-        Columns ``neuron``, ``column``, ``row``, ``frequency`` (0 to 1), ``live_weights``, ``state`` (live or removed).
+        Columns ``neuron``, ``column``, ``row``, ``live_weights``, ``state`` (live or removed), and the measure's.
     count
         Neurons in the layer.
     cell
         Pixels of a cell.
+    measure
+        ``"frequency"``: share of samples for which it fires, in a column of that name. ``"strength"``: how it answers
+        to one picture, in the columns ``output`` and, as a share of the strongest, ``strength``.
     """
+    shown = {
+        "frequency": alt.Tooltip("frequency:Q", title="fired for", format=".1%"),
+        "strength": alt.Tooltip("output:Q", title="output", format=".3f"),
+    }
     columns = layer_columns(count, cell)
     rows = math.ceil(count / columns)
     gap = 1 if cell < 10 else 2
@@ -53,7 +60,7 @@ def activity(neurons: pd.DataFrame, count: int, cell: int) -> Chart:
             alt.Tooltip("layer:N", title="layer"),
             alt.Tooltip("neuron:Q", title="neuron"),
             alt.Tooltip("state:N", title="state"),
-            alt.Tooltip("frequency:Q", title="fired for", format=".1%"),
+            shown[measure],
             alt.Tooltip("live_weights:Q", title="incoming weights left"),
         ],
     }
@@ -61,7 +68,7 @@ def activity(neurons: pd.DataFrame, count: int, cell: int) -> Chart:
     live = (
         base.transform_filter("datum.state == 'live'")
         .mark_square(size=(cell - gap) ** 2, opacity=1, cornerRadius=2)
-        .encode(color=alt.Color("frequency:Q", scale=alt.Scale(domain=[0, 1]), legend=None))
+        .encode(color=alt.Color(f"{measure}:Q", scale=alt.Scale(domain=[0, 1]), legend=None))
     )
     removed = base.transform_filter("datum.state == 'removed'").mark_point(
         shape="M-.5,-.5L.5,.5M.5,-.5L-.5,.5",
@@ -76,11 +83,15 @@ def activity(neurons: pd.DataFrame, count: int, cell: int) -> Chart:
 
 
 @functools.lru_cache(maxsize=64)
-def activity_spec(count: int, cell: int) -> dict[str, Any]:
+def activity_spec(count: int, cell: int, measure: str = "frequency") -> dict[str, Any]:
     """`activity` without its data, as Vega-Lite: a live page draws it each second, and Altair takes 30 ms for it."""
-    columns = ["layer", "neuron", "column", "row", "frequency", "live_weights", "state"]
-    spec = activity(pd.DataFrame(columns=columns), count, cell).to_dict()
-    return {name: part for name, part in spec.items() if name not in ("data", "datasets")}
+    columns = ["layer", "neuron", "column", "row", measure, "output", "live_weights", "state"]
+    return without_data(activity(pd.DataFrame(columns=columns), count, cell, measure))
+
+
+def without_data(chart: Chart) -> dict[str, Any]:
+    """A chart as Vega-Lite, its data to be given each time."""
+    return {name: part for name, part in chart.to_dict().items() if name not in ("data", "datasets")}
 
 
 @functools.lru_cache(maxsize=1)

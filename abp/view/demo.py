@@ -3,6 +3,8 @@
 import dataclasses
 import time
 
+import streamlit as st
+
 from abp.pruning.experiment import Experiment
 from abp.runs.records import Run
 from abp.runs.store import Store
@@ -43,3 +45,10 @@ def recent_guided(store: Store) -> tuple[int, int] | None:
 
 def _is_recent(run: Run) -> bool:
     return not run.pruned_by_hand and run.parent is None and time.time() - run.created < _RECENT
+
+
+def demo_button(store: Store, *, first: bool = True) -> None:
+    """A button that starts the demo run and opens its page; the page's main one if it is the `first`."""
+    if st.button("Start a demo run", type="primary" if first else "secondary", icon=":material/play_circle:"):
+        number = store.add_run(DEMO, name="Demo: neurons that seldom fire", pace=DEMO_PACE)
+        st.switch_page("pages/train.py", query_params={"run": str(number)})

@@ -27,6 +27,7 @@ MENU = {
         ("pages/train.py", "Train", ":material/play_circle:"),
         ("pages/runs.py", "Runs", ":material/list_alt:"),
     ],
+    "Play": [("pages/playground.py", "Playground", ":material/draw:")],
     "Compare": [
         ("pages/compare.py", "Compare", ":material/compare:"),
         ("pages/claims.py", "Claims", ":material/gavel:"),
@@ -69,7 +70,8 @@ def page(title: str) -> Iterator[None]:
             if section:
                 st.caption(section)
             # From a run to what else can be seen of it.
-            about = {"run": st.query_params["run"]} if section == "Understand" and "run" in st.query_params else None
+            of_a_run = section in ("Play", "Understand") and "run" in st.query_params
+            about = {"run": st.query_params["run"]} if of_a_run else None
             for file, label, sign in pages:
                 st.page_link(file, label=label, icon=sign, width="stretch", query_params=about)
     if not presenting():

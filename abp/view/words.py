@@ -95,6 +95,15 @@ PAGES = {
             "seed", "magnitude", "random", "regulariser", "nuclear norm", "mask", "fine-tuning", "singular value",
         ),
     ),
+    "Playground": Words(
+        "Two trained networks, side by side, look at one picture: yours, or one of the test pictures. You see what each "
+        "takes it for, how sure it is, and which of its neurons answer. The left one stays as it was trained; from the "
+        "right one you can take away as much as you like, and see when it begins to err.",
+        (
+            "network", "run", "neuron", "layer", "fire", "weight", "activation", "magnitude", "random", "dense",
+            "accuracy", "pruning",
+        ),
+    ),
     "Runs": Words(
         "A list of everything that was trained here. Tick a line to open that run, repeat it with other settings, "
         "continue it, download what was recorded, or delete it.",

@@ -1,0 +1,78 @@
+"""Uploaded pictures: PNG and JPEG files, decoded with care."""
+
+import io
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MEGABYTES = 5
+"""The largest file, in units of 2**20 bytes as Streamlit counts them; ``.streamlit/config.toml`` says the same."""
+
+_PIXELS = 16_000_000  # a telephone's photograph has 12 million; these take half a second at worst
+_KEPT = 512  # pixels of the longer side
+
+
+class UploadUnusable(ValueError):
+    """A file that is not a usable picture; says why and what to do, for the person who sent it."""
+
+
+def decoded(contents: bytes) -> NDArray[np.uint8]:
+    """Brightness ``[rows, columns]`` of a PNG or JPEG file, upright, with at most 512 rows and columns.
+
+    What is transparent becomes white.
+
+    Raises
+    ------
+    UploadUnusable
+        If the file is too large, no PNG or JPEG whatever its name, of too many pixels, or damaged.
+    """
+    if len(contents) > MEGABYTES * 2**20:
+        raise UploadUnusable(
+            f"This file has {len(contents) / 2**20:.1f} MB; at most {MEGABYTES} MB can be read. Send a smaller picture."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the pixels are counted below
+            image = Image.open(io.BytesIO(contents), formats=("PNG", "JPEG"))
+    except UnidentifiedImageError:
+        raise UploadUnusable(
+            "This file is not a PNG or JPEG picture, whatever its name says. Save the picture as PNG or JPEG."
+        ) from None
+    except Image.DecompressionBombError:
+        raise UploadUnusable(_too_many_pixels("far too many")) from None
+    except Exception:  # Pillow's readers raise errors of many kinds
+        raise UploadUnusable(_DAMAGED) from None
+    if image.width * image.height > _PIXELS:
+        raise UploadUnusable(_too_many_pixels(f"{image.width:,} × {image.height:,}"))
+    try:
+        image.draft("L", (_KEPT, _KEPT))  # a JPEG need not be decoded in full
+        image.load()
+        upright = ImageOps.exif_transpose(_of_eight_bits(image))
+        upright.thumbnail((_KEPT, _KEPT))
+        return _brightness(upright)
+    except Exception:
+        raise UploadUnusable(_DAMAGED) from None
+
+
+_DAMAGED = "This picture is damaged: it cannot be read to its end. Save or take it again."
+
+
+def _too_many_pixels(found: str) -> str:
+    most = f"{_PIXELS // 10**6} million"
+    return f"This picture has {found} pixels; at most {most} can be read. Make it smaller."
+
+
+def _of_eight_bits(image: Image.Image) -> Image.Image:
+    """A picture as it is, but for grey ones of 16 bits, which Pillow would cut off at 255."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image, dtype=np.int64).clip(0, 65_535) // 257).astype(np.uint8))
+
+
+def _brightness(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        coloured = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)
+    return np.array(image.convert("L"))

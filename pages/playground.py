@@ -1,0 +1,17 @@
+"""Ask a trained network about a picture: ``/playground?run=<id>``, and ``&beside=<id>`` for another beside it."""
+
+import streamlit as st
+
+from abp.view.choose import choose_run
+from abp.view.demo import demo_button
+from abp.view.page import page, store
+from abp.view.playground import playground_view
+
+with page("Playground"):
+    st.title("Playground", anchor=False)
+    st.caption("Draw something, and watch a trained network make up its mind, neuron by neuron.")
+    run = choose_run()
+    if run is None:
+        demo_button(store())
+    else:
+        playground_view(store(), run)
