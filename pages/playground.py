@@ -10,8 +10,10 @@ from abp.view.playground import playground_view
 with page("Playground"):
     st.title("Playground", anchor=False)
     st.caption("Draw something, and watch a trained network make up its mind, neuron by neuron.")
-    run = choose_run()
+    left, right = st.columns(2)
+    with left:
+        run = choose_run()
     if run is None:
         demo_button(store())
     else:
-        playground_view(store(), run)
+        playground_view(store(), run, right)

@@ -31,7 +31,13 @@ def cell_size(hidden: Sequence[int]) -> int:
     return 13 if widest <= 400 else 8 if widest <= 1200 else 5
 
 
-def activity(neurons: pd.DataFrame, count: int, cell: int, measure: str = "frequency") -> Chart:
+CLICKED = "clicked"
+"""Name of the selection of a heatmap that can be clicked: a click adds its ``neuron``, another takes it out."""
+
+
+def activity(
+    neurons: pd.DataFrame, count: int, cell: int, measure: str = "frequency", *, clickable: bool = False
+) -> Chart:
     """Heatmap of one layer: each cell a neuron, coloured by activation frequency; removed ones are crosses.
 
     Parameters
@@ -45,6 +51,8 @@ def activity(neurons: pd.DataFrame, count: int, cell: int, measure: str = "frequ
     measure
         ``"frequency"``: share of samples for which it fires, in a column of that name. ``"strength"``: how it answers
         to one picture, in the columns ``output`` and, as a share of the strongest, ``strength``.
+    clickable
+        Whether neurons can be clicked, for a selection named `CLICKED`.
     """
     shown = {
         "frequency": alt.Tooltip("frequency:Q", title="fired for", format=".1%"),
@@ -79,14 +87,18 @@ def activity(neurons: pd.DataFrame, count: int, cell: int, measure: str = "frequ
         filled=False,
         aria=False,  # the chart's words tell them; a group of none would be a picture without words
     )
-    return _bare(alt.layer(live, removed).properties(width=columns * cell, height=rows * cell))
+    layers = [live, removed]
+    if clickable:
+        click = alt.selection_point(name=CLICKED, fields=["neuron"], toggle="true", clear=False)
+        layers.append(base.mark_square(size=cell**2, opacity=0, cursor="pointer", aria=False).add_params(click))
+    return _bare(alt.layer(*layers).properties(width=columns * cell, height=rows * cell))
 
 
 @functools.lru_cache(maxsize=64)
-def activity_spec(count: int, cell: int, measure: str = "frequency") -> dict[str, Any]:
+def activity_spec(count: int, cell: int, measure: str = "frequency", *, clickable: bool = False) -> dict[str, Any]:
     """`activity` without its data, as Vega-Lite: a live page draws it each second, and Altair takes 30 ms for it."""
     columns = ["layer", "neuron", "column", "row", measure, "output", "live_weights", "state"]
-    return without_data(activity(pd.DataFrame(columns=columns), count, cell, measure))
+    return without_data(activity(pd.DataFrame(columns=columns), count, cell, measure, clickable=clickable))
 
 
 def without_data(chart: Chart) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from abp.view.charts import Chart, step_above
 from abp.view.colours import METHODS
 from abp.view.matrices import NEGATIVE, POSITIVE, neuron_png, picture_png
 from abp.view.parts import chart_with_data, download_csv, picture
-from abp.view.recorded import answers_of, limits_of, pictures_of
+from abp.view.recorded import answers_of, instants_of, limits_of, network_of, pictures_of
 
 _BARS = 40  # weights in a bar chart
 
@@ -52,6 +52,23 @@ def neuron_view(store: Store, run: Run, network: Recorded, frequencies: list[NDA
                 f"What it answers to cannot be shown, since that needs the test pictures. {error}",
                 icon=":material/image_not_supported:",
             )
+
+
+def portrait(store: Store, run: Run, layer: int, neuron: int) -> None:
+    """What one neuron of an ended run looks for, and the pictures that excite it most; indices from 0."""
+    network = network_of(store, run, instants_of(store, run)[-1])
+    if network.weights is None:
+        return
+    st.markdown(f"**The neuron that you clicked: hidden {layer + 1}, neuron {neuron + 1}, as it was trained**")
+    left, right = st.columns(2, gap="large")
+    with left:
+        _incoming(store, run, network, layer, neuron)
+    with right:
+        try:
+            answers = answers_of(store, run, network.instant)[layer]
+            _strongest(run, answers.pictures[neuron], answers.outputs[neuron])
+        except DataUnavailable as error:
+            st.info(f"The test pictures are not on this machine. {error}", icon=":material/image_not_supported:")
 
 
 def _chosen_neuron(run: Run, network: Recorded) -> tuple[int, int]:

@@ -96,9 +96,9 @@ PAGES = {
         ),
     ),
     "Playground": Words(
-        "Two trained networks, side by side, look at one picture: yours, or one of the test pictures. You see what each "
-        "takes it for, how sure it is, and which of its neurons answer. The left one stays as it was trained; from the "
-        "right one you can take away as much as you like, and see when it begins to err.",
+        "Two trained networks, side by side, look at one picture: yours, or a test picture. You see what each takes it "
+        "for, how sure it is, and which of its neurons answer. The left one stays as trained; from the right one "
+        "you can take away as much as you like, and see when it begins to err.",
         (
             "network", "run", "neuron", "layer", "fire", "weight", "activation", "magnitude", "random", "dense",
             "accuracy", "pruning",

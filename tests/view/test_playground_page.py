@@ -20,8 +20,8 @@ from abp.analysis.drawing import prepared
 from abp.pruning.data import load_test_set
 from abp.runs.trained import activations
 from abp.runs.trained import trained as trained_network
+from abp.view.answers import percent
 from abp.view.pad import ink_of
-from abp.view.playground import percent
 from abp.view.upload import UploadUnusable, decoded
 from tests.view.opening import PRUNED, again, open_page, trained, words
 
