@@ -51,7 +51,7 @@ def shown(dashboard) -> dict[str, str]:
     links["Start"] = "/"
     links["Train"] = f"/train?run={run}"
     links["Guided demo"] = f"/demo?run={run}&beside={of['random']}&step=5"
-    links |= {label: f"{links[label]}?run={run}" for label in ("Spectra", "Weights", "Low rank")}
+    links |= {label: f"{links[label]}?run={run}" for label in ("Playground", "Spectra", "Weights", "Low rank")}
     links |= {label: f"{links[label]}?study={number}" for label in ("Compare", "Claims")}
     assert set(links) == set(PAGES)
     return links | {
@@ -104,7 +104,7 @@ def test_axe_finds_nothing_serious_on_any_page(look, visit, dashboard: Dashboard
 def test_axe_finds_nothing_serious_in_what_opens(visit, dashboard: Dashboard):
     page = visit(f"{dashboard.url}/train", height=1500)
     page.get_by_text("Advanced").click()
-    expect(page.get_by_label("Learning rate")).to_be_visible()
+    expect(page.get_by_role("spinbutton", name="Learning rate")).to_be_visible()
     button = page.get_by_role("button", name="What am I looking at?")
     button.focus()
     page.keyboard.press("Enter")

@@ -1,0 +1,106 @@
+"""The playground in a real browser: draw, be understood, break the network, and leave nothing behind."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+import pytest
+
+from abp.pruning.experiment import Experiment
+from abp.runs import worker
+from tests.browser.conftest import PATIENCE, Dashboard
+
+expect = pytest.importorskip("playwright.sync_api").expect
+expect.set_options(timeout=1000 * PATIENCE)
+
+WIDTHS = {"desktop": 1280, "phone": 390}
+
+
+@pytest.fixture(scope="module", params=["digits", "mnist"])
+def run(request, dashboard) -> int:
+    """A dense run that has learned to read digits."""
+    if request.param != "digits":
+        request.getfixturevalue("real_data")
+    epochs = 20 if request.param == "digits" else 2
+    settings = {"hidden": (80, 40), "learning_rate": 0.1, "criterion": "none", "stop_accuracy": 1.0}
+    number = dashboard.store.add_run(Experiment(dataset=request.param, epochs=epochs, **settings), lane="self")
+    assert worker.execute(dashboard.store, number, worker.new_owner(), park=False)
+    return number
+
+
+def drawn_line(page) -> None:
+    """Draw an upright line with the mouse: a one."""
+    pad = page.get_by_role("application", name="Drawing pad")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    middle = box["x"] + box["width"] / 2
+    page.mouse.move(middle, box["y"] + 0.2 * box["height"])
+    page.mouse.down()
+    page.mouse.move(middle, box["y"] + 0.8 * box["height"], steps=8)
+    page.mouse.up()
+
+
+def scores(page) -> list[float]:
+    """Share of test pictures, in %, that each side gets right."""
+    texts = page.get_by_text(re.compile("of the test pictures right"))
+    expect(texts).to_have_count(2)
+    return [float(re.search(r"It gets ([\d.]+) %", text).group(1)) for text in texts.all_inner_texts()]  # type: ignore[union-attr]
+
+
+def stored(dashboard: Dashboard, run: int) -> list:
+    """All that the store holds of a run."""
+    with sqlite3.connect(dashboard.home / "abp.sqlite3") as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        columns = {table: [row[1] for row in connection.execute(f"PRAGMA table_info({table})")] for table in tables}
+        held = [table for table in tables if "run" in columns[table]]
+        rows = [connection.execute(f"SELECT * FROM {table} WHERE run = ?", (run,)).fetchall() for table in held]
+        return [*rows, connection.execute("SELECT * FROM runs WHERE id = ?", (run,)).fetchall()]
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_a_visitor_draws_breaks_the_network_switches_a_neuron_and_changes_nothing_stored(width, run, visit, dashboard):
+    before = stored(dashboard, run)
+    page = visit(f"{dashboard.url}/playground?run={run}", width=width, height=900)
+    says = page.get_by_role("heading", name=re.compile("^It says"))
+    waits = page.get_by_role("heading", name="It waits for a picture.")
+    expect(waits).to_have_count(2)
+
+    drawn_line(page)
+    expect(says).to_have_count(2)
+    if dashboard.store.run(run).experiment.dataset == "mnist":
+        expect(says.first).to_contain_text("It says 1,")
+
+    pad = page.get_by_role("application", name="Drawing pad")
+    pad.focus()
+    page.keyboard.press("Escape")
+    expect(waits).to_have_count(2)
+    page.keyboard.press("Space")
+    for _ in range(5):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    expect(says).to_have_count(2)
+
+    whole = scores(page)
+    assert whole[0] == whole[1] > 70
+    page.get_by_role("slider").focus()
+    page.keyboard.press("End")
+    loss = page.get_by_text(re.compile(r"right, −\d+\.\d points"))
+    expect(loss).to_be_visible()
+    assert scores(page)[1] < whole[0] - 20
+    page.keyboard.press("Home")
+    expect(loss).to_be_hidden()
+
+    heatmap = page.locator(f".st-key-switch-{run}-0 svg")
+    heatmap.scroll_into_view_if_needed()
+    heatmap.click(position={"x": 6, "y": 6})
+    off = page.get_by_test_id("stMultiSelect").get_by_text("hidden 1, neuron 1", exact=True)
+    expect(off).to_be_visible()
+    expect(page.get_by_text("The neuron that you clicked: hidden 1, neuron 1")).to_be_visible()
+    heatmap.click(position={"x": 6, "y": 6})
+    expect(off).to_be_hidden()
+
+    page.get_by_text("Compare their mistakes").click()
+    expect(page.get_by_role("heading", name="Who is taken for whom")).to_be_visible()
+    expect(page.locator('[aria-label^="How much can go"] > svg')).to_be_visible()
+    assert stored(dashboard, run) == before
