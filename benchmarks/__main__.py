@@ -33,6 +33,7 @@ from abp.runs.study import Study
 from abp.view.background import LOOK_EVERY
 from benchmarks.baselines import BATCH, SIZES, PlainLoop
 from benchmarks.thousand import thousand_runs
+from benchmarks.visitors import VISITORS, percentile_95, stroke_answers
 
 BLOCKS, STEPS = 30, 128
 FLOPS = 2 * BATCH * (3 * sum(a * b for a, b in zip(SIZES[:-1], SIZES[1:], strict=True)) - SIZES[0] * SIZES[1])
@@ -55,6 +56,7 @@ def main() -> None:
     first_frame()
     analysis_pages()
     large_study()
+    visitors()
     study_workers()
 
 
@@ -234,6 +236,19 @@ def large_study() -> None:
             page.switch_page(f"pages/{file}.py")
             seconds = _seconds(lambda page=page: _draw(page))
             show(f"1,003 finished runs: the {file} page, from the link to its last chart", f"{seconds:.1f} s", goal)
+
+
+def visitors() -> None:
+    """How long twenty visitors, all drawing at once, wait for what the networks say; their browsers share the cores."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            seconds = stroke_answers(folder)
+        except (FileNotFoundError, DataUnavailable) as error:
+            print(f"twenty visitors on the playground: {error}")
+            return
+    what = f"{VISITORS} visitors on the playground: a stroke's answer"
+    show(f"{what}, median", f"{statistics.median(seconds):.2f} s")
+    show(f"{what}, 95th percentile", f"{percentile_95(seconds):.2f} s", "1 s")
 
 
 def _draw(page: AppTest) -> None:

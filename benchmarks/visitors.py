@@ -1,0 +1,112 @@
+"""Twenty visitors on the playground at once: browsers that draw strokes, and how long each waits for the answer."""
+
+import asyncio
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from abp.pruning.data import load_dataset
+from abp.pruning.experiment import Experiment
+from abp.runs import worker
+from abp.runs.store import Store
+
+VISITORS, STROKES = 20, 5
+_PATIENCE = 120_000  # milliseconds
+
+
+def stroke_answers(home: str) -> list[float]:
+    """Seconds from the end of each stroke to its answer on the screen, of all strokes of all visitors.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no Chromium.
+    abp.pruning.data.DataUnavailable
+        If MNIST cannot be had.
+    """
+    program = shutil.which("chromium")
+    if program is None:
+        raise FileNotFoundError("needs chromium (Debian: apt-get install chromium)")
+    os.environ |= {"ABP_HOME": home, "ABP_ENGINE": "off"}
+    load_dataset("mnist")
+    store = Store()
+    settings = Experiment(dataset="mnist", epochs=1, start_accuracy=0.0, prunings=1)  # the published network
+    number = store.add_run(settings, lane="self")
+    worker.execute(store, number, worker.new_owner(), park=False)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
+    server = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(f"http://localhost:{port}/_stcore/health")
+        return asyncio.run(_all_visitors(program, f"http://localhost:{port}/playground?run={number}"))
+    finally:
+        server.kill()
+        server.wait()
+
+
+async def _all_visitors(program: str, address: str) -> list[float]:
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        contexts = [await browser.new_context(viewport={"width": 900, "height": 900}) for _ in range(VISITORS)]
+        pages = [await context.new_page() for context in contexts]
+        for page in pages:  # one after the other: what is measured is drawing, not opening
+            page.set_default_timeout(_PATIENCE)
+            await page.goto(address, wait_until="commit")
+            await page.get_by_text("How much can go").first.wait_for()
+        found = []
+        for _ in range(STROKES):
+            found += await asyncio.gather(*(_stroke(page) for page in pages))
+            await asyncio.gather(*(_clear(page) for page in pages))
+        await browser.close()
+    return found
+
+
+async def _stroke(page: Any) -> float:
+    """Draw a line, and return the seconds until both networks have said what it is, by the page's own clock."""
+    box = await page.get_by_role("application", name="Drawing pad").bounding_box()
+    middle, top, height = box["x"] + box["width"] / 2, box["y"], box["height"]
+    await page.mouse.move(middle, top + 0.2 * height)
+    await page.mouse.down()
+    await page.mouse.move(middle, top + 0.8 * height, steps=4)
+    began = await page.evaluate("performance.now()")
+    await page.mouse.up()
+    ended = await page.wait_for_function(
+        "() => document.body.innerText.split('It says').length > 2 && performance.now()", polling="raf"
+    )
+    return (await ended.json_value() - began) / 1000
+
+
+async def _clear(page: Any) -> None:
+    await page.get_by_role("application", name="Drawing pad").press("Escape")
+    await page.wait_for_function("() => document.body.innerText.split('It waits for').length > 2")
+
+
+def _wait_for(address: str) -> None:
+    deadline = time.monotonic() + _PATIENCE / 1000
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.2)
+    raise TimeoutError(f"nothing answers at {address}")
+
+
+def percentile_95(seconds: list[float]) -> float:
+    """The 95th percentile."""
+    return statistics.quantiles(seconds, n=20)[-1]
