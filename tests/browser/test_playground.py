@@ -32,7 +32,7 @@ def run(request, dashboard) -> int:
 def drawn_line(page) -> None:
     """Draw an upright line with the mouse: a one."""
     pad = page.get_by_role("application", name="Drawing pad")
-    pad.scroll_into_view_if_needed()
+    pad.hover()  # scrolls to it
     box = pad.bounding_box()
     middle = box["x"] + box["width"] / 2
     page.mouse.move(middle, box["y"] + 0.2 * box["height"])
@@ -91,8 +91,7 @@ def test_a_visitor_draws_breaks_the_network_switches_a_neuron_and_changes_nothin
     page.keyboard.press("Home")
     expect(loss).to_be_hidden()
 
-    heatmap = page.locator(f".st-key-switch-{run}-0 svg")
-    heatmap.scroll_into_view_if_needed()
+    heatmap = page.locator(f".st-key-switch-{run}-0 svg.marks")
     heatmap.click(position={"x": 6, "y": 6})
     off = page.get_by_test_id("stMultiSelect").get_by_text("hidden 1, neuron 1", exact=True)
     expect(off).to_be_visible()
