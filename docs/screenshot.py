@@ -3,8 +3,10 @@
 ``.venv/bin/python docs/screenshot.py`` trains on Fashion-MNIST and takes the Train page in mid-run.
 ``.venv/bin/python docs/screenshot.py RUN OTHER...`` takes the analysis pages of a run in the store (``ABP_HOME``), with
 the spectra of other runs laid over its own.
+``.venv/bin/python docs/screenshot.py tour`` takes the guided demo and the playground, on MNIST, as one GIF.
 """
 
+import io
 import os
 import re
 import shutil
@@ -16,6 +18,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,7 +32,7 @@ def main(runs: list[str]) -> None:
         server = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"],
             cwd=ROOT,
-            env=dict(os.environ) if runs else {**os.environ, "ABP_HOME": home},
+            env={**os.environ, "ABP_HOME": home} if runs in ([], ["tour"]) else dict(os.environ),
         )
         try:
             wait_for(f"http://localhost:{port}/_stcore/health")
@@ -37,7 +40,9 @@ def main(runs: list[str]) -> None:
                 arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
                 browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
                 page = browser.new_page(viewport={"width": 1440, "height": 1320}, color_scheme="light")
-                if runs:
+                if runs == ["tour"]:
+                    take_tour(page, f"http://localhost:{port}")
+                elif runs:
                     take_analysis(page, f"http://localhost:{port}", *runs)
                 else:
                     take_training(page, f"http://localhost:{port}")
@@ -60,10 +65,8 @@ def wait_for(address: str) -> None:
 def take_training(page: Page, address: str) -> None:
     """Start a run by the form, wait until two prunings are made, and take it in light and dark."""
     page.goto(f"{address}/train")
-    page.get_by_role("combobox", name="Data").click()
-    page.get_by_role("option", name="Fashion-MNIST").click()
-    page.get_by_role("combobox", name="What to remove").click()
-    page.get_by_role("option", name="neurons by activation", exact=True).click()
+    choose(page, "Data", "Fashion-MNIST")
+    choose(page, "What to remove", "neurons by activation")
     page.get_by_role("button", name="Start training").click()
     page.get_by_text("Scheduled prunings to come: 2").wait_for(timeout=600_000)
     for scheme in ("light", "dark"):
@@ -86,6 +89,70 @@ def take_analysis(page: Page, address: str, run: str, *others: str) -> None:
     page.goto(f"{address}/weights?run={run}")
     page.get_by_role("heading", name="One neuron").wait_for()
     save(page, "weights")
+
+
+def take_tour(page: Page, address: str) -> None:
+    """The five steps of the guided demo, then a digit drawn on the playground and its network broken, as a GIF."""
+    page.set_default_timeout(600_000)
+    page.set_viewport_size({"width": 1000, "height": 720})
+    page.goto(f"{address}/demo?present=1")
+    frames = []
+    for step in range(1, 6):
+        page.get_by_text(re.compile(f"^{step}\\. ")).first.wait_for()
+        for _ in range(3):
+            page.wait_for_timeout(1_500)
+            frames.append(shot(page))
+    page.goto(f"{address}/train")
+    choose(page, "Data", "MNIST")
+    choose(page, "What to remove", "neurons by activation")
+    page.get_by_role("button", name="Start training").click()
+    page.get_by_text("Finished").first.wait_for()
+    run = re.search(r"run=(\d+)", page.url)
+    assert run is not None
+    page.set_viewport_size({"width": 1300, "height": 936})
+    page.goto(f"{address}/playground?run={run.group(1)}")
+    page.get_by_text("How much can go").first.wait_for()
+    pad = page.get_by_role("application", name="Drawing pad")
+    pad.hover()
+    box = pad.bounding_box()
+    assert box is not None
+    for stroke in _FIVE:
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place, steps=6)
+        page.mouse.up()
+        page.wait_for_timeout(2_500)
+        frames.append(shot(page))
+    slider = page.get_by_role("slider")
+    slider.focus()
+    for _ in range(4):
+        for _ in range(5):
+            page.keyboard.press("PageUp")
+            page.wait_for_timeout(200)
+        page.wait_for_timeout(2_500)
+        frames.append(shot(page))
+    pictures = [Image.open(io.BytesIO(frame)).convert("RGB").resize((1000, 720)).quantize(96) for frame in frames]
+    pictures[0].save(
+        ROOT / "docs" / "tour.gif", save_all=True, append_images=pictures[1:], duration=1_500, loop=0, optimize=True
+    )
+
+
+_FIVE = (((0.68, 0.2), (0.36, 0.2), (0.33, 0.46), (0.5, 0.42), (0.66, 0.52), (0.66, 0.7), (0.52, 0.82), (0.32, 0.78)),)
+"""A five in one stroke, in shares of the pad."""
+
+
+def choose(page: Page, box: str, option: str) -> None:
+    """Choose an option of a select box."""
+    page.get_by_role("combobox", name=box).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def shot(page: Page) -> bytes:
+    """A picture of the page as it is, the mouse out of the way."""
+    page.mouse.move(5, 5)
+    return page.screenshot()
 
 
 def save(page: Page, name: str) -> None:

@@ -61,16 +61,27 @@ def confusion_table(counts: NDArray, names: list[str]) -> pd.DataFrame:
 
 def confusion_chart(table: pd.DataFrame, names: list[str]) -> Chart:
     """A confusion matrix (columns of `confusion_table`) with its numbers."""
-    base = alt.Chart(table).encode(
-        x=alt.X("taken for:N", sort=names, title="taken for", axis=alt.Axis(orient="top", labelAngle=-45)),
-        y=alt.Y("is:N", sort=names, title=None),
-        tooltip=["is:N", "taken for:N", "pictures:Q", alt.Tooltip("share:Q", format=".1%")],
+    base = (
+        alt.Chart(table)
+        .transform_filter("datum.pictures > 0")
+        .encode(
+            x=alt.X(
+                "taken for:N",
+                title="taken for",
+                scale=alt.Scale(domain=names),
+                axis=alt.Axis(orient="top", labelAngle=-45),
+            ),
+            y=alt.Y("is:N", title=None, scale=alt.Scale(domain=names)),
+            tooltip=["is:N", "taken for:N", "pictures:Q", alt.Tooltip("share:Q", format=".1%")],
+        )
     )
-    cells = base.mark_rect().encode(color=alt.Color("share:Q", scale=alt.Scale(domain=[0, 1]), legend=None))
-    numbers = base.transform_filter("datum.pictures > 0").mark_text(fontSize=10)
-    # On the theme's scale the darker half of the light theme and the brighter one of the dark need the other ink.
-    ink = alt.condition("datum.share > 0.55", alt.value("white"), alt.value("#31333F"))
-    return alt.layer(cells, numbers.encode(text="pictures:Q", color=ink)).properties(height=330)
+    # The same colours in both themes, so that one ink can be read on each of them.
+    cells = base.mark_rect().encode(
+        color=alt.Color("share:Q", scale=alt.Scale(domain=[0, 1], range=["#FDE3C5", "#5C2A0D"]), legend=None)
+    )
+    ink = alt.condition("datum.share > 0.5", alt.value("white"), alt.value("#1C2026"))
+    numbers = base.mark_text(fontSize=11).encode(text="pictures:Q", color=ink)
+    return alt.layer(cells, numbers).properties(height=330)
 
 
 def _lost_pictures(truth: NDArray, left: NDArray, right: NDArray, names: list[str], dataset: str) -> None:
