@@ -82,6 +82,7 @@ def test_drawings_like_mnist_lose_hardly_any_accuracy(variation, mnist):
     originals = mnist.data.test_x[:1000].numpy().reshape(-1, 28, 28)
     drawn = [prepared(draw(picture, chance), "mnist") for picture in originals]
     lost = 100 * (accuracy(mnist, originals, labels) - accuracy(mnist, drawn, labels))
+    print(f"{variation}: {lost:+.2f} points lost")  # pytest -rP shows it
     assert lost <= most
 
 
