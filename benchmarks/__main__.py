@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from playwright.async_api import Error as PlaywrightError
 from streamlit.testing.v1 import AppTest
 from torch import nn
 from torch.nn.utils import prune
@@ -243,8 +244,8 @@ def visitors() -> None:
     with tempfile.TemporaryDirectory() as folder:
         try:
             seconds = stroke_answers(folder)
-        except (FileNotFoundError, DataUnavailable) as error:
-            print(f"twenty visitors on the playground: {error}")
+        except (FileNotFoundError, DataUnavailable, PlaywrightError) as error:
+            print(f"{VISITORS} visitors on the playground: not measured: {str(error).splitlines()[0]}")
             return
     what = f"{VISITORS} visitors on the playground: a stroke's answer"
     show(f"{what}, median", f"{statistics.median(seconds):.2f} s")

@@ -101,7 +101,7 @@ def _latency(sizes: Sequence[int], network: Network, masks: Sequence[Tensor]) ->
                 "dense": lambda: logits(dense.weights, dense.biases, x),
                 "compacted": lambda: logits(live.weights, live.biases, x),
             },
-            blocks=5,
+            blocks=15,
             block_seconds=0.003,
         )["compacted"]
     return found.seconds, found.ratio

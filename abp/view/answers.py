@@ -20,6 +20,8 @@ from abp.view.parts import download_csv
 from abp.view.pictures import Picture
 from abp.view.switches import chart_key
 
+_SIDE = 360  # pixels: the widest heatmap, and a phone
+
 TITLES = ("As trained", "Yours to break")
 
 
@@ -44,9 +46,10 @@ def in_pictures(shown: Picture, left: Copy, right: Copy) -> None:
     """How sure both networks are of each class, and what each of their neurons gives; outputs on one scale."""
     found = [answers(shown, copy.network) for copy in (left, right)]
     strongest = _strongest([answer[:-1] for answer in found])
-    sides = zip(st.columns(2, gap="large"), (left, right), TITLES, ("as-trained", "yours"), found, strict=True)
-    for place, copy, title, name, answer in sides:
-        with place:
+    sides = zip((left, right), TITLES, ("as-trained", "yours"), found, strict=True)
+    both = st.container(horizontal=True, gap="large")  # one below the other where two heatmaps have no room
+    for copy, title, name, answer in sides:
+        with both.container(width=_SIDE):
             st.subheader(title, anchor=False)
             _probabilities(copy.network.dataset, copy.network, answer[-1], title, name)
             _layers(copy.network, answer[:-1], strongest, title, name)

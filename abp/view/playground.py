@@ -45,7 +45,8 @@ def playground_view(store: Store, run: Run, place: DeltaGenerator) -> None:
 def _play(store: Store, run: Run, other: Run, asked: Break) -> None:
     left, whole = copy_of(store, run, NOTHING), copy_of(store, other, NOTHING)
     assert left is not None and whole is not None  # runs without weights were not offered
-    pad, said = st.columns([2, 3], gap="large")
+    beside = st.container(horizontal=True, gap="large")
+    pad, said = beside.container(width=300), beside.container(width=480)
     with pad:
         shown = choose_picture(run.experiment.dataset)
     off = choose_switched_off(whole.network)
