@@ -62,12 +62,13 @@ async def _all_visitors(program: str, address: str) -> list[float]:
         browser = await playwright.chromium.launch(
             executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
-        contexts = [await browser.new_context(viewport={"width": 900, "height": 900}) for _ in range(VISITORS)]
-        pages = [await context.new_page() for context in contexts]
-        for page in pages:  # one after the other: what is measured is drawing, not opening
+        pages = []
+        for _ in range(VISITORS):  # one after the other: what is measured is drawing, not opening
+            page = await (await browser.new_context(viewport={"width": 900, "height": 900})).new_page()
             page.set_default_timeout(_PATIENCE)
             await page.goto(address, wait_until="commit")
             await page.get_by_text("How much can go").first.wait_for()
+            pages.append(page)
         found = []
         for _ in range(STROKES):
             found += await asyncio.gather(*(_stroke(page) for page in pages))
