@@ -9,7 +9,7 @@ run: install ## open the dashboard; HOST=0.0.0.0 for other devices in the room
 	$(BIN)/streamlit run app.py --server.address=$(HOST) --server.port=$(PORT)
 
 test: install lint ## everything that must hold
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check

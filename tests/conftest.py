@@ -13,8 +13,7 @@ from hypothesis import settings
 from abp.pruning.download import CHECKSUMS
 from tests.disks import mounted
 
-# No test may depend on how fast the machine is; half the usual examples, so that all tests fit into twenty minutes.
-settings.register_profile("abp", deadline=None, max_examples=50)
+settings.register_profile("abp", deadline=None)  # no test may depend on how fast the machine is
 settings.load_profile("abp")
 
 torch.set_num_threads(1)  # as runs do by default: the same thread count gives the same bits
