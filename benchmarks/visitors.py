@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import shutil
 import socket
 import statistics
@@ -18,12 +19,34 @@ from abp.pruning.experiment import Experiment
 from abp.runs import worker
 from abp.runs.store import Store
 
-VISITORS, STROKES = 20, 5
+VISITORS, STROKES = 20, 4
+LOOKS, PAUSES = 4.0, (2.0, 6.0)  # seconds: how long a visitor looks at an answer, and waits before the next stroke
 _PATIENCE = 120_000  # milliseconds
+# When both headings begin with these words, shown; it looks when the page changes, since looking at each frame would
+# take the cores from the other browsers.
+_BOTH_SAY = """(words => {
+  const headings = () => [...document.querySelectorAll("h4")].filter(heading => heading.textContent.startsWith(words))
+  window.said = new Promise(done => {
+    const look = () => {
+      if (headings().length < 2) return
+      observer.disconnect()
+      requestAnimationFrame(() => done(performance.now()))
+    }
+    const observer = new MutationObserver(look)
+    observer.observe(document.body, { subtree: true, childList: true, characterData: true })
+    look()
+  })
+})"""
 
 
-def stroke_answers(home: str) -> list[float]:
+def stroke_answers(home: str) -> tuple[list[float], list[float]]:
     """Seconds from the end of each stroke to its answer on the screen, of all strokes of all visitors.
+
+    Returns
+    -------
+    tuple of list
+        Where each visitor draws as people do, looking at the answer, clearing the pad and starting anew in his own
+        time; and where all strokes end at the same moment.
 
     Raises
     ------
@@ -55,7 +78,7 @@ def stroke_answers(home: str) -> list[float]:
         server.wait()
 
 
-async def _all_visitors(program: str, address: str) -> list[float]:
+async def _all_visitors(program: str, address: str) -> tuple[list[float], list[float]]:
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
@@ -68,12 +91,26 @@ async def _all_visitors(program: str, address: str) -> list[float]:
             page.set_default_timeout(_PATIENCE)
             await page.goto(address, wait_until="commit")
             await page.get_by_text("How much can go").first.wait_for()
+            await page.get_by_text("Breaking copies").first.wait_for(state="hidden")
             pages.append(page)
-        found = []
+        apart = await asyncio.gather(*(_visit(page, random.Random(number)) for number, page in enumerate(pages)))
+        at_once = []
         for _ in range(STROKES):
-            found += await asyncio.gather(*(_stroke(page) for page in pages))
+            at_once += await asyncio.gather(*(_stroke(page) for page in pages))
             await asyncio.gather(*(_clear(page) for page in pages))
         await browser.close()
+    return [seconds for visit in apart for seconds in visit], at_once
+
+
+async def _visit(page: Any, chance: random.Random) -> list[float]:
+    """Draw strokes at a visitor's pace, and return the seconds until each was answered."""
+    await asyncio.sleep(chance.uniform(0, LOOKS + sum(PAUSES) / 2))
+    found = []
+    for _ in range(STROKES):
+        found.append(await _stroke(page))
+        await asyncio.sleep(LOOKS)
+        await _clear(page)
+        await asyncio.sleep(chance.uniform(*PAUSES))
     return found
 
 
@@ -84,17 +121,15 @@ async def _stroke(page: Any) -> float:
     await page.mouse.move(middle, top + 0.2 * height)
     await page.mouse.down()
     await page.mouse.move(middle, top + 0.8 * height, steps=4)
-    began = await page.evaluate("performance.now()")
+    began = await page.evaluate(f"{_BOTH_SAY}('It says'); performance.now()")
     await page.mouse.up()
-    ended = await page.wait_for_function(
-        "() => document.body.innerText.split('It says').length > 2 && performance.now()", polling="raf"
-    )
-    return (await ended.json_value() - began) / 1000
+    return (await page.evaluate("window.said") - began) / 1000
 
 
 async def _clear(page: Any) -> None:
+    await page.evaluate(f"{_BOTH_SAY}('It waits'); 0")
     await page.get_by_role("application", name="Drawing pad").press("Escape")
-    await page.wait_for_function("() => document.body.innerText.split('It waits for').length > 2")
+    await page.evaluate("window.said")
 
 
 def _wait_for(address: str) -> None:

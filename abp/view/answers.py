@@ -1,26 +1,28 @@
 """Answers: what two networks make of one picture, side by side, neuron by neuron."""
 
-import functools
+import html
 from collections.abc import Sequence
-from typing import Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from abp.pruning.criteria import CRITERIA
 from abp.pruning.data import DATASETS
 from abp.runs.trained import Trained, activations
-from abp.view import charts
 from abp.view.breaking import Copy, accuracy
 from abp.view.colours import METHODS
+from abp.view.lights import Neuron, neuron_lights
 from abp.view.parts import download_csv
 from abp.view.pictures import Picture
-from abp.view.switches import chart_key
+from abp.view.switches import switch
 
-_SIDE = 360  # pixels: the widest heatmap, and a phone
+SIDE = 360
+"""Pixels of one side: the widest layer, and a phone."""
+
+_POINTED = "pointed-at"  # the neuron that a visitor pointed at last: run, hidden layer, neuron
 
 TITLES = ("As trained", "Yours to break")
 
@@ -42,17 +44,24 @@ def in_words(shown: Picture, left: Copy, right: Copy) -> None:
             st.caption(f"Run {network.run}, {CRITERIA[network.criterion].title}. {_score(copy, left)}")
 
 
-def in_pictures(shown: Picture, left: Copy, right: Copy) -> None:
-    """How sure both networks are of each class, and what each of their neurons gives; outputs on one scale."""
+def in_pictures(shown: Picture, left: Copy, right: Copy) -> DeltaGenerator:
+    """How sure both networks are of each class, and what each of their neurons gives; outputs on one scale.
+
+    Returns
+    -------
+    DeltaGenerator
+        Where both sides stand, beside each other if there is room.
+    """
     found = [answers(shown, copy.network) for copy in (left, right)]
     strongest = _strongest([answer[:-1] for answer in found])
     sides = zip((left, right), TITLES, ("as-trained", "yours"), found, strict=True)
     both = st.container(horizontal=True, gap="large")  # one below the other where two heatmaps have no room
     for copy, title, name, answer in sides:
-        with both.container(width=_SIDE):
+        with both.container(width=SIDE):
             st.subheader(title, anchor=False)
             _probabilities(copy.network.dataset, copy.network, answer[-1], title, name)
-            _layers(copy.network, answer[:-1], strongest, title, name)
+            _layers(copy.network, answer[:-1], strongest, title, name, yours=name == "yours")
+    return both
 
 
 def _score(copy: Copy, other: Copy) -> str:
@@ -99,82 +108,74 @@ def percent(share: float) -> str:
 
 
 def _probabilities(dataset: str, network: Trained, probabilities: NDArray, title: str, name: str) -> None:
-    names = list(DATASETS[dataset].class_names)
-    table = pd.DataFrame({"class": names, "probability": np.round(probabilities, 4)})
-    table["share"] = [f"{100 * value:.0f} %" for value in probabilities]
+    names = DATASETS[dataset].class_names
     st.markdown("**What it takes it for**", help="Softmax of the ten outputs; together they make 100 %.")
     st.caption("How probable it finds each class.")
-    st.vega_lite_chart(
-        table,
-        _probabilities_spec(tuple(names), METHODS[network.criterion]),
-        width="stretch",
-        key=f"probabilities-{name}",
-        alt=f"{title}: how probable it finds each class. "
-        + ", ".join(f"{row} {share}" for row, share in zip(names, table["share"], strict=True)),
+    st.html(probability_bars(names, probabilities, METHODS[network.criterion], title))
+    download_csv(
+        f"probabilities-{name}", lambda: pd.DataFrame({"class": names, "probability": np.round(probabilities, 4)})
     )
-    download_csv(f"probabilities-{name}", lambda: table.drop(columns="share"))
 
 
-@functools.lru_cache(maxsize=32)
-def _probabilities_spec(names: tuple[str, ...], colour: str) -> dict[str, Any]:
-    """Bars of ten probabilities, as Vega-Lite without its data: Altair would take 30 ms for it at each stroke."""
-    base = alt.Chart(pd.DataFrame({"class": [], "probability": [], "share": []})).encode(
-        x=alt.X(
-            "probability:Q", title=None, scale=alt.Scale(domain=[0, 1.1], nice=False),
-            axis=alt.Axis(format="%", values=[0, 0.5, 1]),
-        ),
-        y=alt.Y("class:N", sort=None, title=None, scale=alt.Scale(domain=names), axis=alt.Axis(labelOverlap=False)),
-        tooltip=["class:N", alt.Tooltip("probability:Q", format=".2%")],
-    )  # fmt: skip
-    words = base.mark_text(align="left", dx=4, fontSize=12).encode(text="share:N")
-    return charts.without_data(alt.layer(base.mark_bar(color=colour), words).properties(height=240))
+def probability_bars(names: Sequence[str], probabilities: NDArray, colour: str, title: str) -> str:
+    """A bar and a figure for each class, as HTML: the browser draws a chart in ten times the time, at each stroke."""
+    rows = "".join(
+        f'<li style="display: contents"><span>{html.escape(name)}</span>'
+        f'<span style="width: {100 * share:.1f}%; height: 1em; border-radius: .2em; background: {colour}"></span>'
+        f'<span style="text-align: right">{100 * share:.0f} %</span></li>'
+        for name, share in zip(names, probabilities.tolist(), strict=True)
+    )
+    label = f"{html.escape(title)}: how probable it finds each class"
+    style = (
+        "display: grid; grid-template-columns: max-content 1fr 3em; column-gap: .75em; align-items: center; padding: 0"
+    )
+    return f'<ul aria-label="{label}" style="{style}">{rows}</ul>'
 
 
-def _layers(network: Trained, outputs: Sequence[NDArray], strongest: Sequence[float], title: str, name: str) -> None:
-    hidden = network.sizes[1:-1]
-    live = [mask.sum(dim=1).numpy() for mask in network.masks]
-    cell = charts.cell_size(hidden)
+def _layers(
+    network: Trained, outputs: Sequence[NDArray], strongest: Sequence[float], title: str, name: str, *, yours: bool
+) -> None:
     st.markdown(
         "**How its neurons answer**",
         help="The picture goes through the layers from first to last. A neuron's output is zero or more; colours "
         "compare it with the largest of its layer, on both sides.",
     )
-    yours = name == "yours"
-    st.caption(
-        "Each cell is a neuron: the stronger its colour, the larger its output; a cross was removed."
-        + (" Click one to switch it off, or on again." if yours else "")
-    )
+    click = "Click one to switch it off, or on again." if yours else "Rest on one to see what it looks for."
+    st.caption(f"Each cell is a neuron: the stronger its colour, the larger its output; a cross was removed. {click}")
+
+    def point(neuron: Neuron) -> None:
+        st.session_state[_POINTED] = (network.run, *neuron)
+
+    def click_on(neuron: Neuron) -> None:
+        point(neuron)
+        switch(network, neuron)
+
+    key = f"lights-{name}"
+    clicked = click_on if yours else None
+    neuron_lights(network, outputs, strongest, title=title, key=key, pointed=point, clicked=clicked)
+    download_csv(f"outputs-{name}", lambda: outputs_table(network, outputs))
+
+
+def pointed_at(*runs: int) -> tuple[int, int, int] | None:
+    """Run, hidden layer and neuron (from 0) that was last pointed at; None if it was none of these runs'."""
+    pointed = st.session_state.get(_POINTED)
+    return pointed if pointed and pointed[0] in runs else None
+
+
+def outputs_table(network: Trained, outputs: Sequence[NDArray]) -> pd.DataFrame:
+    """A row for each hidden neuron: columns ``layer``, ``neuron``, ``output``, ``live_weights``, ``state``."""
     shown = []
-    for index, width in enumerate(hidden):
-        table = _answering(index, outputs[index], strongest[index], live[index], cell)
-        shown.append(table)
-        fired = int((outputs[index] > 0).sum())
-        st.markdown(f"**Hidden {index + 1}** · {fired} of {width} fire")
-        st.vega_lite_chart(
-            table,
-            charts.activity_spec(width, cell, "strength", clickable=yours),
-            width="content",
-            key=chart_key(network.run, index) if yours else f"answers-{name}-{index}",
-            on_select="rerun" if yours else "ignore",
-            selection_mode=[charts.CLICKED] if yours else (),
-            alt=f"{title}: outputs of the {width} neurons of hidden layer {index + 1}; {fired} fire.",
+    for index, found in enumerate(outputs):
+        live = network.masks[index].sum(dim=1).numpy()
+        shown.append(
+            pd.DataFrame(
+                {
+                    "layer": f"hidden {index + 1}",
+                    "neuron": np.arange(len(found)) + 1,
+                    "output": found,
+                    "live_weights": live,
+                    "state": np.where(live > 0, "live", "removed"),
+                }
+            )
         )
-    download_csv(f"outputs-{name}", lambda: pd.concat(shown)[["layer", "neuron", "output", "live_weights", "state"]])
-
-
-def _answering(layer: int, outputs: NDArray, strongest: float, live: NDArray, cell: int) -> pd.DataFrame:
-    """A row for each neuron of a hidden layer, placed for the heatmap; made in one go, at each stroke."""
-    neuron = np.arange(len(outputs))
-    columns = charts.layer_columns(len(outputs), cell)
-    return pd.DataFrame(
-        {
-            "layer": f"hidden {layer + 1}",
-            "neuron": neuron + 1,
-            "column": neuron % columns + 0.5,
-            "row": neuron // columns + 0.5,
-            "output": np.round(outputs, 4),
-            "strength": np.round(outputs / strongest, 4),
-            "live_weights": live,
-            "state": np.where(live > 0, "live", "removed"),
-        }
-    )
+    return pd.concat(shown)

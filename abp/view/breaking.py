@@ -21,14 +21,12 @@ from abp.view.background import in_background
 from abp.view.charts import Chart
 from abp.view.colours import METHODS, MUTED
 from abp.view.follow import version
+from abp.view.lights import Neuron
 from abp.view.parts import chart_with_data
 from abp.view.recorded import pictures_of
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.99)
 """Where the curves are computed."""
-
-Neuron = tuple[int, int]
-"""Hidden layer and neuron, both from 0."""
 
 
 @dataclass(frozen=True)

@@ -31,33 +31,19 @@ def cell_size(hidden: Sequence[int]) -> int:
     return 13 if widest <= 400 else 8 if widest <= 1200 else 5
 
 
-CLICKED = "clicked"
-"""Name of the selection of a heatmap that can be clicked: a click adds its ``neuron``, another takes it out."""
-
-
-def activity(
-    neurons: pd.DataFrame, count: int, cell: int, measure: str = "frequency", *, clickable: bool = False
-) -> Chart:
+def activity(neurons: pd.DataFrame, count: int, cell: int) -> Chart:
     """Heatmap of one layer: each cell a neuron, coloured by activation frequency; removed ones are crosses.
 
     Parameters
     ----------
     neurons
-        Columns ``neuron``, ``column``, ``row``, ``live_weights``, ``state`` (live or removed), and the measure's.
+        Columns ``neuron``, ``column``, ``row``, ``live_weights``, ``state`` (live or removed), ``frequency`` (share of
+        samples for which it fires).
     count
         Neurons in the layer.
     cell
         Pixels of a cell.
-    measure
-        ``"frequency"``: share of samples for which it fires, in a column of that name. ``"strength"``: how it answers
-        to one picture, in the columns ``output`` and, as a share of the strongest, ``strength``.
-    clickable
-        Whether neurons can be clicked, for a selection named `CLICKED`.
     """
-    shown = {
-        "frequency": alt.Tooltip("frequency:Q", title="fired for", format=".1%"),
-        "strength": alt.Tooltip("output:Q", title="output", format=".3f"),
-    }
     columns = layer_columns(count, cell)
     rows = math.ceil(count / columns)
     gap = 1 if cell < 10 else 2
@@ -68,7 +54,7 @@ def activity(
             alt.Tooltip("layer:N", title="layer"),
             alt.Tooltip("neuron:Q", title="neuron"),
             alt.Tooltip("state:N", title="state"),
-            shown[measure],
+            alt.Tooltip("frequency:Q", title="fired for", format=".1%"),
             alt.Tooltip("live_weights:Q", title="incoming weights left"),
         ],
     }
@@ -76,7 +62,7 @@ def activity(
     live = (
         base.transform_filter("datum.state == 'live'")
         .mark_square(size=(cell - gap) ** 2, opacity=1, cornerRadius=2)
-        .encode(color=alt.Color(f"{measure}:Q", scale=alt.Scale(domain=[0, 1]), legend=None))
+        .encode(color=alt.Color("frequency:Q", scale=alt.Scale(domain=[0, 1]), legend=None))
     )
     removed = base.transform_filter("datum.state == 'removed'").mark_point(
         shape="M-.5,-.5L.5,.5M.5,-.5L-.5,.5",
@@ -87,18 +73,14 @@ def activity(
         filled=False,
         aria=False,  # the chart's words tell them; a group of none would be a picture without words
     )
-    layers = [live, removed]
-    if clickable:
-        click = alt.selection_point(name=CLICKED, fields=["neuron"], toggle="true", clear=False)
-        layers.append(base.mark_square(size=cell**2, opacity=0, cursor="pointer", aria=False).add_params(click))
-    return _bare(alt.layer(*layers).properties(width=columns * cell, height=rows * cell))
+    return _bare(alt.layer(live, removed).properties(width=columns * cell, height=rows * cell))
 
 
 @functools.lru_cache(maxsize=64)
-def activity_spec(count: int, cell: int, measure: str = "frequency", *, clickable: bool = False) -> dict[str, Any]:
+def activity_spec(count: int, cell: int) -> dict[str, Any]:
     """`activity` without its data, as Vega-Lite: a live page draws it each second, and Altair takes 30 ms for it."""
-    columns = ["layer", "neuron", "column", "row", measure, "output", "live_weights", "state"]
-    return without_data(activity(pd.DataFrame(columns=columns), count, cell, measure, clickable=clickable))
+    columns = ["layer", "neuron", "column", "row", "frequency", "live_weights", "state"]
+    return without_data(activity(pd.DataFrame(columns=columns), count, cell))
 
 
 def without_data(chart: Chart) -> dict[str, Any]:

@@ -59,16 +59,16 @@ def portrait(store: Store, run: Run, layer: int, neuron: int) -> None:
     network = network_of(store, run, instants_of(store, run)[-1])
     if network.weights is None:
         return
-    st.markdown(f"**The neuron that you clicked: hidden {layer + 1}, neuron {neuron + 1}, as it was trained**")
-    left, right = st.columns(2, gap="large")
-    with left:
-        _incoming(store, run, network, layer, neuron)
-    with right:
-        try:
-            answers = answers_of(store, run, network.instant)[layer]
-            _strongest(run, answers.pictures[neuron], answers.outputs[neuron])
-        except DataUnavailable as error:
-            st.info(f"The test pictures are not on this machine. {error}", icon=":material/image_not_supported:")
+    st.markdown(f"**Hidden {layer + 1}, neuron {neuron + 1} of run {run.id}, as it was trained**")
+    if not network.masks[layer][neuron].any():
+        st.caption("It was removed while the run trained: no incoming weight is left, and it answers to no picture.")
+        return
+    _incoming(store, run, network, layer, neuron)
+    try:
+        answers = answers_of(store, run, network.instant)[layer]
+        _strongest(run, answers.pictures[neuron], answers.outputs[neuron])
+    except DataUnavailable as error:
+        st.info(f"The test pictures are not on this machine. {error}", icon=":material/image_not_supported:")
 
 
 def _chosen_neuron(run: Run, network: Recorded) -> tuple[int, int]:

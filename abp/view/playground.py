@@ -9,7 +9,7 @@ from abp.pruning.data import DATASETS
 from abp.runs.baselines import dense_twin
 from abp.runs.records import Run
 from abp.runs.store import Store
-from abp.view.answers import in_pictures, in_words
+from abp.view.answers import SIDE, in_pictures, in_words, pointed_at
 from abp.view.breaking import NOTHING, Break, break_curves, choose_break, copy_of
 from abp.view.demo import demo_button
 from abp.view.follow import follow
@@ -19,7 +19,7 @@ from abp.view.neuron import portrait
 from abp.view.page import fragment
 from abp.view.parts import download_csv, picture
 from abp.view.pictures import Picture, choose_picture
-from abp.view.switches import choose_switched_off, looked_at
+from abp.view.switches import choose_switched_off
 
 _MANY = 100  # other runs offered
 
@@ -46,7 +46,7 @@ def _play(store: Store, run: Run, other: Run, asked: Break) -> None:
     left, whole = copy_of(store, run, NOTHING), copy_of(store, other, NOTHING)
     assert left is not None and whole is not None  # runs without weights were not offered
     beside = st.container(horizontal=True, gap="large")
-    pad, said = beside.container(width=300), beside.container(width=480)
+    pad, said = beside.container(width=300), beside.container(width=440)
     with pad:
         shown = choose_picture(run.experiment.dataset)
     off = choose_switched_off(whole.network)
@@ -55,10 +55,11 @@ def _play(store: Store, run: Run, other: Run, asked: Break) -> None:
     with said:
         in_words(shown, left, right)
         _as_the_network_sees_it(run.experiment.dataset, shown)
-    in_pictures(shown, left, right)
-    neuron = looked_at(right.network)
-    if neuron is not None:
-        portrait(store, other, *neuron)
+    sides = in_pictures(shown, left, right)
+    pointed = pointed_at(run.id, other.id)
+    if pointed is not None:
+        with sides.container(width=SIDE):
+            portrait(store, run if pointed[0] == run.id else other, *pointed[1:])
     if st.toggle("Compare their mistakes", key="mistakes"):
         mistakes_view(left, right)
 

@@ -29,15 +29,23 @@ def run(request, dashboard) -> int:
     return number
 
 
-def drawn_line(page) -> None:
-    """Draw an upright line with the mouse: a one."""
+def drawn_line(page, *, finger: bool = False) -> None:
+    """Draw an upright line with the mouse or a finger: a one."""
     pad = page.get_by_role("application", name="Drawing pad")
-    pad.hover()  # scrolls to it
+    pad.scroll_into_view_if_needed()
     box = pad.bounding_box()
     middle = box["x"] + box["width"] / 2
-    page.mouse.move(middle, box["y"] + 0.2 * box["height"])
+    heights = [box["y"] + (0.2 + 0.6 * step / 8) * box["height"] for step in range(9)]
+    if finger:
+        touch = page.context.new_cdp_session(page)
+        for kind, height in [("touchStart", heights[0]), *(("touchMove", height) for height in heights[1:])]:
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": middle, "y": height}]})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        return
+    page.mouse.move(middle, heights[0])
     page.mouse.down()
-    page.mouse.move(middle, box["y"] + 0.8 * box["height"], steps=8)
+    for height in heights[1:]:
+        page.mouse.move(middle, height)
     page.mouse.up()
 
 
@@ -61,12 +69,13 @@ def stored(dashboard: Dashboard, run: int) -> list:
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
 def test_a_visitor_draws_breaks_the_network_switches_a_neuron_and_changes_nothing_stored(width, run, visit, dashboard):
     before = stored(dashboard, run)
-    page = visit(f"{dashboard.url}/playground?run={run}", width=width, height=900)
+    finger = width == WIDTHS["phone"]
+    page = visit(f"{dashboard.url}/playground?run={run}", width=width, height=900, has_touch=finger)
     says = page.get_by_role("heading", name=re.compile("^It says"))
     waits = page.get_by_role("heading", name="It waits for a picture.")
     expect(waits).to_have_count(2)
 
-    drawn_line(page)
+    drawn_line(page, finger=finger)
     expect(says).to_have_count(2)
     if dashboard.store.run(run).experiment.dataset == "mnist":
         expect(says.first).to_contain_text("It says 1,")
@@ -91,13 +100,26 @@ def test_a_visitor_draws_breaks_the_network_switches_a_neuron_and_changes_nothin
     page.keyboard.press("Home")
     expect(loss).to_be_hidden()
 
-    heatmap = page.locator(f".st-key-switch-{run}-0 svg.marks")
-    heatmap.click(position={"x": 6, "y": 6})
+    cells = page.get_by_role("application", name=re.compile("^Yours to break: outputs of the 80 neurons of hidden 1"))
+    first = {"position": {"x": 6, "y": 6}}
+    cells.click(**first)
     off = page.get_by_test_id("stMultiSelect").get_by_text("hidden 1, neuron 1", exact=True)
     expect(off).to_be_visible()
-    expect(page.get_by_text("The neuron that you clicked: hidden 1, neuron 1")).to_be_visible()
-    heatmap.click(position={"x": 6, "y": 6})
+    expect(page.get_by_text(f"Hidden 1, neuron 1 of run {run}, as it was trained")).to_be_visible()
+    expect(page.get_by_role("heading", name="What it looks for")).to_be_visible()
+    cells.click(**first)
     expect(off).to_be_hidden()
+    cells.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text(re.compile(r"^Neuron 2 gives [\d.]+; \d+ incoming weights left\.$"))).to_be_visible()
+    page.keyboard.press("Space")
+    expect(page.get_by_test_id("stMultiSelect").get_by_text("hidden 1, neuron 2", exact=True)).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("stMultiSelect").get_by_text("hidden 1, neuron 2", exact=True)).to_be_hidden()
+
+    trained = page.get_by_role("application", name=re.compile("^As trained: outputs of the 80 neurons of hidden 1"))
+    trained.hover(position={"x": 32, "y": 6})
+    expect(page.get_by_text(f"Hidden 1, neuron 3 of run {run}, as it was trained")).to_be_visible()
 
     page.get_by_text("Compare their mistakes").click()
     expect(page.get_by_role("heading", name="Who is taken for whom")).to_be_visible()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -52,8 +54,12 @@ def test_neurons_in_the_list_are_off_until_all_are_switched_on(store, run):
     again(page)
     left = right(store, switched_off(copy(store, run).network, [(0, 2), (1, 15)]))
     assert f"It gets **{100 * left:.1f} %**" in words(page)
-    alts = [chart.proto.alt for chart in page.get("vega_lite_chart")]
-    assert any(text.startswith("Yours to break: outputs of the 24 neurons") for text in alts)
+    sent = [json.loads(element.proto.json) for element in page.get("bidi_component")]
+    as_trained, yours = (side for side in sent if "layers" in side)
+    assert (as_trained["title"], as_trained["switches"]) == ("As trained", False)
+    assert (yours["title"], yours["switches"]) == ("Yours to break", True)
+    assert [yours["layers"][layer]["live"][neuron] for layer, neuron in ((0, 2), (1, 15))] == [0, 0]
+    assert sum(links == 0 for layer in yours["layers"] for links in layer["live"]) == 2
     next(button for button in page.button if button.label == "Switch all on").click()
     again(page)
     assert page.multiselect[0].value == [] and " points." not in words(page)

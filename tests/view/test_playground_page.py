@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import json
+import re
 import sqlite3
 import struct
 import zlib
@@ -33,8 +35,16 @@ def open_playground(**link: object) -> AppTest:
     return open_page("playground", **link)
 
 
-def alts(page: AppTest, kind: str) -> list[str]:
-    return [chart.proto.alt for chart in page.get("vega_lite_chart") if kind in chart.proto.alt]
+def figures(page: AppTest) -> list[list[str]]:
+    """The probabilities of all classes that stand on each side."""
+    bars = [element.proto.body for element in page.get("html") if "how probable" in element.proto.body]
+    return [re.findall(r"\d+ %", body) for body in bars]
+
+
+def lights(page: AppTest) -> list[list[dict]]:
+    """What the browser is given to draw of each side: its hidden layers."""
+    sent = [json.loads(element.proto.json) for element in page.get("bidi_component") if "layers" in element.proto.json]
+    return [side["layers"] for side in sent]
 
 
 def answers(page: AppTest) -> list[str]:
@@ -53,11 +63,15 @@ def test_a_test_picture_is_judged_by_both_networks_as_a_forward_pass_judges_it(s
     page = open_playground(run=number, beside=dense, picture=5)
     assert not page.error and not page.warning
     x, y = load_test_set("digits")
-    for said, run in zip(answers(page), (number, dense), strict=True):
-        probabilities = activations(trained_network(store, store.run(run)), x[4].numpy())[-1]
+    for said, bars, sent, run in zip(answers(page), figures(page), lights(page), (number, dense), strict=True):
+        network = trained_network(store, store.run(run))
+        *outputs, probabilities = activations(network, x[4].numpy())
+        assert bars == [f"{100 * share:.0f} %" for share in probabilities]
+        for layer, expected, mask in zip(sent, outputs, network.masks, strict=True):
+            np.testing.assert_allclose(layer["outputs"], expected, atol=1e-4)
+            assert layer["live"] == mask.sum(dim=1).tolist() and layer["strongest"] >= max(layer["outputs"]) - 1e-4
         assert said == f"#### It says {probabilities.argmax()}, {percent(probabilities.max())} sure."
     assert f"What it is: {int(y[4])}." in words(page)
-    assert len(alts(page, "how probable")) == 2 and len(alts(page, "outputs of the")) == 4
 
 
 def test_the_same_network_stands_on_both_sides_until_its_dense_twin_is_chosen(store):
