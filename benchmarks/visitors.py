@@ -39,14 +39,14 @@ _BOTH_SAY = """(words => {
 })"""
 
 
-def stroke_answers(home: str) -> tuple[list[float], list[float]]:
-    """Seconds from the end of each stroke to its answer on the screen, of all strokes of all visitors.
+def stroke_answers(home: str) -> dict[str, list[float]]:
+    """Seconds from the end of each stroke to its answer on the screen.
 
     Returns
     -------
-    tuple of list
-        Where each visitor draws as people do, looking at the answer, clearing the pad and starting anew in his own
-        time; and where all strokes end at the same moment.
+    dict
+        Of the first visitor, ``"alone"``; of all, ``"apart"``: each looks at the answer, clears the pad and starts
+        anew at people's pace; and ``"at once"``: all strokes end at the same moment.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def stroke_answers(home: str) -> tuple[list[float], list[float]]:
         server.wait()
 
 
-async def _all_visitors(program: str, address: str) -> tuple[list[float], list[float]]:
+async def _all_visitors(program: str, address: str) -> dict[str, list[float]]:
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
@@ -93,13 +93,21 @@ async def _all_visitors(program: str, address: str) -> tuple[list[float], list[f
             await page.get_by_text("How much can go").first.wait_for()
             await page.get_by_text("Breaking copies").first.wait_for(state="hidden")
             pages.append(page)
-        apart = await asyncio.gather(*(_visit(page, random.Random(number)) for number, page in enumerate(pages)))
-        at_once = []
+            if len(pages) == 1:
+                found = {"alone": [await _stroke_and_clear(page) for _ in range(2 * STROKES)]}
+        visits = await asyncio.gather(*(_visit(page, random.Random(number)) for number, page in enumerate(pages)))
+        found |= {"apart": [seconds for visit in visits for seconds in visit], "at once": []}
         for _ in range(STROKES):
-            at_once += await asyncio.gather(*(_stroke(page) for page in pages))
+            found["at once"] += await asyncio.gather(*(_stroke(page) for page in pages))
             await asyncio.gather(*(_clear(page) for page in pages))
         await browser.close()
-    return [seconds for visit in apart for seconds in visit], at_once
+    return found
+
+
+async def _stroke_and_clear(page: Any) -> float:
+    seconds = await _stroke(page)
+    await _clear(page)
+    return seconds
 
 
 async def _visit(page: Any, chance: random.Random) -> list[float]:
