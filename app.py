@@ -15,6 +15,9 @@ with page("Start"):
         "removes what is seldom used. Here you can watch it happen, remove parts yourself, and see what is lost: often "
         "very little."
     )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        start_button(store())
+        st.caption("Five short steps: two real networks learn to read handwritten digits, here and now.")
     with st.container(horizontal=True):
         for number, picture in enumerate(pruning_pictures(), start=1):
             st.altair_chart(
@@ -25,9 +28,6 @@ with page("Start"):
     st.caption(
         "A drawing: while a network learns, some neurons hardly ever fire (the weakest colour); they are removed."
     )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        start_button(store())
-        st.caption("Five short steps: two real networks learn to read handwritten digits, here and now.")
     demo_button(store(), first=False)
     st.page_link("pages/train.py", label="Choose your own data and network", icon=":material/tune:")
     st.page_link("pages/runs.py", label="See all runs", icon=":material/list_alt:")

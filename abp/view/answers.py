@@ -97,14 +97,14 @@ def _words(dataset: str, shown: Picture, probabilities: NDArray) -> None:
 
 
 def percent(share: float) -> str:
-    """A probability in words that never claims certainty.
+    r"""A probability in words that never claims certainty, and never breaks before its sign.
 
     >>> percent(0.876), percent(0.9999), percent(0.0001)
-    ('88 %', 'over 99 %', 'under 1 %')
+    ('88\xa0%', 'over 99\xa0%', 'under 1\xa0%')
     """
     if share > 0.99:
-        return "over 99 %"
-    return "under 1 %" if share < 0.01 else f"{100 * share:.0f} %"
+        return "over 99\xa0%"
+    return "under 1\xa0%" if share < 0.01 else f"{100 * share:.0f}\xa0%"
 
 
 def _probabilities(dataset: str, network: Trained, probabilities: NDArray, title: str, name: str) -> None:
