@@ -60,7 +60,7 @@ def in_pictures(shown: Picture, left: Copy, right: Copy) -> DeltaGenerator:
         with both.container(width=SIDE):
             st.subheader(title, anchor=False)
             _probabilities(copy.network.dataset, copy.network, answer[-1], title, name)
-            _layers(copy.network, answer[:-1], strongest, title, name, yours=name == "yours")
+            _layers(copy.network, answer[:-1], strongest, title, name)
     return both
 
 
@@ -118,7 +118,7 @@ def _probabilities(dataset: str, network: Trained, probabilities: NDArray, title
 
 
 def probability_bars(names: Sequence[str], probabilities: NDArray, colour: str, title: str) -> str:
-    """A bar and a figure for each class, as HTML: the browser draws a chart in ten times the time, at each stroke."""
+    """A bar and a figure for each class, as HTML: a chart takes the browser many times as long, at each stroke."""
     rows = "".join(
         f'<li style="display: contents"><span>{html.escape(name)}</span>'
         f'<span style="width: {100 * share:.1f}%; height: 1em; border-radius: .2em; background: {colour}"></span>'
@@ -132,16 +132,18 @@ def probability_bars(names: Sequence[str], probabilities: NDArray, colour: str, 
     return f'<ul aria-label="{label}" style="{style}">{rows}</ul>'
 
 
-def _layers(
-    network: Trained, outputs: Sequence[NDArray], strongest: Sequence[float], title: str, name: str, *, yours: bool
-) -> None:
+def _layers(network: Trained, outputs: Sequence[NDArray], strongest: Sequence[float], title: str, name: str) -> None:
+    yours = name == "yours"
     st.markdown(
         "**How its neurons answer**",
         help="The picture goes through the layers from first to last. A neuron's output is zero or more; colours "
         "compare it with the largest of its layer, on both sides.",
     )
-    click = "Click one to switch it off, or on again." if yours else "Rest on one to see what it looks for."
-    st.caption(f"Each cell is a neuron: the stronger its colour, the larger its output; a cross was removed. {click}")
+    click = "; click it to switch it off, or on again" if yours else ""
+    st.caption(
+        "Each cell is a neuron: the stronger its colour, the larger its output; a cross was removed. Rest on one "
+        f"to see what it looks for{click}."
+    )
 
     def point(neuron: Neuron) -> None:
         st.session_state[_POINTED] = (network.run, *neuron)

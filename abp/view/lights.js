@@ -1,4 +1,4 @@
-// Every neuron of a network as a cell, drawn on a canvas per hidden layer: a chart of marks takes ten times as long,
+// Every neuron of a network as a cell, drawn on a canvas per hidden layer: a chart of marks takes several times as long,
 // and this one is drawn anew at the end of each stroke.
 const LINGER = 300 // milliseconds for which a pointer rests on a neuron before its portrait is asked for
 const GAP = 2 // pixels between cells, one where they are small

@@ -22,7 +22,7 @@ from abp.analysis.drawing import prepared
 from abp.pruning.data import load_test_set
 from abp.runs.trained import activations
 from abp.runs.trained import trained as trained_network
-from abp.view.answers import percent
+from abp.view.answers import outputs_table, percent
 from abp.view.pad import ink_of
 from abp.view.upload import UploadUnusable, decoded
 from tests.view.opening import PRUNED, again, open_page, trained, words
@@ -72,6 +72,17 @@ def test_a_test_picture_is_judged_by_both_networks_as_a_forward_pass_judges_it(s
             assert layer["live"] == mask.sum(dim=1).tolist() and layer["strongest"] >= max(layer["outputs"]) - 1e-4
         assert said == f"#### It says {probabilities.argmax()}, {percent(probabilities.max())} sure."
     assert f"What it is: {int(y[4])}." in words(page)
+
+
+def test_the_outputs_as_a_file_have_a_row_for_each_neuron(store):
+    run = trained(store, PRUNED)
+    network = trained_network(store, store.run(run))
+    *outputs, _ = activations(network, load_test_set("digits")[0][0].numpy())
+    table = outputs_table(network, outputs)
+    assert table["layer"].value_counts().to_dict() == {"hidden 1": 20, "hidden 2": 10}
+    assert table["output"].tolist() == np.concatenate(outputs).tolist()
+    dead = [not row.any() for mask in network.masks for row in mask]
+    assert any(dead) and (table["state"] == "removed").tolist() == dead
 
 
 def test_the_same_network_stands_on_both_sides_until_its_dense_twin_is_chosen(store):
