@@ -92,11 +92,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     tip.style.top = `${canvas.offsetTop + (Math.floor(neuron / columns) + 1) * cell + 4}px`
     tip.style.left = `${Math.max(0, Math.min(middle - tip.offsetWidth / 2, root.offsetWidth - tip.offsetWidth))}px`
   }
-  const dark = () => {
-    const before = lit.layer
-    light(-1, -1)
-    if (before >= 0 && before < layers.length) paint(before)
-  }
+  const dark = () => light(-1, -1)
   const point = (layer, neuron) => setStateValue("pointed", [layer, neuron])
   const choose = (layer, neuron) => {
     clearTimeout(lit.rest)
