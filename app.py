@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from abp.view.demo import demo_button
-from abp.view.page import page, store
-from abp.view.picture import pruning_pictures
-from abp.view.player import start_button
+from abp.dashboard.demo.player import start_button
+from abp.dashboard.demo.presets import demo_button
+from abp.dashboard.demo.start_drawing import pruning_pictures
+from abp.dashboard.frame.page import page, store
 
 with page("Start"):
     st.title("Which neurons does a network need?", anchor=False)

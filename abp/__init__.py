@@ -4,16 +4,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from abp.pruning.data import load_dataset
-    from abp.pruning.experiment import Experiment
-    from abp.pruning.trainer import Trainer
+    from abp.data.datasets import load_dataset
+    from abp.training.experiment import Experiment
+    from abp.training.trainer import Trainer
 
 __all__ = ["Experiment", "Trainer", "load_dataset"]
 
 _HOMES = {
-    "Experiment": "abp.pruning.experiment",
-    "Trainer": "abp.pruning.trainer",
-    "load_dataset": "abp.pruning.data",
+    "Experiment": "abp.training.experiment",
+    "Trainer": "abp.training.trainer",
+    "load_dataset": "abp.data.datasets",
 }
 
 

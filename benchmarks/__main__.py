@@ -23,15 +23,15 @@ from torch.nn.utils import prune
 
 from abp import Experiment, Trainer, load_dataset
 from abp.analysis.spectra import summarise_all
-from abp.pruning.data import DataUnavailable
+from abp.dashboard.frame.background import LOOK_EVERY
+from abp.data.datasets import DataUnavailable
 from abp.pruning.selection import Request
 from abp.runs import worker
 from abp.runs.baselines import dense_settings
-from abp.runs.conduct import conduct
-from abp.runs.store import Store
-from abp.runs.studies import start_study
-from abp.runs.study import Study
-from abp.view.background import LOOK_EVERY
+from abp.store.store import Store
+from abp.studies.registry import start_study
+from abp.studies.runner import conduct
+from abp.studies.specification import Study
 from benchmarks.baselines import BATCH, SIZES, PlainLoop
 from benchmarks.thousand import thousand_runs
 from benchmarks.visitors import VISITORS, percentile_95, stroke_answers
@@ -157,7 +157,7 @@ def share_of_recording() -> None:
 
 def peak_memory() -> None:
     """Peak memory of a process that trains on Fashion-MNIST."""
-    code = "import sys; from abp.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from abp.cli.main import main; sys.exit(main(sys.argv[1:]))"
     flags = ["--dataset", "fashion-mnist", "--epochs", "2", "--start-accuracy", "0.1", "--prunings", "1"]
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
@@ -173,10 +173,10 @@ def first_frame() -> None:
 import statistics, time
 from abp import Experiment
 from abp.runs.engine import Engine
-from abp.runs.store import Store
-from abp.runs.studies import start_study
-from abp.runs.study import Study
-from abp.view.background import LOOK_EVERY
+from abp.store.store import Store
+from abp.studies.registry import start_study
+from abp.studies.specification import Study
+from abp.dashboard.frame.background import LOOK_EVERY
 store, engine = Store(), Engine()
 def first(dataset):
     start = time.perf_counter()

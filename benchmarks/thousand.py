@@ -2,12 +2,13 @@
 
 from sqlalchemy import insert, select, update
 
-from abp.pruning.experiment import Experiment
-from abp.runs import schema, worker
-from abp.runs.database import writing
-from abp.runs.store import Store
-from abp.runs.studies import start_study, study_runs
-from abp.runs.study import Study
+from abp.runs import worker
+from abp.store import schema
+from abp.store.database import writing
+from abp.store.store import Store
+from abp.studies.registry import start_study, study_runs
+from abp.studies.specification import Study
+from abp.training.experiment import Experiment
 
 STUDY = Study(
     datasets=("digits",),

@@ -14,10 +14,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from abp.pruning.data import load_dataset
-from abp.pruning.experiment import Experiment
+from abp.data.datasets import load_dataset
 from abp.runs import worker
-from abp.runs.store import Store
+from abp.store.store import Store
+from abp.training.experiment import Experiment
 
 VISITORS, STROKES = 20, 4
 LOOKS, PAUSES = 4.0, (2.0, 6.0)  # seconds: how long a visitor looks at an answer, and waits before the next stroke
@@ -52,7 +52,7 @@ def stroke_answers(home: str) -> dict[str, list[float]]:
     ------
     FileNotFoundError
         If there is no Chromium.
-    abp.pruning.data.DataUnavailable
+    abp.data.datasets.DataUnavailable
         If MNIST cannot be had.
     """
     program = shutil.which("chromium")

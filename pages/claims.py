@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from abp.view.choose import choose_study
-from abp.view.claims import claims_view
-from abp.view.page import page, store
+from abp.dashboard.frame.links import choose_study
+from abp.dashboard.frame.page import page, store
+from abp.dashboard.studies.claims import claims_view
 
 with page("Claims"):
     st.title("The paper's claims", anchor=False)

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from abp.view.choose import choose_study
-from abp.view.compare import compare_view
-from abp.view.page import page, store
-from abp.view.study_form import study_form
+from abp.dashboard.frame.links import choose_study
+from abp.dashboard.frame.page import page, store
+from abp.dashboard.studies.compare import compare_view
+from abp.dashboard.studies.form import study_form
 
 with page("Compare"):
     st.title("Compare", anchor=False)

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from abp.view.choose import choose_run
-from abp.view.low_rank import low_rank_view
-from abp.view.page import page, store
+from abp.dashboard.frame.links import choose_run
+from abp.dashboard.frame.page import page, store
+from abp.dashboard.networks.low_rank import low_rank_view
 
 with page("Low rank"):
     st.title("Low rank", anchor=False)

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from abp.view.choose import choose_run
-from abp.view.demo import demo_button
-from abp.view.page import page, store
-from abp.view.playground import playground_view
+from abp.dashboard.demo.presets import demo_button
+from abp.dashboard.frame.links import choose_run
+from abp.dashboard.frame.page import page, store
+from abp.dashboard.playground.playground import playground_view
 
 with page("Playground"):
     st.title("Playground", anchor=False)

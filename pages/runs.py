@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from abp.view.page import page
-from abp.view.runs import run_list
+from abp.dashboard.frame.page import page
+from abp.dashboard.runs.run_list import run_list
 
 with page("Runs"):
     st.title("Runs", anchor=False)

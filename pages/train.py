@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from abp.pruning.experiment import Experiment
-from abp.view.continuing import continue_form
-from abp.view.controls import controls
-from abp.view.form import experiment_form
-from abp.view.live import STATUS, live_view
-from abp.view.page import page, plain_errors, run_from_link, store
+from abp.dashboard.frame.page import page, plain_errors, run_from_link, store
+from abp.dashboard.train.continue_form import continue_form
+from abp.dashboard.train.controls import controls
+from abp.dashboard.train.form import experiment_form
+from abp.dashboard.train.live import STATUS, live_view
+from abp.training.experiment import Experiment
 
 
 def new_run() -> None:

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from abp.view.choose import choose_run
-from abp.view.page import page, store
-from abp.view.weights import weights_view
+from abp.dashboard.frame.links import choose_run
+from abp.dashboard.frame.page import page, store
+from abp.dashboard.networks.weights import weights_view
 
 with page("Weights"):
     st.title("Weights", anchor=False)

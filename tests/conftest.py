@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from abp.pruning.download import CHECKSUMS
+from abp.data.download import CHECKSUMS
 from tests.disks import mounted
 
 settings.register_profile("abp", deadline=None)  # no test may depend on how fast the machine is

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from abp.analysis.paired_statistics import Interval, mean, paired_difference
 from abp.analysis.spectra import Spectrum
-from abp.analysis.statistics import Interval, mean, paired_difference
 
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
 

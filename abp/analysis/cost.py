@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from abp.pruning.masks import kept, live_neurons, total
+from abp.network.masks import kept, live_neurons, total
 
 
 @dataclass(frozen=True)

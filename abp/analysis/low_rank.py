@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from abp.analysis.spectra import rank, singular_values
-from abp.pruning.evaluation import evaluate
+from abp.network.evaluation import evaluate
 
 METHODS: dict[str, str] = {"pca": "PCA", "svd": "SVD"}
 """Name and title of each way to reduce a layer."""

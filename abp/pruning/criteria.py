@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from abp.pruning.measurement import Measurement
+from abp.network.activation_statistics import Measurement
 
 
 @dataclass(frozen=True)

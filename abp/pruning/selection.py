@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from abp.pruning.masks import cascade, kept
+from abp.network.masks import cascade, kept
 
 _GONE = -1  # below every score
 _SAFE = np.iinfo(np.int32).max  # above every score

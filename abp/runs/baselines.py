@@ -10,16 +10,16 @@ from torch import Tensor
 
 from abp.analysis.cost import cost, low_rank_cost
 from abp.analysis.low_rank import METHODS, Reducible, numerical_ranks
-from abp.pruning.data import load_test_set
-from abp.pruning.evaluation import evaluate
-from abp.pruning.experiment import Experiment
-from abp.pruning.masks import full_masks
-from abp.runs import schema
-from abp.runs.database import reading, writing
-from abp.runs.moments import recorded_masks
-from abp.runs.recorded import final_layers
-from abp.runs.records import Run
-from abp.runs.store import RunUnknown, Store
+from abp.data.datasets import load_test_set
+from abp.network.evaluation import evaluate
+from abp.network.masks import full_masks
+from abp.store import schema
+from abp.store.database import reading, writing
+from abp.store.moments import recorded_masks
+from abp.store.recorded import final_layers
+from abp.store.records import Run
+from abp.store.store import RunUnknown, Store
+from abp.training.experiment import Experiment
 
 _PRUNING = (
     "criterion", "amount", "prunings", "schedule", "scope", "share_ratio", "start_accuracy", "stalled", "reset_counts",
@@ -125,7 +125,7 @@ def compare(store: Store, run: Run) -> Comparison | None:
 
     Raises
     ------
-    abp.pruning.data.DataUnavailable
+    abp.data.datasets.DataUnavailable
         If the test pictures cannot be had.
     """
     final = final_layers(store, run)

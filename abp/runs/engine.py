@@ -26,8 +26,8 @@ from abp.home import home
 if TYPE_CHECKING:  # imported for good only once the workers are starting
     from distributed import Client, Future
 
-    from abp.runs.records import Run
-    from abp.runs.store import Store
+    from abp.store.records import Run
+    from abp.store.store import Store
 
 LOOK_EVERY = 0.2  # seconds between looks into the store
 
@@ -89,8 +89,8 @@ class Engine:
 
 def train(run: int) -> bool:
     """What a worker does with one run; False if another one had claimed it."""
-    from abp.runs.store import Store
     from abp.runs.worker import execute, new_owner
+    from abp.store.store import Store
 
     return execute(Store(), run, new_owner())
 
@@ -145,8 +145,8 @@ def _with_resources(worker: dict, resources: dict[str, float]) -> dict:
 
 async def _feed(client: Client, ended: asyncio.Event, queue_workers: int) -> None:
     """Hand queued runs to Dask as they appear, until `ended`."""
-    from abp.runs.database import StoreUnusable
-    from abp.runs.store import Store
+    from abp.store.database import StoreUnusable
+    from abp.store.store import Store
 
     store = Store()
     placed: dict[int, tuple[str, Future]] = {}  # lane and future of every run that Dask has
@@ -183,7 +183,7 @@ def _submit(client: Client, run: Run) -> Future:
 
 def _done(store: Store, placed: dict[int, tuple[str, Future]], run: int, future: Future) -> None:
     """Note that Dask no longer has a run; one whose worker died is interrupted."""
-    from abp.runs.database import StoreUnusable
+    from abp.store.database import StoreUnusable
 
     placed.pop(run, None)
     if future.status == "error":

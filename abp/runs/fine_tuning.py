@@ -2,9 +2,9 @@
 
 from abp.analysis.low_rank import METHODS
 from abp.runs.baselines import Baseline, Comparison
-from abp.runs.continuing import ORIGINS, continue_run
-from abp.runs.records import Run
-from abp.runs.store import Store
+from abp.runs.continuation import ORIGINS, continue_run
+from abp.store.records import Run
+from abp.store.store import Store
 
 
 def fine_tuned(store: Store, run: Run, comparison: Comparison, epochs: int) -> dict[str, Run]:

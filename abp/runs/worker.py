@@ -17,18 +17,18 @@ from typing import Any
 from safetensors.torch import load, save
 
 from abp.analysis.spectra import singular_values
+from abp.data.datasets import Dataset, DataUnavailable, load_dataset
+from abp.data.download import Progress
 from abp.home import HomeUnusable
-from abp.pruning.checkpoint import CheckpointDamaged, restore_checkpoint, save_checkpoint
-from abp.pruning.data import Dataset, DataUnavailable, load_dataset
-from abp.pruning.download import Progress
-from abp.pruning.experiment import SettingError
-from abp.pruning.masks import live_weights, pack, unpack
-from abp.pruning.network import Network
-from abp.pruning.trainer import Diverged, Pruning, Trainer
-from abp.runs.database import StoreUnusable
-from abp.runs.measures import measure, to_row
-from abp.runs.records import Command, Run, pack_counts
-from abp.runs.store import LEASE, ClaimLost, Store
+from abp.network.masks import live_weights, pack, unpack
+from abp.network.mlp import Network
+from abp.runs.summaries import measure, to_row
+from abp.store.database import StoreUnusable
+from abp.store.records import Command, Run, pack_counts
+from abp.store.store import LEASE, ClaimLost, Store
+from abp.training.checkpoint import CheckpointDamaged, restore_checkpoint, save_checkpoint
+from abp.training.experiment import SettingError
+from abp.training.trainer import Diverged, Pruning, Trainer
 
 FRAME_EVERY = 0.25  # seconds between live frames, at least
 LOOK_EVERY = 0.2  # seconds between looks for commands

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abp.analysis.cost import Cost, LayerCost, cost, layer_costs, low_rank_cost
-from abp.pruning.masks import cascade
+from abp.network.masks import cascade
 
 
 def test_a_dense_net_counted_by_hand():

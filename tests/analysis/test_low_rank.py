@@ -17,9 +17,9 @@ from abp.analysis.low_rank import (
     reduce_layers,
     worthwhile_rank,
 )
-from abp.pruning.experiment import Experiment
-from abp.pruning.network import Network
-from abp.pruning.trainer import Trainer
+from abp.network.mlp import Network
+from abp.training.experiment import Experiment
+from abp.training.trainer import Trainer
 
 
 def weight(neurons: int, inputs: int, seed: int = 0) -> torch.Tensor:

@@ -19,8 +19,8 @@ from typing import Any
 import psutil
 import pytest
 
-from abp.pruning.experiment import Experiment
-from abp.runs.store import Store
+from abp.store.store import Store
+from abp.training.experiment import Experiment
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]

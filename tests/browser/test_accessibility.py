@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from abp.pruning.experiment import Experiment
-from abp.runs.studies import start_study, study_progress
-from abp.runs.study import Study
-from abp.view.page import MENU
+from abp.dashboard.frame.page import MENU
+from abp.studies.registry import start_study, study_progress
+from abp.studies.specification import Study
+from abp.training.experiment import Experiment
 from tests.browser.conftest import PATIENCE, Dashboard, give_up
 from tests.waiting import wait_until
 

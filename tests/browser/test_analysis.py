@@ -9,9 +9,9 @@ import pytest
 from onnxruntime import InferenceSession
 from safetensors.numpy import load_file
 
-from abp.pruning.experiment import Experiment
 from abp.runs import worker
-from abp.runs.studies import studies
+from abp.studies.registry import studies
+from abp.training.experiment import Experiment
 from tests.browser.conftest import PATIENCE, Dashboard
 from tests.waiting import wait_until
 

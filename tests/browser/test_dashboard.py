@@ -10,9 +10,9 @@ import psutil
 import pytest
 from safetensors.torch import load
 
-from abp.pruning.experiment import Experiment
-from abp.view.demo import DEMO
-from abp.view.page import MENU
+from abp.dashboard.demo.presets import DEMO
+from abp.dashboard.frame.page import MENU
+from abp.training.experiment import Experiment
 from tests.browser.conftest import PATIENCE, Dashboard, serving
 from tests.waiting import wait_until
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from abp.view.demo import GUIDED, start_guided
+from abp.dashboard.demo.presets import GUIDED, start_guided
 from tests.browser.conftest import PATIENCE, Dashboard
 from tests.waiting import wait_until
 

@@ -7,8 +7,8 @@ import sqlite3
 
 import pytest
 
-from abp.pruning.experiment import Experiment
 from abp.runs import worker
+from abp.training.experiment import Experiment
 from tests.browser.conftest import PATIENCE, Dashboard
 
 expect = pytest.importorskip("playwright.sync_api").expect

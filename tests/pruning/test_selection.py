@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from abp import Experiment, Trainer
-from abp.pruning import choice
+from abp.network.masks import cascade, full_masks, kept, total
+from abp.pruning import prune_network as choice
 from abp.pruning.criteria import CRITERIA
-from abp.pruning.masks import cascade, full_masks, kept, total
-from abp.pruning.randomness import generator
 from abp.pruning.selection import Request, even_quotas, select_neurons, select_quotas, select_weights
+from abp.training.randomness import generator
 
 UNSTRUCTURED = [name for name, entry in CRITERIA.items() if entry.scores and not entry.whole_neurons]
 RANKED = [name for name in UNSTRUCTURED if not CRITERIA[name].as_many_as]  # by one global ranking

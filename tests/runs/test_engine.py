@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from abp.pruning.experiment import Experiment
 from abp.runs import engine as engine_module
 from abp.runs.engine import Engine
-from abp.runs.store import Store
+from abp.store.store import Store
+from abp.training.experiment import Experiment
 from tests.runs.test_worker import FAST, LONG, TINY, alone, recorded, same
 from tests.waiting import wait_until
 

@@ -19,16 +19,16 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from abp.pruning import download
-from abp.pruning.data import load_dataset
-from abp.pruning.experiment import Experiment
-from abp.pruning.masks import pack, unpack
-from abp.pruning.trainer import Epoch, Pruning, Trainer
+from abp.data import download
+from abp.data.datasets import load_dataset
+from abp.network.masks import pack, unpack
 from abp.runs import worker
-from abp.runs.database import StoreFull
-from abp.runs.records import Command, pack_counts
-from abp.runs.store import ClaimLost, RunUnknown, Store
 from abp.runs.worker import execute
+from abp.store.database import StoreFull
+from abp.store.records import Command, pack_counts
+from abp.store.store import ClaimLost, RunUnknown, Store
+from abp.training.experiment import Experiment
+from abp.training.trainer import Epoch, Pruning, Trainer
 from tests.waiting import wait_until
 
 ROOT = Path(worker.__file__).parents[2]
@@ -500,7 +500,7 @@ def test_a_run_stopped_right_after_it_was_resumed_shows_the_epoch_that_its_weigh
 
 
 def start_worker(run: int) -> subprocess.Popen:
-    program = "import sys; from abp.runs.store import Store; from abp.runs.worker import execute\n"
+    program = "import sys; from abp.store.store import Store; from abp.runs.worker import execute\n"
     program += "execute(Store(), int(sys.argv[1]), 'doomed')"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, "-c", program, str(run)], cwd=ROOT, env=environment)

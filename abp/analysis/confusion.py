@@ -1,0 +1,27 @@
+"""Mistakes: which pictures a network takes for something else, and which one network gets wrong and another right."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix
+from torch import Tensor
+
+from abp.network.mlp import logits
+
+
+def predictions(weights: Sequence[Tensor], biases: Sequence[Tensor], x: Tensor) -> NDArray[np.int64]:
+    """The class that a ReLU perceptron gives to each picture ``[samples, inputs]``: int64 ``[samples]``."""
+    with torch.no_grad():
+        return np.concatenate([logits(weights, biases, part).argmax(1).numpy() for part in x.split(1024)])
+
+
+def confusion(truth: NDArray, predicted: NDArray, classes: int) -> NDArray[np.int64]:
+    """How many pictures of each class (rows) were taken for each class (columns), int64 ``[classes, classes]``."""
+    return confusion_matrix(truth, predicted, labels=np.arange(classes))
+
+
+def lost(truth: NDArray, before: NDArray, after: NDArray) -> NDArray[np.int64]:
+    """Indices of the pictures that were right before and are wrong after."""
+    return np.flatnonzero((before == truth) & (after != truth))

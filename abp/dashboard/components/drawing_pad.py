@@ -1,0 +1,47 @@
+"""The drawing pad: mouse, finger, pen or keyboard; it sends its picture whenever a stroke ends."""
+
+import base64
+import binascii
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+_SENT = 112  # pixels of the picture's sides, as in drawing_pad.js
+
+_HTML = """
+<div class="pad">
+  <canvas tabindex="0" role="application" aria-label="Drawing pad" aria-describedby="how"></canvas>
+  <div class="buttons">
+    <button type="button">Undo stroke</button>
+    <button type="button">Clear</button>
+  </div>
+  <p id="how">Draw with the mouse, a finger or a pen. With the keyboard: arrow keys move the pen, Space puts it down or
+  up, Escape clears.</p>
+  <span class="spoken" aria-live="polite"></span>
+</div>
+"""
+_CSS, _JS = (Path(__file__).with_name(f"drawing_pad.{kind}").read_text() for kind in ("css", "js"))
+
+
+def drawing_pad(key: str) -> NDArray[np.uint8] | None:
+    """Draw the pad, and return what is drawn on it: bright ink on black, ``[112, 112]``; None while it is empty."""
+    # Declared at every drawing, which changes nothing while it is the same: a test's pages have each their own list.
+    mount = st.components.v2.component("drawing_pad", html=_HTML, css=_CSS, js=_JS)
+    return ink_of(mount(key=key, on_ink_change=lambda: None).ink)
+
+
+def ink_of(sent: object) -> NDArray[np.uint8] | None:
+    """The picture in what a browser sent; None if that is not one, whatever it is.
+
+    >>> ink_of("nonsense") is None
+    True
+    """
+    if not isinstance(sent, str) or len(sent) != 4 * -(-_SENT * _SENT // 3):
+        return None
+    try:
+        pixels = base64.b64decode(sent, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return np.frombuffer(pixels, dtype=np.uint8).reshape(_SENT, _SENT) if len(pixels) == _SENT * _SENT else None

@@ -1,0 +1,351 @@
+"""The player of the guided demo: ``/demo?run=<id>&beside=<id>&step=<1 to 5>``, and ``&present=1`` for a projector.
+
+What is shown is a function of the store and of how long it has played; the runs never wait for it.
+"""
+
+import os
+import time
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from abp.dashboard.components.demo_stage import stage
+from abp.dashboard.demo.presets import recent_guided, start_guided
+from abp.dashboard.demo.story import MOST_NEURONS, TITLES, Frame, Recording, Scene, comparable, read_recording, scenes
+from abp.dashboard.frame.page import fragment, presenting, run_from_link
+from abp.dashboard.train.live import STATUS
+from abp.store.records import Run
+from abp.store.store import RunUnknown, Store
+
+TICK = 0.25
+"""Seconds between looks at what is to be shown, while it plays."""
+
+_READ = 4.0  # seconds for which the last frame of a step stays
+_REST = 12.0  # the same for the last step, before it starts again in presenter mode
+
+# A picture that is about to be drawn anew is not to fade meanwhile.
+_STEADY = """<style>.stElementContainer:has([data-testid^="stBidiComponent"]) { opacity: 1 !important; }</style>"""
+
+_PRESENTER = """
+<style>
+[data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stExpandSidebarButton"] { display: none; }
+[data-testid="stMainBlockContainer"] { padding: 1rem 2rem; max-width: 80rem; }
+@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: .75rem; } }
+</style>
+"""
+
+
+@dataclass
+class Clock:
+    """How far a browser has played one demo: the step, and the seconds that it has played of it."""
+
+    runs: tuple[int, int | None]
+    step: int
+    played: float = 0.0
+    since: float | None = None  # when it went on playing (monotonic); None: it is held
+    stays: bool = False  # at the end of this step: a person goes step by step
+    ended: bool = False
+
+    @property
+    def playing(self) -> bool:
+        """Whether it moves."""
+        return self.since is not None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds played of this step."""
+        return self.played + (time.monotonic() - self.since if self.since is not None else 0.0)
+
+    def set(self, seconds: float) -> None:
+        """Be so far in this step."""
+        self.played = seconds
+        self.since = None if self.since is None else time.monotonic()
+
+    def play(self) -> None:
+        """Go on; from the start, if it has ended."""
+        if self.ended:
+            self.go(1)
+        self.stays, self.ended = False, False
+        self.since = time.monotonic() if self.since is None else self.since
+
+    def hold(self) -> None:
+        """Stay where it is."""
+        self.played, self.since = self.seconds, None
+
+    def go(self, step: int) -> None:
+        """Play a step from its beginning, and stay at its end if it was held; the link says where it is."""
+        self.step = min(max(step, 1), len(TITLES))
+        self.stays, self.ended = self.stays or not self.playing, False
+        self.played, self.since = 0.0, time.monotonic()
+        st.query_params["step"] = str(self.step)
+
+
+def guided_demo(store: Store) -> None:
+    """The demo of the link's runs, or a page that offers to start one; in presenter mode it starts by itself."""
+    present = presenting()
+    st.html(_STEADY + (_PRESENTER if present else ""))
+    number = run_from_link()
+    if number is None:
+        if present:
+            _open(*(recent_guided(store) or start_guided(store)))
+        _welcome(store)
+        return
+    try:
+        run, beside = store.run(number), _beside(store)
+    except RunUnknown as error:
+        st.warning(f"{error} A demo lasts as long as its runs are kept.", icon=":material/search_off:")
+        if st.button("Start the demo anew", type="primary", icon=":material/play_arrow:"):
+            _open(*start_guided(store))
+        _ways_out(present)
+        return
+    if sum(run.experiment.hidden) > MOST_NEURONS:
+        st.warning(
+            f"Run {number} has {sum(run.experiment.hidden):,} neurons; the demo shows networks of up to "
+            f"{MOST_NEURONS:,}, neuron by neuron. The Train page shows larger ones.",
+            icon=":material/zoom_out_map:",
+        )
+        st.page_link("pages/train.py", label="Watch this run", icon=":material/play_circle:", query_params=_of(run))
+        return
+    _play(store, run, beside, present=present)
+
+
+def start_button(store: Store) -> None:
+    """The button that starts a demo and opens it."""
+    if st.button("Show me, in a minute", type="primary", icon=":material/play_arrow:"):
+        run, beside = start_guided(store)
+        st.switch_page("pages/demo.py", query_params={"run": str(run), "beside": str(beside)})
+
+
+def _open(run: int, beside: int) -> None:
+    """Show these runs from the start; this page is drawn anew."""
+    st.query_params.from_dict({"run": str(run), "beside": str(beside), **_present()})
+    st.session_state.pop("demo", None)
+    st.rerun()
+
+
+def _present() -> dict[str, str]:
+    return {"present": "1"} if presenting() else {}
+
+
+def _of(run: Run) -> dict[str, str]:
+    return {"run": str(run.id)}
+
+
+def _welcome(store: Store) -> None:
+    st.title("A network in a minute", anchor=False)
+    st.markdown(
+        "Watch a network learn to read handwritten digits, lose the neurons that it hardly uses, and go on. In five "
+        "short steps; two real networks are trained for it, here and now."
+    )
+    start_button(store)
+    link = {"present": "1"}
+    st.page_link(
+        "pages/demo.py", label="Presenter mode, for a projector", icon=":material/slideshow:", query_params=link
+    )
+
+
+def _beside(store: Store) -> Run | None:
+    """The run of ``?beside=``; None if there is none or it is gone: the demo goes on without it."""
+    number = run_from_link("beside")
+    try:
+        return None if number is None else store.run(number)
+    except RunUnknown:
+        return None
+
+
+def _play(store: Store, run: Run, beside: Run | None, *, present: bool) -> None:
+    if not present:
+        st.title("A network in a minute", anchor=False)
+    clock = _clock(run, beside)
+    _problems(run, beside)
+    place = st.container()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _controls(clock)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _more(store, run, present=present)
+
+    @fragment(run_every=TICK if clock.playing else None)
+    def draw() -> None:
+        try:
+            now, other = _recorded(store, run.id), None if beside is None else _recorded(store, beside.id)
+        except RunUnknown:
+            st.rerun()  # the page says that it is gone
+        if _standing(now.run) != _standing(run):
+            st.rerun()
+        other = other if other is not None and comparable(now.run, other.run) else None
+        shown = scenes(now, other)
+        scene = shown[clock.step - 1]
+        frame = _advance(clock, scene, last=clock.step == len(TITLES), present=present)
+        stage(
+            frame or _waiting_frame(shown),
+            hidden=now.run.experiment.hidden,
+            titles=TITLES,
+            step=clock.step,
+            sentence=scene.sentence if scene else _waiting(now),
+            large=present,
+            key="stage",
+        )
+
+    with place:
+        draw()
+
+
+def _clock(run: Run, beside: Run | None) -> Clock:
+    """This browser's clock, at the step of the link."""
+    runs = (run.id, beside.id if beside else None)
+    text = st.query_params.get("step", "1")
+    step = int(text) if text in ("1", "2", "3", "4", "5") else 1
+    if text != str(step):
+        st.caption(f"“{text[:40]}” is no step of this demo, which has steps 1 to {len(TITLES)}; this is the first.")
+    clock = st.session_state.get("demo")
+    if clock is None or clock.runs != runs:
+        clock = st.session_state["demo"] = Clock(runs, step, since=time.monotonic())
+    elif clock.step != step:  # by the browser's Back, or by hand
+        clock.step = step
+        clock.set(0.0)
+    return clock
+
+
+def _advance(clock: Clock, scene: Scene | None, *, last: bool, present: bool) -> Frame | None:
+    """The frame to show now; None while there is nothing yet. Goes on to the next step in time."""
+    if scene is None:
+        clock.set(0.0)
+        return None
+    end = len(scene.frames) * scene.seconds
+    if not scene.complete and clock.seconds > end - scene.seconds:
+        clock.set(end - scene.seconds)  # wait for the run
+    elif clock.playing and clock.seconds > end + (_REST if last and present else _READ):
+        if clock.stays or (last and not present):
+            clock.hold()
+            clock.ended = last
+        else:
+            clock.go(1 if last else clock.step + 1)
+        st.rerun()
+    return scene.frames[min(int(clock.seconds / scene.seconds), len(scene.frames) - 1)]
+
+
+def _controls(clock: Clock) -> None:
+    """Back, pause, next and again; they stay where they are, whatever is going on."""
+    last = len(TITLES)
+    if st.button("Back", icon=":material/skip_previous:", shortcut="Left", disabled=clock.step == 1):
+        clock.go(clock.step - 1)
+        st.rerun()
+    if st.button("Pause", icon=":material/pause:", shortcut="P", disabled=not clock.playing, help=_HOLDS):
+        clock.hold()
+        st.rerun()
+    if st.button("Play", icon=":material/play_arrow:", shortcut="G", disabled=clock.playing):
+        clock.play()
+        st.rerun()
+    if st.button("Next", icon=":material/skip_next:", shortcut="Right", disabled=clock.step == last):
+        clock.go(clock.step + 1)
+        st.rerun()
+    if st.button("From the start", icon=":material/replay:", shortcut="Home"):
+        clock.go(1)
+        clock.play()
+        st.rerun()
+
+
+_HOLDS = "Holds the picture. The networks go on learning, and nothing of it is lost."
+
+
+def _more(store: Store, run: Run, *, present: bool) -> None:
+    """When it was recorded, and ways on."""
+    st.caption(_when(run), width="content")
+    if st.button("Train two new ones", type="tertiary", icon=":material/add:"):
+        _open(*start_guided(store))
+    _ways_out(present)
+    if not present:
+        st.page_link("pages/train.py", label="This run in detail", icon=":material/play_circle:", query_params=_of(run))
+        st.download_button(
+            "CSV",
+            _table(_recorded(store, run.id)).to_csv(index=False).encode(),
+            file_name=f"demo-run-{run.id}.csv",
+            mime="text/csv",
+            type="tertiary",
+            icon=":material/download:",
+            on_click="ignore",
+            help="Download what is shown, round by round",
+        )
+
+
+def _ways_out(present: bool) -> None:
+    if present:
+        if st.button("Leave presenter mode", type="tertiary", icon=":material/close_fullscreen:", shortcut="Esc"):
+            st.query_params.from_dict({k: v for k, v in st.query_params.to_dict().items() if k != "present"})
+            st.rerun()
+    elif st.button("Presenter mode", type="tertiary", icon=":material/slideshow:"):
+        st.query_params["present"] = "1"
+        st.rerun()
+
+
+def _table(recording: Recording) -> pd.DataFrame:
+    """What the demo draws of a run, a row per moment."""
+    return pd.DataFrame(
+        {
+            "epoch": [state.epoch for state in recording.states],
+            "moment": ["epoch" if state.removed is None else "pruning" for state in recording.states],
+            "test_accuracy": [state.accuracy for state in recording.states],
+            "sparsity": [state.sparsity for state in recording.states],
+            "live_neurons": [int(state.alive.sum()) for state in recording.states],
+        }
+    )
+
+
+def _when(run: Run) -> str:
+    if run.active:
+        return "Live: it is being trained while you watch."
+    minutes = int((time.time() - run.created) // 60)
+    if minutes < 1:
+        return "Recorded here a moment ago, from a real run."
+    if minutes < 90:
+        return f"Recorded here {minutes} min ago, from a real run."
+    return f"Recorded here on {time.strftime('%d %B %Y, %H:%M', time.localtime(run.created))}, from a real run."
+
+
+def _problems(run: Run, beside: Run | None) -> None:
+    """What keeps the demo from going on, in words."""
+    if os.environ.get("ABP_ENGINE") == "off" and run.active:
+        st.warning(
+            "The part of the program that trains is switched off here (ABP_ENGINE=off), so this run goes on only where "
+            "it is on. Demos that were recorded earlier are in the list of runs.",
+            icon=":material/power_off:",
+        )
+        st.page_link("pages/runs.py", label="See all runs", icon=":material/list_alt:")
+    for one in (run, beside):
+        if one is None or one.status in ("queued", "running", "finished"):
+            continue
+        word, icon, _ = STATUS[one.status]
+        which = "The run" if one is run else "The run at random"
+        why = f": {one.message}" if one.message else "."
+        st.warning(f"{which} is {word.lower()}{why} The demo shows what there is.", icon=icon)
+
+
+def _standing(run: Run) -> tuple:
+    return run.status, run.message, run.active
+
+
+def _waiting(recording: Recording) -> str:
+    run = recording.run
+    if not run.active:
+        return f"There is nothing to see here: the run ended before this (it is {STATUS[run.status][0].lower()})."
+    if run.status == "queued":
+        return "The network waits for a moment: the part of the program that trains is being started, or is busy."
+    if run.status == "paused":
+        return "The network has not come so far: somebody has paused it. It can be resumed on the Train page."
+    return f"The network has not come so far: it is in round {run.epoch + 1} of practice. Wait a moment."
+
+
+def _waiting_frame(shown: tuple[Scene | None, ...]) -> Frame:
+    """The newest picture that there is."""
+    return next(scene.frames[-1] for scene in reversed(shown) if scene is not None)
+
+
+def _recorded(store: Store, number: int) -> Recording:
+    run = store.run(number)
+    return _read(str(store.path), number, (run.epoch, run.prunings, run.status, run.message), store, run)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _read(path: str, number: int, version: tuple, _store: Store, _run: Run) -> Recording:
+    return read_recording(_store, _run)

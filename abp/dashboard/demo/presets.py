@@ -1,0 +1,54 @@
+"""The demos: real runs on the digits that ship with scikit-learn, slowed down for watching."""
+
+import dataclasses
+import time
+
+import streamlit as st
+
+from abp.store.records import Run
+from abp.store.store import Store
+from abp.training.experiment import Experiment
+
+DEMO = Experiment(dataset="digits", criterion="activation-neuron", amount=0.8, prunings=5)
+DEMO_PACE = 2.0  # epochs a second; unpaced it would be over in a second
+
+GUIDED = Experiment(
+    dataset="digits",
+    hidden=(120, 80, 40),  # few enough to be seen one by one
+    criterion="activation-neuron",
+    amount=0.8,
+    prunings=4,
+    learning_rate=0.05,
+    start_accuracy=0.95,  # it has learnt before anything is removed, so that before and after can be compared
+)
+"""The guided demo's run; the one beside it removes at random, with the same seed."""
+
+GUIDED_AT_RANDOM = dataclasses.replace(GUIDED, criterion="random")
+GUIDED_PACE = 3.0
+
+_RECENT = 600.0  # seconds
+
+
+def start_guided(store: Store) -> tuple[int, int]:
+    """Queue the guided demo's two runs; their numbers. Only the first is watched, so only it is slowed down."""
+    run = store.add_run(GUIDED, name="Guided demo: neurons that seldom fire", pace=GUIDED_PACE)
+    return run, store.add_run(GUIDED_AT_RANDOM, name="Guided demo: at random")
+
+
+def recent_guided(store: Store) -> tuple[int, int] | None:
+    """The newest guided demo's runs, if they ended well within the last ten minutes."""
+    ended = [run for run in store.runs()[:50] if run.status == "finished" and _is_recent(run)]
+    first = next((run.id for run in ended if run.experiment == GUIDED), None)
+    beside = next((run.id for run in ended if run.experiment == GUIDED_AT_RANDOM), None)
+    return (first, beside) if first is not None and beside is not None else None
+
+
+def _is_recent(run: Run) -> bool:
+    return not run.pruned_by_hand and run.parent is None and time.time() - run.created < _RECENT
+
+
+def demo_button(store: Store, *, first: bool = True) -> None:
+    """A button that starts the demo run and opens its page; the page's main one if it is the `first`."""
+    if st.button("Start a demo run", type="primary" if first else "secondary", icon=":material/play_circle:"):
+        number = store.add_run(DEMO, name="Demo: neurons that seldom fire", pace=DEMO_PACE)
+        st.switch_page("pages/train.py", query_params={"run": str(number)})

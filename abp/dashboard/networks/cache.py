@@ -1,0 +1,145 @@
+"""What pages show of a run's recorded networks, read and computed once for all browsers.
+
+The keys hold the store's path, and what of the run changes when there is more to see.
+"""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+import torch
+from numpy.typing import NDArray
+
+from abp.analysis.neuron_responses import multiply_adds, responses
+from abp.dashboard.frame.refresh import version
+from abp.data.datasets import DATASETS, load_test_set
+from abp.store.recorded import Instant, Recorded, instants, recorded
+from abp.store.records import Run, unpack_counts
+from abp.store.store import Store
+
+_BUDGET = 6 * 10**9  # multiply-adds of one forward pass: about a fifth of a second of one core
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How one hidden layer responds to test pictures, as shares of each class (`abp.analysis.neuron_responses`).
+
+    Attributes
+    ----------
+    shares
+        Share of each class's pictures for which a neuron fires, ``[classes, neurons]``.
+    pictures, outputs
+        The pictures that excite each neuron most, and its outputs, ``[neurons, top]``.
+    seen
+        How many test pictures were looked at, of how many.
+    """
+
+    shares: NDArray
+    pictures: NDArray
+    outputs: NDArray
+    seen: tuple[int, int]
+
+
+def instants_of(store: Store, run: Run) -> list[Instant]:
+    """Moments of a run, in order.
+
+    Raises
+    ------
+    abp.store.store.RunUnknown
+        If it has been deleted.
+    """
+    return _instants(store, str(store.path), run.id, version(run))
+
+
+def network_of(store: Store, run: Run, instant: Instant) -> Recorded:
+    """The network of a run at one of its moments; not to be changed."""
+    return _network(store, str(store.path), run.id, version(run), instant)
+
+
+def limits_of(store: Store, run: Run) -> list[float]:
+    """Magnitude from which on colours are full, per layer: it leaves out one in two hundred weights, start and now."""
+    return _limits(store, str(store.path), run.id, version(run))
+
+
+def frequencies_of(store: Store, run: Run) -> list[NDArray]:
+    """Share of training pictures for which each neuron fired, per hidden layer float32 ``[epochs, neurons]``."""
+    return _frequencies(store, str(store.path), run.id, version(run), run.epoch)
+
+
+def pictures_of(dataset: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Test pictures and labels, or a `abp.data.datasets.DataUnavailable` where they are not on this machine."""
+    return _test_samples(dataset, os.environ.get("ABP_DATA_DIR", ""), os.environ.get("ABP_HOME", ""))
+
+
+def answers_of(store: Store, run: Run, instant: Instant) -> list[Answers]:
+    """How each hidden layer answers to the test pictures, or to the first of them where the network is wide.
+
+    Raises
+    ------
+    abp.data.datasets.DataUnavailable
+        If the pictures are not on this machine.
+    """
+    return _answers(store, str(store.path), run.id, version(run), instant)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _instants(_store: Store, path: str, run: int, version: tuple) -> list[Instant]:
+    return instants(_store, _store.run(run))
+
+
+@st.cache_resource(show_spinner=False, max_entries=6)
+def _network(_store: Store, path: str, run: int, version: tuple, instant: Instant) -> Recorded:
+    return recorded(_store, _store.run(run), instant)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _limits(_store: Store, path: str, run: int, version: tuple) -> list[float]:
+    record = _store.run(run)
+    found = instants(_store, record)
+    networks = [recorded(_store, record, instant) for instant in (found[0], found[-1])]
+    return [
+        max(_usual(network.weights[layer].numpy()) for network in networks if network.weights is not None)
+        for layer in range(len(record.experiment.hidden))
+    ]
+
+
+def _usual(weights: NDArray) -> float:
+    magnitudes = np.abs(weights[weights != 0])
+    if not len(magnitudes):
+        return 1e-6
+    return float(np.quantile(magnitudes[:: 1 + len(magnitudes) // 100_000], 0.995))
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _frequencies(_store: Store, path: str, run: int, version: tuple, epoch: int) -> list[NDArray]:
+    hidden = _store.run(run).experiment.hidden
+    rows = [
+        [layer.astype(np.float32) / max(samples, 1) for layer in unpack_counts(counts, hidden)]
+        for _, samples, counts in _store.epoch_counts(run)
+    ]
+    if not rows:
+        return [np.zeros((0, width), dtype=np.float32) for width in hidden]
+    return [np.stack(layer) for layer in zip(*rows, strict=True)]
+
+
+@st.cache_resource(show_spinner=False, max_entries=3)
+def _test_samples(dataset: str, folder: str, home: str) -> tuple[torch.Tensor, torch.Tensor]:
+    return load_test_set(dataset, download=False)
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _answers(_store: Store, path: str, run: int, version: tuple, instant: Instant) -> list[Answers]:
+    record = _store.run(run)
+    x, y = pictures_of(record.experiment.dataset)
+    classes = len(DATASETS[record.experiment.dataset].class_names)
+    seen = max(1, min(len(x), _BUDGET // multiply_adds(record.experiment.sizes)))
+    network = _network(_store, path, run, version, instant)
+    if network.weights is None or network.biases is None:
+        return []
+    found = responses(network.weights, network.biases, x[:seen], y[:seen], classes=classes)
+    members = np.maximum(np.bincount(y[:seen].numpy(), minlength=classes), 1)
+    return [
+        Answers(part.fires.numpy() / members[:, None], part.pictures.numpy(), part.outputs.numpy(), (seen, len(x)))
+        for part in found
+    ]

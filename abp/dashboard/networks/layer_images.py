@@ -1,0 +1,121 @@
+"""The layers of one or two networks as pictures: their weights, or what is left of them."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from abp.dashboard.charts.colours import METHODS
+from abp.dashboard.charts.images import block_of, legend_png, mask_png, swatch_png, weights_png
+from abp.dashboard.charts.legend import legend
+from abp.dashboard.charts.widgets import download_csv, picture
+from abp.dashboard.frame.refresh import version
+from abp.dashboard.networks.cache import instants_of, limits_of, network_of
+from abp.pruning.criteria import CRITERIA
+from abp.store.recorded import Instant, Recorded
+from abp.store.records import Run
+from abp.store.store import RunUnknown, Store
+
+
+def layer_pictures(store: Store, run: Run, network: Recorded, other: Run | None, *, zeros: bool) -> None:
+    """Every hidden layer of a run at one moment, beside that of the other run: weights, or zero patterns."""
+    sides, limits = [(run, network)], limits_of(store, run)
+    if other is not None:
+        try:
+            sides.append((other, _beside(store, other, network.instant)))
+            limits = [max(pair) for pair in zip(limits, limits_of(store, other), strict=True)]
+        except RunUnknown:
+            st.caption(f"{other.name} is gone, or has recorded no weights yet.")
+    st.subheader(
+        "Zero pattern of each layer" if zeros else "Weights of each layer",
+        anchor=False,
+        help="A row all in grey is a dead neuron; a column all in grey is an input that nobody listens to. "
+        "Colours mean the same at every moment.",
+    )
+    meaning = "is still there" if zeros else "is large"
+    st.caption(f"Each row is a neuron, each column one of its inputs: coloured where the weight {meaning}.")
+    _legend([side for side, _ in sides], zeros=zeros)
+    flow = st.container(horizontal=True, gap="medium") if len(sides) == 1 else st.container()
+    for layer, limit in enumerate(limits):
+        with flow, st.container(width="content" if len(sides) == 1 else "stretch"):
+            st.markdown(_heading(layer, network.masks[layer].shape, limit, zeros=zeros))
+            places = st.columns(2) if len(sides) > 1 else [st.container()]
+            for place, (side, shown) in zip(places, sides, strict=True):
+                with place:
+                    _layer(store, side, shown, layer, limit, zeros=zeros, named=len(sides) > 1)
+
+
+def matrix_table(matrix: NDArray) -> pd.DataFrame:
+    """A layer's matrix ``[neurons, inputs]`` as a table: a row a neuron, a column an input, both counted from 1."""
+    table = pd.DataFrame(matrix, columns=np.arange(1, matrix.shape[1] + 1).astype(str))
+    table.insert(0, "neuron", np.arange(1, len(matrix) + 1))
+    return table
+
+
+def _beside(store: Store, other: Run, instant: Instant) -> Recorded:
+    """The other run at the moment of the same name, or at its newest if it has none such."""
+    theirs = instants_of(store, other)
+    same = [moment for moment in theirs if moment.name == instant.name] or theirs[-1:]
+    if not same:
+        raise RunUnknown(f"Run {other.id} has recorded no weights yet.")
+    return network_of(store, other, same[0])
+
+
+def _heading(layer: int, shape: tuple[int, ...], limit: float, *, zeros: bool) -> str:
+    neurons, inputs = shape
+    words = f"**Hidden {layer + 1}** · {neurons:,} neurons, {inputs:,} inputs each"
+    words += "" if zeros else f" · full colour from ±{limit:.2g}"
+    rows, columns = block_of((neurons, inputs))
+    if (rows, columns) == (1, 1):
+        return words
+    return f"{words} · a cell is {rows} × {columns} weights: {'the share kept' if zeros else 'the largest of them'}"
+
+
+def _legend(runs: list[Run], *, zeros: bool) -> None:
+    removed = (swatch_png(), 28, "removed")
+    if not zeros:
+        legend([(legend_png(), 180, "from negative through zero, which is clear, to positive"), removed])
+        return
+    kinds = dict.fromkeys(run.experiment.criterion for run in runs)
+    words = {kind: f"kept ({CRITERIA[kind].title})" if len(runs) > 1 else "kept" for kind in kinds}
+    legend([*((swatch_png(METHODS[kind]), 28, words[kind]) for kind in kinds), removed])
+
+
+def _layer(store: Store, run: Run, network: Recorded, layer: int, limit: float, *, zeros: bool, named: bool) -> None:
+    mask, missing = network.masks[layer], network.weights is None
+    words = f"{run.name}, {network.instant.name}: " if named else f"{network.instant.name.capitalize()}: "
+    words += f"{100 * mask.float().mean():.1f} % of the weights kept, "
+    words += f"{int(mask.any(dim=1).sum()):,} of {len(mask):,} neurons alive."
+    if missing and not zeros:
+        words += " The weights were not recorded at this moment; this is the zero pattern."
+    zeros = zeros or missing
+    colour = METHODS[run.experiment.criterion]
+    png = _picture(network, str(store.path), run.id, version(run), network.instant, layer, limit, colour, zeros)
+    picture(png, caption=words, alt=f"{'Zero pattern' if zeros else 'Weights'} of hidden layer {layer + 1}. {words}")
+    download_csv(
+        f"{'zero-pattern' if zeros else 'weights'}-run-{run.id}-hidden-{layer + 1}",
+        lambda: matrix_table(_matrix(network, layer, zeros=zeros)),
+    )
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _picture(
+    _network: Recorded,
+    path: str,
+    run: int,
+    version: tuple,
+    instant: Instant,
+    layer: int,
+    limit: float,
+    colour: str,
+    zeros: bool,
+) -> bytes:
+    mask = _network.masks[layer].numpy()
+    return mask_png(mask, colour) if zeros else weights_png(_matrix(_network, layer, zeros=False), mask, limit)
+
+
+def _matrix(network: Recorded, layer: int, *, zeros: bool) -> NDArray:
+    """Weights of a layer, or 1 for what was kept and 0 for what was removed."""
+    if zeros or network.weights is None:
+        return network.masks[layer].int().numpy()
+    return network.weights[layer].numpy()

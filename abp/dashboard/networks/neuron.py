@@ -1,0 +1,217 @@
+"""One neuron: what it looks for, how often it fires, for which classes, and the pictures that excite it most."""
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from abp.dashboard.charts.charts import Chart, step_above
+from abp.dashboard.charts.colours import METHODS
+from abp.dashboard.charts.images import NEGATIVE, POSITIVE, neuron_png, picture_png
+from abp.dashboard.charts.widgets import chart_with_data, download_csv, picture
+from abp.dashboard.networks.cache import answers_of, instants_of, limits_of, network_of, pictures_of
+from abp.data.datasets import DATASETS, DataUnavailable
+from abp.store.recorded import Recorded
+from abp.store.records import Run
+from abp.store.store import Store
+
+_BARS = 40  # weights in a bar chart
+
+
+def neuron_view(store: Store, run: Run, network: Recorded, frequencies: list[NDArray]) -> None:
+    """One neuron: what it looks for, how often it fires, for which classes, and the pictures it likes best."""
+    st.subheader(
+        "One neuron",
+        anchor=False,
+        help="The address of this page names the layer and the neuron, so it can be passed on.",
+    )
+    layer, neuron = _chosen_neuron(run, network)
+    live = int(network.masks[layer][neuron].sum())
+    inputs = network.masks[layer].shape[1]
+    if live:
+        st.caption(f"Neuron {neuron + 1} of hidden layer {layer + 1} has {live:,} of its {inputs:,} incoming weights.")
+    else:
+        st.caption(
+            f"Neuron {neuron + 1} of hidden layer {layer + 1} is dead: all its incoming weights were removed, and it "
+            "no longer answers to any picture."
+        )
+    left, middle, right = st.columns(3)
+    with left:
+        _incoming(store, run, network, layer, neuron)
+    with middle:
+        _frequency(run, frequencies[layer][:, neuron])
+    try:
+        answers = answers_of(store, run, network.instant)[layer]
+        with right:
+            _classes(run, answers.shares[:, neuron], answers.seen)
+        _strongest(run, answers.pictures[neuron], answers.outputs[neuron])
+    except DataUnavailable as error:
+        with right:
+            st.info(
+                f"What it answers to cannot be shown, since that needs the test pictures. {error}",
+                icon=":material/image_not_supported:",
+            )
+
+
+def portrait(store: Store, run: Run, layer: int, neuron: int) -> None:
+    """What one neuron of an ended run looks for, and the pictures that excite it most; indices from 0."""
+    network = network_of(store, run, instants_of(store, run)[-1])
+    if network.weights is None:
+        return
+    st.markdown(f"**Hidden {layer + 1}, neuron {neuron + 1} of run {run.id}, as it was trained**")
+    if not network.masks[layer][neuron].any():
+        st.caption("It was removed while the run trained: no incoming weight is left, and it answers to no picture.")
+        return
+    _incoming(store, run, network, layer, neuron)
+    try:
+        answers = answers_of(store, run, network.instant)[layer]
+        _strongest(run, answers.pictures[neuron], answers.outputs[neuron])
+    except DataUnavailable as error:
+        st.info(f"The test pictures are not on this machine. {error}", icon=":material/image_not_supported:")
+
+
+def _chosen_neuron(run: Run, network: Recorded) -> tuple[int, int]:
+    """Layer and neuron, from 0: those of the link, until a person chooses others, which the link then follows.
+
+    A link that names none stands for the first live neuron.
+    """
+    hidden, state = run.experiment.hidden, st.session_state
+    layer_key, neuron_key = f"layer-{run.id}", f"neuron-{run.id}"
+    linked = st.query_params.get("layer"), st.query_params.get("neuron")
+    if linked != state.get("linked-neuron") or layer_key not in state:
+        layer = _number(linked[0], len(hidden), f"hidden layer; this run has {len(hidden)}") or 1
+        width = hidden[layer - 1]
+        alive = network.masks[layer - 1].any(dim=1).int().argmax().item() + 1
+        state[layer_key] = layer
+        state[neuron_key] = _number(linked[1], width, f"neuron; hidden layer {layer} has {width:,}") or alive
+        state["linked-neuron"] = linked
+        state[f"named-{run.id}"] = layer, state[neuron_key]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        layer = st.selectbox("Hidden layer", list(range(1, len(hidden) + 1)), key=layer_key, width=140)
+        width = hidden[layer - 1]
+        state[neuron_key] = min(state.get(neuron_key, 1), width)
+        neuron = st.number_input(f"Neuron, of {width:,}", 1, width, key=neuron_key, width=180)
+    if (layer, neuron) != state.get(f"named-{run.id}"):
+        st.query_params["layer"], st.query_params["neuron"] = str(layer), str(neuron)
+        state["linked-neuron"] = str(layer), str(neuron)
+        state[f"named-{run.id}"] = layer, neuron
+    return layer - 1, neuron - 1
+
+
+def _number(text: str | None, highest: int, what: str) -> int | None:
+    """A number of a link, from 1 to `highest`; None, after saying so, for anything else."""
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= highest:
+        return int(text)
+    words = f"“{text[:40]}” in the link is not the number of a {what}. Another is shown."
+    st.warning(words, icon=":material/link_off:")
+    return None
+
+
+def _incoming(store: Store, run: Run, network: Recorded, layer: int, neuron: int) -> None:
+    assert network.weights is not None
+    weights, mask = network.weights[layer][neuron].numpy(), network.masks[layer][neuron].numpy()
+    table = pd.DataFrame({"input": np.arange(1, len(weights) + 1), "weight": weights, "kept": mask})
+    if layer == 0:
+        shape = DATASETS[run.experiment.dataset].image_shape
+        png = neuron_png(weights.reshape(shape), mask.reshape(shape), limits_of(store, run)[0])
+        st.subheader("What it looks for", anchor=False, help="Its incoming weights, where the pixels are.")
+        st.caption("It fires for pictures that are bright where this is orange and dark where it is blue.")
+        picture(png, alt=f"Incoming weights of neuron {neuron + 1} of the first hidden layer, where the pixels are.")
+        download_csv("incoming-weights", lambda: table)
+        return
+    shown = table[table["kept"]].sort_values("weight", key=abs, ascending=False, kind="stable").head(_BARS)
+    chart_with_data(
+        "What it listens to",
+        f"Its weights from neurons of hidden layer {layer}, the {_BARS} strongest, or fewer if fewer are left.",
+        f"Orange: it fires more when that neuron of hidden layer {layer} fires. Blue: it fires less.",
+        [_weights_chart(shown)],
+        lambda: table,
+        "incoming-weights",
+    )
+
+
+def _weights_chart(table: pd.DataFrame) -> Chart:
+    return (
+        alt.Chart(table)
+        .mark_bar()
+        .encode(
+            x=alt.X("input:N", sort=None, title="neuron of the layer before", axis=alt.Axis(labels=False, ticks=False)),
+            y=alt.Y("weight:Q", title=None, axis=alt.Axis(tickCount=5)),
+            color=alt.condition("datum.weight > 0", alt.value(POSITIVE), alt.value(NEGATIVE)),
+            tooltip=["input:N", alt.Tooltip("weight:Q", format="+.4f")],
+        )
+        .properties(height=240)
+    )
+
+
+def _frequency(run: Run, frequencies: NDArray) -> None:
+    table = pd.DataFrame({"epoch": np.arange(1, len(frequencies) + 1), "frequency": frequencies})
+    chart_with_data(
+        "How often it fires",
+        "Share of the training pictures for which it fired, in each epoch.",
+        "Counted while the network trains. Activation-based pruning removes neurons for which this is low.",
+        [
+            alt.Chart(table)
+            .mark_line(strokeWidth=2, color=METHODS[run.experiment.criterion], point=len(table) < 2)
+            .encode(
+                x=alt.X(
+                    "epoch:Q",
+                    scale=alt.Scale(domain=[0, step_above(max(len(table), 1))], nice=False),
+                    axis=alt.Axis(tickMinStep=1, tickCount=5, grid=False),
+                ),
+                y=alt.Y("frequency:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
+                tooltip=["epoch:Q", alt.Tooltip("frequency:Q", format=".1%")],
+            )
+            .properties(height=240)
+        ],
+        lambda: table,
+        "frequency",
+    )
+
+
+def _classes(run: Run, shares: NDArray, seen: tuple[int, int]) -> None:
+    names = list(DATASETS[run.experiment.dataset].class_names)
+    table = pd.DataFrame({"class": names, "share": shares})
+    which = f"all {seen[1]:,} test pictures" if seen[0] == seen[1] else f"the first {seen[0]:,} test pictures"
+    chart_with_data(
+        "What it fires for",
+        f"Share of each class for which it fires, among {which}.",
+        "A neuron that fires for some classes only tells them from the others. One that fires for all, or for none, "
+        "tells nothing apart.",
+        [
+            alt.Chart(table)
+            .mark_bar(color=METHODS[run.experiment.criterion])
+            .encode(
+                x=alt.X("share:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5)),
+                y=alt.Y("class:N", sort=None, title=None, axis=alt.Axis(labelOverlap=False)),
+                tooltip=["class:N", alt.Tooltip("share:Q", format=".1%")],
+            )
+            .properties(height=240)
+        ],
+        lambda: table,
+        "classes",
+    )
+
+
+def _strongest(run: Run, pictures: NDArray, outputs: NDArray) -> None:
+    """The test pictures that excite the neuron most, strongest first."""
+    st.subheader("What excites it most", anchor=False, help="Test pictures with the largest output of this neuron.")
+    fired = pictures[outputs > 0]
+    if not len(fired):
+        st.caption("It fires for none of the test pictures.")
+        return
+    st.caption("The test pictures for which its output is largest, the strongest first.")
+    record = DATASETS[run.experiment.dataset]
+    x, y = pictures_of(run.experiment.dataset)
+    names = [record.class_names[int(y[index])] for index in fired]
+    picture(
+        [picture_png(x[index].reshape(record.image_shape).numpy()) for index in fired],
+        caption=names,
+        width=84,
+        alt=[f"Test picture {index + 1}: {name}" for index, name in zip(fired, names, strict=True)],
+    )
+    table = pd.DataFrame({"picture": fired + 1, "class": names, "output": outputs[outputs > 0]})
+    download_csv("strongest-pictures", lambda: table)

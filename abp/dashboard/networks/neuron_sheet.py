@@ -1,0 +1,86 @@
+"""The neurons of the first layer on a sheet: what each of them looks for."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from abp.dashboard.charts.images import sheet_png
+from abp.dashboard.charts.widgets import download_csv, picture
+from abp.dashboard.networks.cache import limits_of
+from abp.data.datasets import DATASETS
+from abp.store.recorded import Recorded
+from abp.store.records import Run
+from abp.store.store import Store
+
+_SHEET = 96  # neurons on one sheet
+_ORDERS = {
+    "activation frequency": "Frequency",
+    "norm": "Norm",
+    "live weights": "Live weights",
+    "number": "Neuron",
+}
+
+
+def neuron_sheet(store: Store, run: Run, network: Recorded, frequencies: NDArray) -> None:
+    """What the neurons of the first layer look for, each as a picture.
+
+    Parameters
+    ----------
+    frequencies
+        Of the first layer, ``[epochs, neurons]``.
+    """
+    if network.weights is None:
+        return
+    st.subheader(
+        "What the first neurons look for",
+        anchor=False,
+        help="Each picture shows one neuron's incoming weights where the pixels are. A neuron fires for pictures that "
+        "are bright where it is orange and dark where it is blue. The frequency is the share of training pictures "
+        "for which it fired, up to this moment.",
+    )
+    st.caption(
+        "Each square is a neuron of the first hidden layer: it fires for pictures that are bright where it is orange "
+        "and dark where it is blue. A cross is a dead neuron."
+    )
+    table = neuron_table(network, frequencies[: network.instant.epoch])
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        order = st.selectbox("Sort by", list(_ORDERS), key="sheet-order", width=220)
+        pages = -(-len(table) // _SHEET)
+        page = st.number_input(f"Sheet, of {pages}", 1, pages, key=f"sheet-{run.id}", width=160, disabled=pages == 1)
+    ordered = sorted_neurons(table, order)
+    part = ordered[(page - 1) * _SHEET : page * _SHEET]
+    places = part["Neuron"].to_numpy() - 1
+    shape = (len(places), *DATASETS[run.experiment.dataset].image_shape)
+    png = sheet_png(
+        network.weights[0].numpy()[places].reshape(shape),
+        network.masks[0].numpy()[places].reshape(shape),
+        [str(number) for number in part["Neuron"]],
+        limits_of(store, run)[0],
+    )
+    dead = int((table["Live weights"] == 0).sum())
+    words = f"Neurons {(page - 1) * _SHEET + 1:,} to {(page - 1) * _SHEET + len(part):,} of {len(table):,} by {order}"
+    words += f"; {dead:,} of all are dead."
+    picture(png, caption=words, alt=f"Incoming weights of the first layer's neurons as pictures. {words}")
+    download_csv("first-neurons", lambda: ordered)
+
+
+def neuron_table(network: Recorded, frequencies: NDArray) -> pd.DataFrame:
+    """The first layer's neurons, a row each: number (from 1), frequency up to now, norm and number of live weights."""
+    assert network.weights is not None
+    neurons = len(network.masks[0])
+    return pd.DataFrame(
+        {
+            "Neuron": np.arange(1, neurons + 1),
+            "Frequency": frequencies.mean(axis=0) if len(frequencies) else np.zeros(neurons),
+            "Norm": network.weights[0].norm(dim=1).numpy(),
+            "Live weights": network.masks[0].sum(dim=1).numpy(),
+        }
+    )
+
+
+def sorted_neurons(table: pd.DataFrame, order: str) -> pd.DataFrame:
+    """A `neuron_table` with the highest first (by number: the lowest), and dead neurons last."""
+    column = _ORDERS[order]
+    keys = pd.DataFrame({"dead": table["Live weights"] == 0, "by": table[column] * (1 if order == "number" else -1)})
+    return table.loc[keys.sort_values(["dead", "by"], kind="stable").index]

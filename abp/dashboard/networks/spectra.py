@@ -1,0 +1,296 @@
+"""The spectra page: singular values of the hidden layers before and after every pruning."""
+
+from functools import partial
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from abp.analysis.spectra import summarise
+from abp.dashboard.charts.charts import Chart
+from abp.dashboard.charts.colours import METHODS, MUTED
+from abp.dashboard.charts.legend import legend, line_png
+from abp.dashboard.charts.widgets import chart_with_data, download_csv
+from abp.dashboard.frame.background import in_background
+from abp.dashboard.frame.refresh import follow, newest_first_choice, version
+from abp.store.moments import Moment, hidden_shapes, moments
+from abp.store.records import Run
+from abp.store.store import RunUnknown, Store
+
+_FLOOR = 1e-4  # what a logarithmic axis shows of smaller values
+_PATIENCE = 0.4  # seconds that a page waits for singular values before it says that they are being computed
+_MANY = 500  # values of a layer; of more, some are not drawn
+
+
+def spectra_view(store: Store, run: Run) -> None:
+    """Everything the page shows of one run."""
+    follow(store, run)
+    choices = st.container(horizontal=True, vertical_alignment="bottom")
+    waiting = st.container()  # its place is kept, so that nothing shifts when there is something to wait for
+    found = _moments(store, run, waiting)
+    if found is None:
+        return
+    if len(found) < 2:
+        st.info(_too_early(run), icon=":material/hourglass_empty:")
+        return
+    with choices:
+        scale = st.segmented_control("Scale", ["linear", "log"], default="linear", required=True, key="spectra-scale")
+        before, after = _chosen_moments(run, found)
+        others = _other_runs(store, run)
+    table = pd.concat([curves(found[0], before, after), *(_end_of(store, other, waiting) for other in others)])
+    highest = max(float(values.max(initial=0)) for moment in found for values in moment.spectra)
+    highest = max(highest, float(table["value"].max()))  # another run's curve may rise above this one's
+    _spectra_charts(table, run, others, log=scale == "log", highest=highest)
+    _change_charts(run, found[0], before, after)
+    _summary_table(run, found)
+
+
+def _too_early(run: Run) -> str:
+    if run.active:
+        return (
+            "Singular values are recorded at the start, around each pruning and at the end; this run has not come to "
+            "its first pruning yet. They appear here by themselves."
+        )
+    return (
+        "Singular values are recorded at the start, around each pruning and at the end; this run ended before its "
+        "first pruning, and without final weights."
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=12)
+def _newest(path: str, run: int) -> dict[str, list[Moment]]:
+    """The newest moments of a run that are computed, under the key ``"moments"``."""
+    return {}
+
+
+def _moments(store: Store, run: Run, waiting: DeltaGenerator, patience: float | None = None) -> list[Moment] | None:
+    """Moments of a run, or what of them was computed before while newer ones are; None, after saying so, until then.
+
+    Those of layers with thousands of neurons take many seconds. `patience` is `_PATIENCE` by default; `waiting` is the
+    place for the words.
+    """
+    path, newest = str(store.path), _newest(str(store.path), run.id)
+    with waiting:
+        found = in_background(
+            (path, "moments", run.id, version(run)),
+            lambda: moments(store, store.run(run.id)),
+            f"Singular values of {run.name} are being computed",
+            patience=_PATIENCE if patience is None else patience,
+        )
+    if found is not None:
+        newest["moments"] = found
+    return newest.get("moments")
+
+
+def _chosen_moments(run: Run, found: list[Moment]) -> tuple[Moment, Moment]:
+    """The two moments to compare: around the pruning of the slider, or start and end where there was none."""
+    by_name = {moment.name: moment for moment in found}
+    numbers = [int(name.split()[1]) for name in by_name if name.startswith("after")]
+    if not numbers:
+        st.caption("This run had no pruning: its start and its end are shown.")
+        return found[0], found[-1]
+    key = f"spectra-pruning-{run.id}"
+    newest_first_choice(numbers, key)
+    chosen = numbers[-1] if len(numbers) == 1 else st.slider("Pruning", 1, numbers[-1], key=key, width=300)
+    return by_name[f"before {chosen}"], by_name[f"after {chosen}"]
+
+
+def _other_runs(store: Store, run: Run) -> list[Run]:
+    """Runs chosen to be laid over this one: those with the same layers that have ended."""
+    shape = run.experiment.sizes
+    candidates = {
+        other.id: other
+        for other in store.runs()[:200]
+        if other.id != run.id and other.status in ("finished", "stopped") and other.experiment.sizes == shape
+    }
+    chosen = st.multiselect(
+        "Lay over it the end of",
+        list(candidates),
+        format_func=lambda number: _label(candidates[number]),
+        key=f"spectra-others-{run.id}",
+        max_selections=5,
+        width=380,
+    )
+    return [candidates[number] for number in chosen]
+
+
+def curves(start: Moment, before: Moment, after: Moment) -> pd.DataFrame:
+    """Singular values of three moments, a row each: columns ``layer``, ``index``, ``value``, ``curve``.
+
+    Without a pruning, where `before` is the start and `after` the end, there are only those two.
+    """
+    named = [("at the start", start), ("before", before), ("after", after)]
+    if before is start:  # no pruning
+        named = [("at the start", start), ("at the end", after)]
+    return pd.concat([_rows(moment, name) for name, moment in named], ignore_index=True)
+
+
+def _rows(moment: Moment, curve: str) -> pd.DataFrame:
+    parts = [
+        pd.DataFrame({"layer": layer + 1, "index": np.arange(1, len(values) + 1), "value": values, "curve": curve})
+        for layer, values in enumerate(moment.spectra)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _end_of(store: Store, run: Run, waiting: DeltaGenerator) -> pd.DataFrame:
+    try:
+        found = _moments(store, run, waiting, _PATIENCE / 4)  # there may be several
+        if found:
+            return _rows(found[-1], _label(run))
+    except RunUnknown:  # deleted meanwhile
+        pass
+    return pd.DataFrame({"layer": [], "index": [], "value": [], "curve": []})
+
+
+def _label(run: Run) -> str:
+    """Runs may have the same name: the number tells them apart."""
+    return f"{run.id}: {run.name}"
+
+
+def _spectra_charts(table: pd.DataFrame, run: Run, others: list[Run], *, log: bool, highest: float) -> None:
+    method = METHODS[run.experiment.criterion]
+    colours = {"at the start": MUTED, "before": "#56B4E9", "after": method, "at the end": method}
+    colours |= {_label(other): METHODS[other.experiment.criterion] for other in others}
+    colours = {curve: colours[curve] for curve in table["curve"].unique()}
+    lines = [
+        (line_png(colour, dash), 40, curve)
+        for (curve, colour), dash in zip(colours.items(), _dashes(len(colours)), strict=True)
+    ]
+    chart_with_data(
+        "Singular values of each hidden layer",
+        "Each curve is one layer's singular values, largest first; where a curve reaches zero the layer has lost rank.",
+        "A weight matrix stretches its input along as many directions as it has singular values, each by that much. "
+        "Small values mean directions that hardly matter. The grey curve is the network before it learned anything. "
+        "The scale is the same at every pruning. Of layers with more than 500 values some are not drawn; the CSV has "
+        "them all.",
+        [spectrum_chart(part, colours, log=log, highest=highest) for _, part in table.groupby("layer")],
+        lambda: table,
+        "spectra",
+        legend=lambda: legend(lines),
+    )
+
+
+def spectrum_chart(table: pd.DataFrame, colours: dict[str, str], *, log: bool, highest: float) -> Chart:
+    """One layer's singular values against their index (columns of `curves`), on a scale up to `highest`."""
+    table = _thinned(table)
+    shown = table.assign(shown=table["value"].clip(lower=_FLOOR)) if log else table.assign(shown=table["value"])
+    domain = [_FLOOR, highest * 1.1] if log else [0, highest * 1.05]
+    scale = alt.Scale(type="log" if log else "linear", domain=domain, nice=False)
+    names = list(colours)
+    return (
+        alt.Chart(shown)
+        .mark_line(strokeWidth=2, clip=True, point=bool(table["index"].max() == 1))  # one point makes no line
+        .encode(
+            x=alt.X("index:Q", title="index", axis=alt.Axis(grid=False, tickCount=4, tickMinStep=1)),
+            y=alt.Y("shown:Q", title=None, scale=scale, axis=alt.Axis(tickCount=5, format="~g")),
+            color=alt.Color("curve:N", scale=alt.Scale(domain=names, range=list(colours.values())), legend=None),
+            strokeDash=alt.StrokeDash("curve:N", scale=alt.Scale(domain=names, range=_dashes(len(names))), legend=None),
+            tooltip=["curve:N", "layer:Q", "index:Q", alt.Tooltip("value:Q", format=".5g")],
+        )
+        .properties(height=260)
+    )
+
+
+def _thinned(table: pd.DataFrame) -> pd.DataFrame:
+    """Of more than `_MANY` singular values the first hundred, the last, and some in between at even distances."""
+    last = table["index"].max()
+    if last <= _MANY:
+        return table
+    index = table["index"]
+    return table[(index <= 100) | (index % -(-last // (_MANY - 101)) == 0) | (index == last)]
+
+
+def _dashes(count: int) -> list[list[int]]:
+    return [[2, 2], [6, 3], [1, 0], [8, 2, 2, 2], [4, 4], [3, 1], [10, 3], [1, 3]][:count]
+
+
+def _change_charts(run: Run, start: Moment, before: Moment, after: Moment) -> None:
+    colour = METHODS[run.experiment.criterion]
+    steps = [("by this pruning", before), ("since the start", start)][1 if before is start else 0 :]
+    for name, moment in steps:
+        table = changes(moment, after)
+        limit = max(0.05, min(1.0, float(table["change"].abs().max())))
+        chart_with_data(
+            f"Change {name}",
+            f"How much each singular value grew or shrank {name}, as a share of what it was.",
+            "Activation-based pruning is claimed to shrink singular values as a nuclear-norm regulariser would: below "
+            "zero they shrank. −100 % means that the value is gone.",
+            [_change_chart(part, colour, limit) for _, part in table.groupby("layer")],
+            partial(_same, table),
+            f"change-{name.replace(' ', '-')}",
+        )
+
+
+def changes(before: Moment, after: Moment) -> pd.DataFrame:
+    """Relative change of each singular value but zeros: columns ``layer``, ``index``, ``change`` (-1: gone)."""
+    parts = []
+    for layer, (old, new) in enumerate(zip(before.spectra, after.spectra, strict=True)):
+        there = old > 1e-9
+        change = np.divide(new - old, old, out=np.zeros_like(old), where=there)
+        parts.append(pd.DataFrame({"layer": layer + 1, "index": np.flatnonzero(there) + 1, "change": change[there]}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _change_chart(table: pd.DataFrame, colour: str, limit: float) -> Chart:
+    table = _thinned(table)
+    scale = alt.Scale(domain=[-limit, limit], nice=False, clamp=True)
+    base = alt.Chart(table).encode(x=alt.X("index:Q", title="index", axis=alt.Axis(grid=False, tickCount=4)))
+    line = base.mark_line(color=colour, strokeWidth=2, point={"color": colour} if len(table) == 1 else False).encode(
+        y=alt.Y("change:Q", title=None, scale=scale, axis=alt.Axis(format="%", tickCount=5)),
+        tooltip=["layer:Q", "index:Q", alt.Tooltip("change:Q", format="+.2%")],
+    )
+    zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=MUTED, strokeDash=[2, 2]).encode(y="zero:Q")
+    return alt.layer(zero, line).properties(height=200)
+
+
+def _same(table: pd.DataFrame) -> pd.DataFrame:
+    return table
+
+
+def _summary_table(run: Run, found: list[Moment]) -> None:
+    st.subheader(
+        "Ranks and norms",
+        anchor=False,
+        help="Numerical rank: singular values above the tolerance. Stable rank: squared Frobenius norm over squared "
+        "spectral norm. Effective rank: exponential of the singular values' entropy. The nuclear norm is their sum.",
+    )
+    st.caption("Each hidden layer at each moment of the run: how many dimensions it uses, and how large it is.")
+    table = summaries(run, found)
+    st.dataframe(
+        table,
+        hide_index=True,
+        alt="Ranks, live neurons and norms of each layer at each moment.",
+        column_config={name: st.column_config.NumberColumn(format="%.2f") for name in _MEASURES},
+    )
+    download_csv("ranks-and-norms", lambda: table)
+
+
+_MEASURES = ("Stable rank", "Effective rank", "Spectral norm", "Frobenius norm", "Nuclear norm")
+
+
+def summaries(run: Run, found: list[Moment]) -> pd.DataFrame:
+    """Ranks, live neurons and norms, a row per layer and moment."""
+    rows = []
+    shapes = hidden_shapes(run.experiment.sizes)
+    for moment in found:
+        for layer, (values, shape) in enumerate(zip(moment.spectra, shapes, strict=True)):
+            summary = summarise(values, shape)
+            rows.append(
+                {
+                    "Layer": layer + 1,
+                    "Moment": moment.name,
+                    "Epoch": moment.epoch,
+                    "Rank": summary.rank,
+                    "Tolerance": summary.tolerance,
+                    "Stable rank": summary.stable_rank,
+                    "Effective rank": summary.effective_rank,
+                    "Live neurons": int(moment.masks[layer].any(dim=1).sum()),
+                    "Spectral norm": summary.spectral_norm,
+                    "Frobenius norm": summary.frobenius_norm,
+                    "Nuclear norm": summary.nuclear_norm,
+                }
+            )
+    return pd.DataFrame(rows).sort_values("Layer", kind="stable")

@@ -1,0 +1,144 @@
+"""The Weights page: zero patterns, weights, what neurons look for, and what each layer costs."""
+
+from dataclasses import asdict
+
+import pandas as pd
+import streamlit as st
+
+from abp.analysis.cost import cost, layer_costs
+from abp.dashboard.charts.widgets import download_csv
+from abp.dashboard.frame.refresh import follow, newest_first_choice
+from abp.dashboard.networks.cache import frequencies_of, instants_of, network_of
+from abp.dashboard.networks.compact import smaller_view
+from abp.dashboard.networks.layer_images import layer_pictures
+from abp.dashboard.networks.neuron import neuron_view
+from abp.dashboard.networks.neuron_sheet import neuron_sheet
+from abp.store.recorded import Instant, Recorded
+from abp.store.records import Run
+from abp.store.store import Store
+
+
+def weights_view(store: Store, run: Run) -> None:
+    """Everything the page shows of one run."""
+    follow(store, run)
+    found = instants_of(store, run)
+    if not found:
+        waits = "It waits for its first worker; its weights appear here by themselves."
+        never = "It ended before it began, so there is nothing to show; a rerun of it would record them."
+        st.info(f"This run has recorded no weights. {waits if run.active else never}", icon=":material/info:")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        shown = st.segmented_control("Show", ["weights", "zero pattern"], default="weights", required=True, key="shown")
+        instant = _chosen_instant(run, found)
+        other = _other_run(store, run)
+    network = network_of(store, run, instant)
+    layer_pictures(store, run, network, other, zeros=shown == "zero pattern")
+    if network.weights is None:
+        st.info(
+            f"The weights {_when(instant)} were not recorded: this run keeps its first and its last ones only. "
+            "Choose the start or the end to see its neurons. What each layer costs is known at every moment.",
+            icon=":material/info:",
+        )
+    else:
+        frequencies = frequencies_of(store, run)
+        neuron_sheet(store, run, network, frequencies[0])
+        neuron_view(store, run, network, frequencies)
+    _cost_table(run, network)
+    if found[-1].name == "end":
+        smaller_view(store, run)
+
+
+def _chosen_instant(run: Run, found: list[Instant]) -> Instant:
+    names = [instant.name for instant in found]
+    if len(names) == 1:
+        more = "more are recorded at each pruning and at the end" if run.active else "no others were recorded"
+        st.caption(f"These are the weights of the start; {more}.")
+        return found[0]
+    key = f"moment-{run.id}"
+    newest_first_choice(names, key)
+    name = st.select_slider(
+        "Moment", names, key=key, width=320, help="The start, just before and after each pruning, and the end."
+    )
+    return found[names.index(name)]
+
+
+def _other_run(store: Store, run: Run) -> Run | None:
+    """The run chosen to be shown beside this one, of the same layers, if any."""
+    candidates = {
+        other.id: other
+        for other in store.runs()[:200]
+        if other.id != run.id and other.started is not None and other.experiment.sizes == run.experiment.sizes
+    }
+    number = st.selectbox(
+        "Beside it",
+        list(candidates),
+        index=None,
+        format_func=lambda number: f"{number}: {candidates[number].name}",
+        placeholder="another run with the same layers" if candidates else "no other run has the same layers",
+        disabled=not candidates,
+        key=f"beside-{run.id}",
+        width=340,
+    )
+    return candidates.get(number) if number is not None else None
+
+
+def _cost_table(run: Run, network: Recorded) -> None:
+    st.subheader(
+        "What each layer costs",
+        anchor=False,
+        help="FLOPs: 2 × the non-zero weights of the hidden layers, as the published code counts them, for one "
+        "picture. Masked: a bit for each hidden weight, and 4 bytes for each that is kept. Compacted: dense layers "
+        "without the dead neurons.",
+    )
+    st.caption(f"Parameters, arithmetic for one picture and size in bytes, {_when(network.instant)}.")
+    table = cost_table(run, network)
+    st.dataframe(
+        table,
+        hide_index=True,
+        alt="Shape, sparsity, live neurons, parameters, arithmetic and bytes of each layer.",
+        column_config={
+            "Sparsity": st.column_config.NumberColumn(format="percent"),
+            **{name: st.column_config.NumberColumn(format="localized") for name in _NUMBERS},
+        },
+    )
+    download_csv("layers", lambda: table)
+
+
+_NUMBERS = {
+    "live_neurons": "Live neurons",
+    "parameters": "Parameters",
+    "multiply_adds": "Multiply-adds",
+    "flops": "FLOPs (published)",
+    "bytes_dense": "Bytes, dense",
+    "bytes_masked": "Bytes, masked",
+    "bytes_compacted": "Bytes, compacted",
+}
+
+
+def cost_table(run: Run, network: Recorded) -> pd.DataFrame:
+    """Cost of every layer and of the whole network at one moment, a row each."""
+    sizes = run.experiment.sizes
+    layers = layer_costs(sizes, network.masks)
+    rows = [
+        {"Layer": layer.name, "Shape": f"{layer.inputs} → {layer.neurons}", "Sparsity": layer.sparsity}
+        | {title: getattr(layer, name) for name, title in _NUMBERS.items()}
+        for layer in layers
+    ]
+    whole = asdict(cost(sizes, network.masks)) | {"live_neurons": sum(layer.live_neurons for layer in layers)}
+    kept = sum(int(mask.sum()) for mask in network.masks) / sum(mask.numel() for mask in network.masks)
+    rows.append(
+        {"Layer": "all (sparsity: hidden)", "Shape": " → ".join(map(str, sizes)), "Sparsity": 1 - kept}
+        | {title: whole[name] for name, title in _NUMBERS.items()}
+    )
+    table = pd.DataFrame(rows)
+    return table.astype({"FLOPs (published)": "Int64"})  # whole numbers, and none for the output layer
+
+
+def _when(instant: Instant) -> str:
+    """A moment in words.
+
+    >>> _when(Instant("after 2", 7, "before-2", 2))
+    'after pruning 2'
+    """
+    kind, _, number = instant.name.partition(" ")
+    return f"{kind} pruning {number}" if number else f"at the {kind}"

@@ -1,0 +1,212 @@
+"""Breaking a copy of a trained network: the slider, what the copy still can, and how far each criterion could go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from abp.analysis.confusion import predictions
+from abp.dashboard.charts.charts import Chart
+from abp.dashboard.charts.colours import METHODS, MUTED
+from abp.dashboard.charts.widgets import chart_with_data
+from abp.dashboard.components.neuron_grid import Neuron
+from abp.dashboard.frame.background import in_background
+from abp.dashboard.frame.refresh import version
+from abp.dashboard.networks.cache import pictures_of
+from abp.data.datasets import DataUnavailable
+from abp.pruning.criteria import CRITERIA
+from abp.runs.damage import BREAKING, KNEE, Breakable, breakable, broken, knee, switched_off
+from abp.store.records import Run
+from abp.store.store import Store
+from abp.store.trained import Trained
+
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.99)
+"""Where the curves are computed."""
+
+
+@dataclass(frozen=True)
+class Break:
+    """What a visitor asks to be taken away: a share of the weights that are left, 0 to 1, by a criterion."""
+
+    criterion: str
+    share: float
+
+
+NOTHING = Break("none", 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Copy:
+    """A copy of a trained network, and what it takes the test pictures for.
+
+    Attributes
+    ----------
+    predicted
+        Class of every test picture, int64 ``[samples]``; None where the pictures are not on this machine.
+    """
+
+    network: Trained
+    predicted: NDArray[np.int64] | None
+
+
+def choose_break(run: Run) -> Break:
+    """The slider, and by what to remove."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        criterion = st.selectbox(
+            "Break it: remove",
+            BREAKING,
+            format_func=lambda name: CRITERIA[name].title,
+            key="break-criterion",
+            width=280,
+        )
+        percent = st.slider(
+            "How much, % of the weights that are left",
+            0,
+            99,
+            0,
+            key=f"break-{run.id}",
+            help="From the copy on the right, at once and without training afterwards. Nothing that is stored changes.",
+            width=420,
+        )
+    return Break(criterion, percent / 100)
+
+
+def copy_of(store: Store, run: Run, asked: Break, off: tuple[Neuron, ...] = ()) -> Copy | None:
+    """A run's network after the break and with some neurons switched off; None without weights or counts.
+
+    Computed once for all visitors, in about a tenth of a second.
+
+    Raises
+    ------
+    abp.data.datasets.DataUnavailable
+        If the criterion looks at the training pictures and they cannot be had.
+    """
+    return _copy(store, str(store.path), run.id, version(run), asked if asked.share else NOTHING, off)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _copy(_store: Store, path: str, run: int, version: tuple, asked: Break, off: tuple[Neuron, ...]) -> Copy | None:
+    whole = _breakable(_store, path, run, version)
+    if whole is None:
+        return None
+    network = switched_off(broken(whole, asked.criterion, asked.share) if asked.share else whole.network, off)
+    try:
+        x, _ = pictures_of(network.dataset)
+    except DataUnavailable:
+        return Copy(network, None)
+    return Copy(network, predictions(network.weights, network.biases, x))
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _breakable(_store: Store, path: str, run: int, version: tuple) -> Breakable | None:
+    return breakable(_store, _store.run(run))
+
+
+def accuracy(copy: Copy) -> float | None:
+    """Share of the test pictures that a copy gets right; None where they are not on this machine."""
+    if copy.predicted is None:
+        return None
+    _, y = pictures_of(copy.network.dataset)
+    return float((copy.predicted == y.numpy()).mean())
+
+
+def break_curves(store: Store, run: Run, asked: Break) -> None:
+    """Accuracy against what is removed, for every criterion, with the knee of the chosen one."""
+    whole = _breakable(store, str(store.path), run.id, version(run))
+    if whole is None:
+        return
+    try:
+        pictures_of(run.experiment.dataset)
+    except DataUnavailable as error:
+        st.info(
+            f"Without the test pictures there is no accuracy to draw. {error}", icon=":material/image_not_supported:"
+        )
+        return
+    work = (str(store.path), "break", run.id, version(run))
+    place = st.container()
+    own = partial(curves, whole, (asked.criterion,))
+    table = in_background((*work, asked.criterion), own, "Breaking copies, to draw how much can go")
+    if table is None:
+        return
+    every = in_background(work, partial(curves, whole), "Breaking copies by all other methods too")
+    with place:
+        _curves(table if every is None else every, asked)
+
+
+def _curves(table: pd.DataFrame, asked: Break) -> None:
+    mine = table[table["criterion"] == asked.criterion]
+    if mine.empty:  # the training pictures that it looks at are not here
+        where = ""
+    else:
+        last = knee(mine["removed"].tolist(), mine["accuracy"].tolist())
+        where = (
+            f" By {CRITERIA[asked.criterion].title}, {100 * last:.0f} % can go before more than "
+            f"{100 * KNEE:.0f} points of accuracy are lost: its knee."
+        )
+    chart_with_data(
+        "How much can go",
+        "Test accuracy of a copy after removing more and more at once, by each method; the diamond is the knee of the "
+        "method chosen above, the dotted line where the slider stands.",
+        "Without training in between, so it falls earlier than in a run that prunes step by step and goes on learning."
+        + where,
+        [curve_chart(table, asked)],
+        lambda: table,
+        "how-much-can-go",
+    )
+    if where:
+        st.caption(where.strip())
+
+
+def curves(whole: Breakable, criteria: Sequence[str] = BREAKING) -> pd.DataFrame:
+    """Accuracy of copies broken by each criterion: columns ``criterion``, ``method``, ``removed``, ``accuracy``.
+
+    Criteria whose training pictures cannot be had are left out.
+    """
+    x, y = pictures_of(whole.network.dataset)
+    rows = []
+    for criterion in criteria:
+        try:
+            for share in SHARES:
+                found = broken(whole, criterion, share)
+                right = predictions(found.weights, found.biases, x) == y.numpy()
+                rows.append((criterion, CRITERIA[criterion].title, share, float(right.mean())))
+        except DataUnavailable:
+            continue
+    return pd.DataFrame(rows, columns=["criterion", "method", "removed", "accuracy"])
+
+
+def curve_chart(table: pd.DataFrame, asked: Break) -> Chart:
+    """The curves (columns as of `curves`), the chosen one bold, with its knee and the slider's place."""
+    shown = {CRITERIA[name].title: METHODS[name] for name in BREAKING if name in set(table["criterion"])}
+    chosen = CRITERIA[asked.criterion].title
+    x = alt.X("removed:Q", title="removed", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", grid=False))
+    y = alt.Y("accuracy:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5))
+    scale = alt.Scale(domain=list(shown), range=list(shown.values()))
+    legend = alt.Legend(orient="top", title=None, columns=2, labelLimit=320, symbolType="stroke")
+    lines = (
+        alt.Chart(table)
+        .mark_line()
+        .encode(
+            x=x,
+            y=y,
+            color=alt.Color("method:N", scale=scale, legend=legend),
+            strokeDash=alt.StrokeDash("method:N", scale=alt.Scale(domain=list(shown)), legend=legend),
+            strokeWidth=alt.condition(alt.datum.method == chosen, alt.value(3.5), alt.value(1.5)),
+            tooltip=["method:N", alt.Tooltip("removed:Q", format=".0%"), alt.Tooltip("accuracy:Q", format=".1%")],
+        )
+    )
+    here = alt.Chart(pd.DataFrame({"removed": [asked.share]})).mark_rule(color=MUTED, strokeDash=[2, 3]).encode(x=x)
+    mine = table[table["criterion"] == asked.criterion]
+    if mine.empty:
+        return alt.layer(here, lines).properties(height=320)
+    last = knee(mine["removed"].tolist(), mine["accuracy"].tolist())
+    point = mine[mine["removed"] == last].assign(what="knee")
+    marked = alt.Chart(point).encode(x=x, y=y)
+    diamond = marked.mark_point(size=160, filled=True, shape="diamond", opacity=1, color=METHODS[asked.criterion])
+    word = marked.mark_text(dy=-14, fontSize=13, fontWeight="bold", color=MUTED).encode(text="what:N")
+    return alt.layer(here, lines, diamond, word).properties(height=320)

@@ -1,0 +1,43 @@
+"""Switches: neurons of a copy that a visitor has switched off, by clicking them or in a list."""
+
+import streamlit as st
+
+from abp.dashboard.components.neuron_grid import Neuron
+from abp.store.trained import Trained
+
+
+def choose_switched_off(network: Trained) -> tuple[Neuron, ...]:
+    """The list of neurons that are switched off, in order."""
+    names = {
+        _name((layer, neuron)): (layer, neuron)
+        for layer, width in enumerate(network.sizes[1:-1])
+        for neuron in range(width)
+    }
+    key, state = _key(network), st.session_state
+    state[key] = [name for name in state.get(key, []) if name in names]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if st.button("Switch all on", icon=":material/power:", disabled=not state[key]):
+            state[key] = []
+        st.multiselect(
+            "Neurons switched off in yours",
+            list(names),
+            key=key,
+            placeholder="Click neurons below, or choose them here",
+            width=520,
+        )
+    return tuple(sorted(names[name] for name in state[key]))
+
+
+def switch(network: Trained, neuron: Neuron) -> None:
+    """Switch a neuron off, or on again, before the page is drawn."""
+    key, state = _key(network), st.session_state
+    name, off = _name(neuron), state.get(key, [])
+    state[key] = [other for other in off if other != name] if name in off else [*off, name]
+
+
+def _name(neuron: Neuron) -> str:
+    return f"hidden {neuron[0] + 1}, neuron {neuron[1] + 1}"
+
+
+def _key(network: Trained) -> str:
+    return f"off-{network.run}"

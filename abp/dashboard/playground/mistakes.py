@@ -1,0 +1,127 @@
+"""Mistakes of two networks side by side: confusion matrices, and the pictures that only one of them gets right."""
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from abp.analysis.confusion import confusion, lost
+from abp.dashboard.charts.charts import Chart
+from abp.dashboard.charts.images import picture_png
+from abp.dashboard.charts.widgets import download_csv, picture
+from abp.dashboard.networks.cache import pictures_of
+from abp.dashboard.playground.damage import Copy
+from abp.data.datasets import DATASETS
+
+_SHOWN = 12  # pictures of a class at most
+
+
+def mistakes_view(left: Copy, right: Copy) -> None:
+    """What both networks take the test pictures for; nothing where these are not on this machine."""
+    if left.predicted is None or right.predicted is None:
+        return
+    dataset = left.network.dataset
+    truth, names = pictures_of(dataset)[1].numpy(), list(DATASETS[dataset].class_names)
+    tables = [
+        confusion_table(confusion(truth, copy.predicted, len(names)), names)
+        for copy in (left, right)
+        if copy.predicted is not None
+    ]
+    both = pd.concat([table.assign(network=side) for table, side in zip(tables, ("as trained", "yours"), strict=True)])
+    st.subheader(
+        "Who is taken for whom",
+        anchor=False,
+        help="A row for what a picture is, a column for what the network says. On the diagonal it is right.",
+    )
+    st.caption("Test pictures of each class, by what each network says: all off the diagonal are mistakes.")
+    for place, title, table in zip(st.columns(2, gap="large"), ("As trained", "Yours"), tables, strict=True):
+        wrong = int(table.loc[table["is"] != table["taken for"], "pictures"].sum())
+        with place:
+            st.markdown(f"**{title}**: {wrong:,} of {len(truth):,} wrong")
+            st.altair_chart(
+                confusion_chart(table, names),
+                width="stretch",
+                key=f"confusion-{title}",
+                alt=f"{title}: confusion matrix; {wrong:,} of {len(truth):,} test pictures are wrong.",
+            )
+    download_csv("confusion", lambda: both)
+    _lost_pictures(truth, left.predicted, right.predicted, names, dataset)
+
+
+def confusion_table(counts: NDArray, names: list[str]) -> pd.DataFrame:
+    """Counts ``[classes, classes]`` as columns ``is``, ``taken for``, ``pictures``, ``share`` (of the row)."""
+    rows = [
+        (names[row], names[column], int(counts[row, column]), counts[row, column] / max(counts[row].sum(), 1))
+        for row in range(len(names))
+        for column in range(len(names))
+    ]
+    return pd.DataFrame(rows, columns=["is", "taken for", "pictures", "share"])
+
+
+def confusion_chart(table: pd.DataFrame, names: list[str]) -> Chart:
+    """A confusion matrix (columns of `confusion_table`) with its numbers."""
+    base = (
+        alt.Chart(table)
+        .transform_filter("datum.pictures > 0")
+        .encode(
+            x=alt.X(
+                "taken for:N",
+                title="taken for",
+                scale=alt.Scale(domain=names),
+                axis=alt.Axis(orient="top", labelAngle=-45),
+            ),
+            y=alt.Y("is:N", title=None, scale=alt.Scale(domain=names)),
+            tooltip=["is:N", "taken for:N", "pictures:Q", alt.Tooltip("share:Q", format=".1%")],
+        )
+    )
+    # The same colours in both themes, so that one ink can be read on each of them.
+    cells = base.mark_rect().encode(
+        color=alt.Color("share:Q", scale=alt.Scale(domain=[0, 1], range=["#FDE3C5", "#5C2A0D"]), legend=None)
+    )
+    ink = alt.condition("datum.share > 0.5", alt.value("white"), alt.value("#1C2026"))
+    numbers = base.mark_text(fontSize=11).encode(text="pictures:Q", color=ink)
+    return alt.layer(cells, numbers).properties(height=330)
+
+
+def _lost_pictures(truth: NDArray, left: NDArray, right: NDArray, names: list[str], dataset: str) -> None:
+    """Pictures that the left network gets right and the right one wrong, class by class."""
+    indices = lost(truth, left, right)
+    gained = len(lost(truth, right, left))
+    st.subheader(
+        "Lost pictures",
+        anchor=False,
+        help="Right as trained, wrong in yours: these needed what is gone.",
+    )
+    st.caption(
+        f"{len(indices):,} test pictures are right as trained and wrong in yours; {gained:,} the other way round."
+    )
+    table = pd.DataFrame(
+        {
+            "picture": indices + 1,
+            "is": [names[label] for label in truth[indices]],
+            "taken for": [names[label] for label in right[indices]],
+        }
+    )
+    if len(indices):
+        counts = np.bincount(truth[indices], minlength=len(names))
+        shown = st.selectbox(
+            "Of class",
+            [index for index in np.argsort(-counts, kind="stable").tolist() if counts[index]],
+            format_func=lambda index: f"{names[index]} ({counts[index]:,} lost)",
+            key="lost-class",
+            width=260,
+        )
+        some = indices[truth[indices] == shown][:_SHOWN]
+        x, _ = pictures_of(dataset)
+        says = [names[label] for label in right[some]]
+        picture(
+            [picture_png(x[index].reshape(DATASETS[dataset].image_shape).numpy()) for index in some],
+            caption=[f"says {word}" for word in says],
+            width=84,
+            alt=[
+                f"Test picture {index + 1}: {names[shown]}, taken for {word}"
+                for index, word in zip(some, says, strict=True)
+            ],
+        )
+    download_csv("lost-pictures", lambda: table)

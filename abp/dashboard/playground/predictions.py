@@ -1,0 +1,183 @@
+"""Answers: what two networks make of one picture, side by side, neuron by neuron."""
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
+
+from abp.dashboard.charts.colours import METHODS
+from abp.dashboard.charts.widgets import download_csv
+from abp.dashboard.components.neuron_grid import Neuron, neuron_lights
+from abp.dashboard.playground.damage import Copy, accuracy
+from abp.dashboard.playground.disabled_neurons import switch
+from abp.dashboard.playground.picture_source import Picture
+from abp.data.datasets import DATASETS
+from abp.pruning.criteria import CRITERIA
+from abp.store.trained import Trained, activations
+
+SIDE = 360
+"""Pixels of one side: the widest layer, and a phone."""
+
+_POINTED = "pointed-at"  # the neuron that a visitor pointed at last: run, hidden layer, neuron
+
+TITLES = ("As trained", "Yours to break")
+
+
+def answers(shown: Picture, network: Trained) -> list[NDArray]:
+    """Outputs of each hidden layer and the classes' probabilities; zeros while there is no picture."""
+    if shown.pixels is None:
+        return [np.zeros(width, dtype=np.float32) for width in network.sizes[1:]]
+    return activations(network, shown.pixels)
+
+
+def in_words(shown: Picture, left: Copy, right: Copy) -> None:
+    """What both networks say, and how often they are right."""
+    for place, copy, title in zip(st.columns(2, gap="large"), (left, right), TITLES, strict=True):
+        network = copy.network
+        with place:
+            st.subheader(title, anchor=False)
+            _words(network.dataset, shown, answers(shown, network)[-1])
+            st.caption(f"Run {network.run}, {CRITERIA[network.criterion].title}. {_score(copy, left)}")
+
+
+def in_pictures(shown: Picture, left: Copy, right: Copy) -> DeltaGenerator:
+    """How sure both networks are of each class, and what each of their neurons gives; outputs on one scale.
+
+    Returns
+    -------
+    DeltaGenerator
+        Where both sides stand, beside each other if there is room.
+    """
+    found = [answers(shown, copy.network) for copy in (left, right)]
+    strongest = _strongest([answer[:-1] for answer in found])
+    sides = zip((left, right), TITLES, ("as-trained", "yours"), found, strict=True)
+    both = st.container(horizontal=True, gap="large")  # one below the other where two heatmaps have no room
+    for copy, title, name, answer in sides:
+        with both.container(width=SIDE):
+            st.subheader(title, anchor=False)
+            _probabilities(copy.network.dataset, copy.network, answer[-1], title, name)
+            _layers(copy.network, answer[:-1], strongest, title, name)
+    return both
+
+
+def _score(copy: Copy, other: Copy) -> str:
+    """How many test pictures a copy gets right, and how many more or fewer than another."""
+    right, base = accuracy(copy), accuracy(other)
+    if right is None or base is None:
+        return ""
+    difference = f", {100 * (right - base):+.1f} points".replace("-", "−") if copy is not other else ""
+    return f"It gets **{100 * right:.1f} %** of the test pictures right{difference}."
+
+
+def _strongest(answers: Sequence[Sequence[NDArray]]) -> list[float]:
+    """The largest output of each hidden layer, on either side."""
+    depth = max(len(layers) for layers in answers)
+    return [
+        max((float(layers[index].max(initial=0)) for layers in answers if index < len(layers)), default=0) or 1.0
+        for index in range(depth)
+    ]
+
+
+def _words(dataset: str, shown: Picture, probabilities: NDArray) -> None:
+    if shown.pixels is None:
+        st.markdown("#### It waits for a picture.")
+        st.caption(shown.waiting)
+        return
+    names = DATASETS[dataset].class_names
+    first, second = np.argsort(-probabilities, kind="stable")[:2]
+    st.markdown(f"#### It says {names[first]}, {percent(probabilities[first])} sure.")
+    judged = ""
+    if shown.label is not None:
+        judged = " That is right." if first == shown.label else f" That is wrong: it is {names[shown.label]}."
+    st.caption(f"Its second guess: {names[second]}, {percent(probabilities[second])}.{judged}")
+
+
+def percent(share: float) -> str:
+    r"""A probability in words that never claims certainty, and never breaks before its sign.
+
+    >>> percent(0.876), percent(0.9999), percent(0.0001)
+    ('88\xa0%', 'over 99\xa0%', 'under 1\xa0%')
+    """
+    if share > 0.99:
+        return "over 99\xa0%"
+    return "under 1\xa0%" if share < 0.01 else f"{100 * share:.0f}\xa0%"
+
+
+def _probabilities(dataset: str, network: Trained, probabilities: NDArray, title: str, name: str) -> None:
+    names = DATASETS[dataset].class_names
+    st.markdown("**What it takes it for**", help="Softmax of the ten outputs; together they make 100 %.")
+    st.caption("How probable it finds each class.")
+    st.html(probability_bars(names, probabilities, METHODS[network.criterion], title))
+    download_csv(
+        f"probabilities-{name}", lambda: pd.DataFrame({"class": names, "probability": np.round(probabilities, 4)})
+    )
+
+
+def probability_bars(names: Sequence[str], probabilities: NDArray, colour: str, title: str) -> str:
+    """A bar and a figure for each class, as HTML: a chart takes the browser many times as long, at each stroke."""
+    rows = "".join(
+        f'<li style="display: contents"><span>{html.escape(name)}</span>'
+        f'<span style="width: {100 * share:.1f}%; height: 1em; border-radius: .2em; background: {colour}"></span>'
+        f'<span style="text-align: right">{100 * share:.0f} %</span></li>'
+        for name, share in zip(names, probabilities.tolist(), strict=True)
+    )
+    label = f"{html.escape(title)}: how probable it finds each class"
+    style = (
+        "display: grid; grid-template-columns: max-content 1fr 3em; column-gap: .75em; align-items: center; padding: 0"
+    )
+    return f'<ul aria-label="{label}" style="{style}">{rows}</ul>'
+
+
+def _layers(network: Trained, outputs: Sequence[NDArray], strongest: Sequence[float], title: str, name: str) -> None:
+    yours = name == "yours"
+    st.markdown(
+        "**How its neurons answer**",
+        help="The picture goes through the layers from first to last. A neuron's output is zero or more; colours "
+        "compare it with the largest of its layer, on both sides.",
+    )
+    click = "; click it to switch it off, or on again" if yours else ""
+    st.caption(
+        "Each cell is a neuron: the stronger its colour, the larger its output; a cross was removed. Rest on one "
+        f"to see what it looks for{click}."
+    )
+
+    def point(neuron: Neuron) -> None:
+        st.session_state[_POINTED] = (network.run, *neuron)
+
+    def click_on(neuron: Neuron) -> None:
+        point(neuron)
+        switch(network, neuron)
+
+    key = f"lights-{name}"
+    clicked = click_on if yours else None
+    neuron_lights(network, outputs, strongest, title=title, key=key, pointed=point, clicked=clicked)
+    download_csv(f"outputs-{name}", lambda: outputs_table(network, outputs))
+
+
+def pointed_at(*runs: int) -> tuple[int, int, int] | None:
+    """Run, hidden layer and neuron (from 0) that was last pointed at; None if it was none of these runs'."""
+    pointed = st.session_state.get(_POINTED)
+    return pointed if pointed and pointed[0] in runs else None
+
+
+def outputs_table(network: Trained, outputs: Sequence[NDArray]) -> pd.DataFrame:
+    """A row for each hidden neuron: columns ``layer``, ``neuron``, ``output``, ``live_weights``, ``state``."""
+    shown = []
+    for index, found in enumerate(outputs):
+        live = network.masks[index].sum(dim=1).numpy()
+        shown.append(
+            pd.DataFrame(
+                {
+                    "layer": f"hidden {index + 1}",
+                    "neuron": np.arange(len(found)) + 1,
+                    "output": found,
+                    "live_weights": live,
+                    "state": np.where(live > 0, "live", "removed"),
+                }
+            )
+        )
+    return pd.concat(shown)

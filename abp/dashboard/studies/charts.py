@@ -1,0 +1,245 @@
+"""Charts and tables of a study: one colour per criterion, a dot per run, bold means with 95 % intervals."""
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from abp.analysis.paired_statistics import t_interval
+from abp.dashboard.charts.charts import Chart
+from abp.dashboard.charts.colours import METHODS
+from abp.pruning.criteria import CRITERIA
+from abp.studies.specification import DENSE
+
+COSTS = {"flops": "FLOPs", "parameters": "parameters", "rank": "sum of ranks"}
+"""What accuracy can be drawn against."""
+
+
+def method(criterion: str, nuclear: float = 0.0) -> str:
+    """What people call a criterion in a study."""
+    if nuclear:
+        return f"nuclear norm {nuclear:g}"
+    return "dense" if criterion == DENSE else CRITERIA[criterion].title
+
+
+def named(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs with their ``method`` in words."""
+    names = [method(*pair) for pair in zip(runs["criterion"], runs["nuclear"], strict=True)]
+    return runs.assign(method=names)[["method", "criterion", "amount", "seed", "run", "sparsity", "test_accuracy"]]
+
+
+def _shades(table: pd.DataFrame) -> alt.Scale:
+    shades = {method(criterion): colour for criterion, colour in METHODS.items() if criterion in CRITERIA}
+    shown = {name: shades.get(name, METHODS[DENSE]) for name in table["method"].unique()}
+    return alt.Scale(domain=list(shown), range=list(shown.values()))
+
+
+def _colour(table: pd.DataFrame) -> alt.Color:
+    return alt.Color(
+        "method:N",
+        scale=_shades(table),
+        legend=alt.Legend(orient="top", title=None, columns=2, labelLimit=150, symbolOpacity=1),
+    )
+
+
+def _span(values: pd.Series) -> alt.Scale:
+    """Room for all values and a little more."""
+    spread = max(float(values.max() - values.min()), 0.01)
+    domain = [float(values.min()) - 0.1 * spread, min(1.0, float(values.max()) + 0.1 * spread)]
+    return alt.Scale(domain=domain, nice=False, zero=False)
+
+
+def _accuracy(field: str, values: pd.Series) -> alt.Y:
+    return alt.Y(field, title=None, scale=_span(values), axis=alt.Axis(format=".1%", tickCount=6))
+
+
+def accuracies(runs: pd.DataFrame) -> Chart:
+    """Test accuracy (columns of `named`): against sparsity, or by method where there is only one amount to draw."""
+    return trade_off(runs) if runs.loc[runs["amount"] > 0, "amount"].nunique() > 1 else by_method(runs)
+
+
+def by_method(runs: pd.DataFrame) -> Chart:
+    """Test accuracy of each method (columns of `named`): a dot per run, the mean and its interval."""
+    axis = alt.Axis(format=".1%", tickCount=6)
+    x = alt.X("test_accuracy:Q", title="test accuracy", scale=_span(runs["test_accuracy"]), axis=axis)
+    y = alt.Y("method:N", title=None, sort=None, axis=alt.Axis(labelLimit=220, ticks=False, labelOverlap=False))
+    colour = alt.Color("method:N", scale=_shades(runs), legend=None)
+    tooltip: list[Any] = ["method:N", "seed:Q", "run:Q", alt.Tooltip("test_accuracy:Q", format=".2%")]
+    dots = alt.Chart(runs).mark_circle(size=40, opacity=0.4).encode(x=x, y=y, color=colour, tooltip=tooltip)
+    base = alt.Chart(means(runs)).encode(y=y, color=colour, tooltip=_INTERVAL)
+    bars = base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q"), x2="high:Q")
+    points = base.mark_point(size=110, filled=True, opacity=1, shape="diamond").encode(x=alt.X("mean:Q"))
+    return alt.layer(dots, bars, points).properties(height=alt.Step(34))
+
+
+_INTERVAL: list[Any] = [
+    "method:N",
+    alt.Tooltip("mean:Q", format=".2%"),
+    alt.Tooltip("low:Q", format=".2%"),
+    alt.Tooltip("high:Q", format=".2%"),
+    "seeds:Q",
+]
+
+
+def trade_off(runs: pd.DataFrame) -> Chart:
+    """Test accuracy against sparsity (columns of `named`): dots, means and intervals."""
+    y = _accuracy("test_accuracy:Q", runs["test_accuracy"])
+    x = alt.X("sparsity:Q", title="weights removed", axis=alt.Axis(format="%", grid=False), scale=alt.Scale(zero=False))
+    colour = _colour(runs)
+    dots = (
+        alt.Chart(runs)
+        .mark_circle(size=36, opacity=0.45)
+        .encode(
+            x=x,
+            y=y,
+            color=colour,
+            tooltip=["method:N", "seed:Q", "run:Q", alt.Tooltip("sparsity:Q", format=".1%"),
+                     alt.Tooltip("test_accuracy:Q", format=".2%")],
+        )
+    )  # fmt: skip
+    table = means(runs)
+    base = alt.Chart(table).encode(x=x, color=colour)
+    line = base.mark_line(strokeWidth=2.5).encode(y=alt.Y("mean:Q"))
+    bars = base.mark_rule(strokeWidth=2.5).encode(y=alt.Y("low:Q"), y2="high:Q", tooltip=_INTERVAL)
+    points = base.mark_point(size=90, filled=True, opacity=1, shape="diamond").encode(
+        y=alt.Y("mean:Q"), tooltip=_INTERVAL
+    )
+    return alt.layer(dots, line, bars, points).properties(height=360)
+
+
+def means(runs: pd.DataFrame) -> pd.DataFrame:
+    """Mean test accuracy with its 95 % interval per method and amount; no interval of a single seed."""
+    rows = []
+    for (name, amount), part in runs.groupby(["method", "amount"], sort=False):
+        interval = t_interval(part["test_accuracy"].tolist())
+        rows.append(
+            {
+                "method": name,
+                "amount": amount,
+                "sparsity": part["sparsity"].mean(),
+                "mean": interval.mean,
+                "low": interval.low,
+                "high": interval.high,
+                "seeds": interval.n,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def over_epochs(histories: pd.DataFrame) -> Chart:
+    """Validation accuracy over the epochs: a thin line per run, a bold mean per method while all its runs train."""
+    x = alt.X("epoch:Q", axis=alt.Axis(grid=False, tickMinStep=1))
+    y = _accuracy("accuracy:Q", histories["accuracy"].clip(lower=histories["accuracy"].quantile(0.1)))
+    colour = _colour(histories)
+    thin = (
+        alt.Chart(histories)
+        .mark_line(strokeWidth=0.8, opacity=0.35, clip=True)
+        .encode(x=x, y=y, color=colour, detail="run:N")
+    )
+    together = histories.merge(
+        histories.groupby(["method", "run"])["epoch"].max().groupby("method").min().rename("shortest"), on="method"
+    )
+    together = together[together["epoch"] <= together["shortest"]]
+    mean = together.groupby(["method", "epoch"], as_index=False)["accuracy"].mean()
+    bold = (
+        alt.Chart(mean)
+        .mark_line(strokeWidth=2.5, clip=True)
+        .encode(x=x, y=y, color=colour, tooltip=["method:N", "epoch:Q", alt.Tooltip("accuracy:Q", format=".2%")])
+    )
+    return alt.layer(thin, bold).properties(height=320)
+
+
+def densities(cells: pd.DataFrame) -> pd.DataFrame:
+    """Share of each layer's weights that are left: columns ``method``, ``amount``, ``layer``, ``density``."""
+    rows = [
+        {"method": method(row.criterion), "amount": row.amount, "layer": f"hidden {layer + 1}", "density": density}
+        for row in cells.itertuples()
+        if row.criterion != DENSE
+        for layer, density in enumerate(row.density)
+    ]
+    return pd.DataFrame(rows, columns=["method", "amount", "layer", "density"])
+
+
+def density(table: pd.DataFrame) -> Chart:
+    """Density of each layer by method (columns of `densities`), at the highest amount."""
+    highest = table[table["amount"] == table["amount"].max()]
+    return (
+        alt.Chart(highest)
+        .mark_bar()
+        .encode(
+            x=alt.X("layer:N", title=None, axis=alt.Axis(labelAngle=0)),
+            xOffset="method:N",
+            y=alt.Y("density:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
+            color=_colour(highest),
+            tooltip=["method:N", "layer:N", alt.Tooltip("density:Q", format=".1%"), "amount:Q"],
+        )
+        .properties(height=240)
+    )
+
+
+def costs(runs: pd.DataFrame) -> pd.DataFrame:
+    """What each run costs: columns of `named`, ``flops``, ``parameters``, ``rank`` (the sum over the layers)."""
+    ranks = [None if ranks is None else sum(ranks) for ranks in runs["ranks"]]
+    return named(runs).assign(flops=runs["flops"], parameters=runs["parameters"], rank=ranks)
+
+
+def cost_chart(table: pd.DataFrame, measure: str) -> Chart:
+    """Test accuracy against a key of `COSTS`, a dot per run."""
+    return (
+        alt.Chart(table.dropna(subset=[measure]))
+        .mark_circle(size=50, opacity=0.6)
+        .encode(
+            x=alt.X(f"{measure}:Q", title=COSTS[measure], axis=alt.Axis(grid=False, format="~s", tickCount=6)),
+            y=_accuracy("test_accuracy:Q", table["test_accuracy"]),
+            color=_colour(table),
+            tooltip=["method:N", "seed:Q", "run:Q", f"{measure}:Q", alt.Tooltip("test_accuracy:Q", format=".2%")],
+        )
+        .properties(height=300)
+    )
+
+
+def readable(cells: pd.DataFrame) -> pd.DataFrame:
+    """The table of methods for people: accuracy in %, differences in points with their intervals."""
+    rows = [
+        {
+            "Method": method(row["criterion"], row["nuclear"]),
+            "Amount": f"{100 * row['amount']:g} %" if row["amount"] else "",
+            "Seeds": int(row["seeds"]),
+            "Test accuracy": _percent(row["test_accuracy_mean"]),
+            "±": _percent(row["test_accuracy_std"]),
+            "Against dense": interval_words(row, "difference_from_dense") if row["criterion"] != DENSE else "",
+            "Against magnitude": interval_words(row, "difference_from_magnitude")
+            if row["criterion"] not in (DENSE, "magnitude")
+            else "",
+            "Sparsity": _percent(row["sparsity_mean"]),
+            "Epochs": row["epochs_mean"],
+            "Ranks": " ".join(f"{rank:.0f}" for rank in row["ranks"]),
+            "Stable ranks": " ".join(f"{rank:.0f}" for rank in row["stable_ranks"]),
+            "Effective ranks": " ".join(f"{rank:.0f}" for rank in row["effective_ranks"]),
+            "Live neurons": " ".join(f"{count:.0f}" for count in row["live_neurons"]),
+            "Smaller": row["compression_ratio"],
+            "Fewer multiply-adds": row["speed_up"],
+            "Measured time": row["latency_ratio"],
+            "Did not end well": _troubles(row),
+        }
+        for _, row in cells.iterrows()
+    ]
+    return pd.DataFrame(rows)
+
+
+def interval_words(row: pd.Series, name: str) -> str:
+    """A paired difference in points: ``"+0.31 [-0.10, +0.72]"``; without an interval if there is one seed only."""
+    mean, low, high = (row[f"{name}_{part}"] for part in ("mean", "low", "high"))
+    if pd.isna(mean):
+        return "–"
+    interval = "" if pd.isna(low) else f" [{100 * low:+.2f}, {100 * high:+.2f}]"
+    return f"{100 * mean:+.2f}{interval}"
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None or pd.isna(share) else 100 * share
+
+
+def _troubles(row: pd.Series) -> str:
+    troubles = {"failed": row["failed"], "diverged": row["diverged"], "stopped or pruned by hand": row["spoilt"]}
+    return ", ".join(f"{count} {what}" for what, count in troubles.items() if count)

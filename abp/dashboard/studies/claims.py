@@ -1,0 +1,195 @@
+"""The Claims page: the paper's four claims, what was measured of each, and a verdict that follows from it."""
+
+import time
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from abp.analysis.claims import CLAIMS, LOSS, MATCH, NOT_SUPPORTED, SUPPORTED, UNDECIDED, Verdict
+from abp.analysis.paired_statistics import Interval
+from abp.dashboard.charts.charts import Chart
+from abp.dashboard.charts.colours import METHODS, MUTED
+from abp.dashboard.charts.widgets import chart_with_data
+from abp.dashboard.frame.background import in_background
+from abp.dashboard.studies.charts import method
+from abp.dashboard.studies.findings import findings
+from abp.data.datasets import DATASETS
+from abp.store.store import Store
+from abp.studies.comparison import Results
+from abp.studies.registry import StudyRecord, extend_study, study_record
+from abp.studies.verdicts import fill_baselines, missing_baselines, verdicts
+
+MEANING = {
+    1: "Pruning by activation should cost little accuracy. Compared with the dense network of the same seed.",
+    2: "Each layer's matrix should lose rank: fewer directions than the dense network's, and than magnitude pruning's.",
+    3: "The pruned network should beat its dense twin cut to the same ranks by principal component analysis.",
+    4: "The singular values should fall off like those of a network trained with the sum of singular values as a "
+    "penalty. Similar, never equivalent: the distance between normalised spectra is compared with that between seeds.",
+}
+"""What each claim means, for people."""
+
+BADGES = {
+    SUPPORTED: ":green-badge[:material/check_circle: supported]",
+    NOT_SUPPORTED: ":red-badge[:material/cancel: not supported]",
+    UNDECIDED: ":gray-badge[:material/help: undecided]",
+}
+"""Each verdict as Markdown."""
+NUCLEAR = (0.0003, 0.001, 0.003)
+"""Strengths of the regulariser that a study is extended by for claim 4."""
+
+
+def claims_view(store: Store, number: int) -> None:
+    """Everything the page shows of one study."""
+    record = study_record(store, number)
+    st.page_link(
+        "pages/compare.py", label="Its comparison", icon=":material/compare:", query_params={"study": str(number)}
+    )
+    findings_now = findings(store, record)
+    if findings_now is None:
+        return
+    found = findings_now.results
+    loss, match = _thresholds()
+    judged = verdicts(found, loss=loss, match=match)
+    if not judged:
+        st.info(
+            "The claims are about pruning by activation, and this study has neither weights nor neurons by activation "
+            "among its methods. Add them on the Compare page.",
+            icon=":material/info:",
+        )
+        return
+    _missing(store, record, found)
+    for claim, words in CLAIMS.items():
+        limit = -100 * loss if claim == 1 else 0.0
+        _claim(claim, words, [verdict for verdict in judged if verdict.claim == claim], limit)
+
+
+def _thresholds() -> tuple[float, float]:
+    """Thresholds of claims 1 and 4, as shares."""
+    with st.container(horizontal=True):
+        loss = st.number_input(
+            "Loss that still counts as effective, points",
+            0.0,
+            100.0,
+            100 * LOSS,
+            0.1,
+            key="claims-loss",
+            width=320,
+            help="Claim 1 is supported if the whole 95 % interval lies above minus this, and not if below.",
+        )
+        match = st.number_input(
+            "Accuracies count as equal within, points",
+            0.0,
+            100.0,
+            100 * MATCH,
+            0.1,
+            key="claims-match",
+            width=320,
+            help="Claim 4 compares with regularised networks of the same validation accuracy.",
+        )
+    st.caption(
+        "95 % interval: the paired t interval over seeds; with fewer than five seeds it says little. Claims 2, 3 and 4 "
+        "have 0 as their limit."
+    )
+    return loss / 100, match / 100
+
+
+def _missing(store: Store, record: StudyRecord, found: Results) -> None:
+    """Buttons that make what a verdict still needs."""
+    baselines = missing_baselines(found)
+    wanted = {"none", "magnitude"} - set(record.study.criteria)
+    with st.container(horizontal=True):
+        if wanted or not record.study.nuclear:
+            runs = record.study.extended(criteria=sorted(wanted), nuclear=NUCLEAR if not record.study.nuclear else ())
+            more = len(runs.experiments()) - len(record.study.experiments())
+            if st.button(f"Train what is missing: {more} runs", icon=":material/play_arrow:", key="claims-runs"):
+                extend_study(store, record.id, runs)
+                st.rerun()
+        _compute(store, record, len(baselines))
+
+
+def _compute(store: Store, record: StudyRecord, runs: int) -> None:
+    """Compute PCA and SVD of so many runs once somebody has asked for it; they become fewer meanwhile."""
+    asked = f"claims-baselines-{record.id}"
+    idle = runs and asked not in st.session_state
+    if idle and st.button(f"Compute PCA and SVD of {runs} runs", icon=":material/compress:"):
+        st.session_state[asked] = time.time()
+        st.rerun()
+    if asked in st.session_state:
+
+        def compute() -> bool:
+            fill_baselines(store, record.id)
+            return True
+
+        key = (str(store.path), asked, st.session_state[asked])
+        try:
+            done = in_background(key, compute, "Computing PCA and SVD")
+        except Exception:
+            del st.session_state[asked]
+            raise
+        if done:
+            del st.session_state[asked]
+            st.rerun()
+
+
+def _claim(claim: int, words: str, judged: list[Verdict], limit: float) -> None:
+    st.subheader(f"{claim}. {words}", anchor=False, help=MEANING[claim])
+    st.caption(MEANING[claim])
+    for verdict in judged:
+        seeds = "1 seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds"
+        st.markdown(f"{BADGES[verdict.verdict]} **{_case(verdict)}**, {seeds}. {verdict.words}")
+    table, statistic = intervals(judged, limit), judged[0].statistic
+    if len(table):
+        chart_with_data(
+            f"Claim {claim} in numbers",
+            f"{statistic[:1].upper()}{statistic[1:]}: mean and 95 % interval over the seeds; the line is the limit.",
+            "An interval wholly on one side of the line decides; one that crosses it does not.",
+            [interval_chart(table)],
+            lambda: table,
+            f"claim-{claim}",
+        )
+
+
+def _case(verdict: Verdict, *, data: bool = True) -> str:
+    """What a verdict is about, in words."""
+    where = f"{DATASETS[verdict.dataset].title}, " if data else ""
+    return f"{where}{method(verdict.criterion)}, {100 * verdict.amount:g} %"
+
+
+def intervals(judged: list[Verdict], limit: float) -> pd.DataFrame:
+    """What the verdicts rest on and what stands beside, a row per interval: accuracies in points, `limit` too."""
+    rows = []
+    several = len({verdict.dataset for verdict in judged}) > 1
+    for verdict in judged:
+        for what, interval in ((verdict.statistic, verdict.interval), *verdict.beside.items()):
+            if interval is not None:
+                about = {"case": _case(verdict, data=several), "criterion": verdict.criterion}
+                decides = {"limit": limit if what == verdict.statistic else None}
+                rows.append({**about, **_scaled(what, interval), **decides})
+    return pd.DataFrame(rows)
+
+
+def _scaled(what: str, interval: Interval) -> dict:
+    scale = 100 if what.startswith("accuracy") else 1
+    bounds = {"mean": interval.mean, "low": interval.low, "high": interval.high}
+    return {
+        "what": what,
+        **{name: None if value is None else scale * value for name, value in bounds.items()},
+        "seeds": interval.n,
+    }
+
+
+def interval_chart(table: pd.DataFrame) -> Chart:
+    """Means with their intervals (columns of `intervals`), the deciding ones filled."""
+    x = alt.X("mean:Q", title=None, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=6))
+    y = alt.Y("case:N", title=None, sort=None, axis=alt.Axis(labelLimit=260))
+    colour = alt.Color("criterion:N", scale=alt.Scale(domain=list(METHODS), range=list(METHODS.values())), legend=None)
+    bounds = [alt.Tooltip(f"{name}:Q", format="+.3f") for name in ("mean", "low", "high")]
+    tooltip: list[Any] = ["case:N", "what:N", *bounds, "seeds:Q"]
+    legend = alt.Legend(orient="top", title=None, columns=1, labelLimit=400, symbolFillColor=MUTED)
+    base = alt.Chart(table).encode(y=y, yOffset="what:N", color=colour, tooltip=tooltip)
+    bars = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q", title=None), x2="high:Q")
+    dots = base.mark_point(size=80, filled=True, opacity=1).encode(x=x, shape=alt.Shape("what:N", legend=legend))
+    limits = alt.Chart(table.dropna(subset=["limit"])).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x="limit:Q")
+    return alt.layer(limits, bars, dots).properties(height=alt.Step(22))

@@ -1,0 +1,92 @@
+"""Starting a study: which methods, amounts and seeds, and how long it will take."""
+
+import os
+
+import streamlit as st
+
+from abp.dashboard.frame.page import plain_errors
+from abp.data.datasets import DATASETS
+from abp.pruning.criteria import CRITERIA
+from abp.store.store import Store
+from abp.studies.registry import expected, start_study, studies
+from abp.studies.specification import PRESETS, Study, preset
+from abp.studies.verdicts import duration
+from abp.training.experiment import SettingError
+
+
+def study_form(store: Store) -> None:
+    """A form behind an expander, open while there is no study; starting one leads to it."""
+    with st.expander("Start a study", icon=":material/science:", expanded=not studies(store)):
+        kind = st.radio(
+            "What to compare",
+            list(PRESETS),
+            format_func=str.capitalize,
+            captions=list(PRESETS.values()),
+            horizontal=True,
+        )
+        study = None
+        with plain_errors():
+            study = _fields(kind)
+        _start(store, study)
+
+
+def _fields(kind: str) -> Study:
+    usual = preset(kind)
+    left, middle, right = st.columns(3)
+    with left:
+        dataset = st.selectbox(
+            "Data",
+            list(DATASETS),
+            index=list(DATASETS).index(usual.datasets[0]),
+            format_func=lambda name: DATASETS[name].title,
+            key=f"study-data-{kind}",
+        )
+    with middle:
+        seeds = st.number_input(
+            "Seeds", 1, 100, len(usual.seeds), key=f"study-seeds-{kind}", help="Five or more give useful intervals."
+        )
+    with right:
+        amounts = st.text_input(
+            "Shares to remove, %",
+            ", ".join(f"{100 * amount:g}" for amount in usual.amounts),
+            key=f"study-amounts-{kind}",
+        )
+    criteria = st.multiselect(
+        "Methods",
+        list(CRITERIA),
+        default=list(usual.criteria),
+        format_func=lambda name: CRITERIA[name].title if name != "none" else "dense: nothing is removed",
+        key=f"study-criteria-{kind}",
+        help="Compare with dense, by magnitude and at random, or the result says little.",
+    )
+    return preset(kind, dataset=dataset, seeds=seeds, criteria=criteria, amounts=_amounts(amounts))
+
+
+def _amounts(text: str) -> list[float]:
+    """Shares from percentages that a person typed."""
+    try:
+        return [round(float(part) / 100, 6) for part in text.split(",") if part.strip()]
+    except ValueError:
+        what = f"shares to remove must be percentages separated by commas, such as 80, 90; not {text!r}"
+        raise SettingError(what) from None
+
+
+def _start(store: Store, study: Study | None) -> None:
+    if study is not None:
+        st.caption(size_of(store, study))
+    with plain_errors():
+        if st.button("Start the study", type="primary", icon=":material/play_arrow:", disabled=study is None) and study:
+            st.query_params.from_dict({"study": str(start_study(store, study))})
+            st.rerun()
+
+
+def size_of(store: Store, study: Study) -> str:
+    """How many runs a study takes, how many are there already, and how long the rest may take."""
+    missing, seconds = expected(store, study, workers=os.cpu_count() or 1)
+    runs = len(study.experiments())
+    there = f", {runs - missing} of which are there already" if missing < runs else ""
+    if not missing:
+        return f"{runs} runs, all of which are there already."
+    if seconds is None:
+        return f"{runs} runs{there}. How long they take is known once the first of its kind has ended."
+    return f"{runs} runs{there}. About {duration(seconds)} with all of this machine's cores."

@@ -1,0 +1,110 @@
+"""A study as one HTML page that holds everything itself: for sharing, without this software and without a network."""
+
+import html
+import io
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from abp.dashboard.charts.charts import Chart
+from abp.dashboard.studies import charts as study_charts
+from abp.data.datasets import DATASETS
+from abp.studies.comparison import Results
+from abp.studies.registry import StudyRecord
+from abp.studies.verdicts import verdicts
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1c24; }
+table { border-collapse: collapse; font-size: 13px; display: block; overflow-x: auto; }
+th, td { border-bottom: 1px solid #ddd; padding: .3rem .6rem; text-align: left; white-space: nowrap; }
+svg { max-width: 100%; height: auto; }
+@media (prefers-color-scheme: dark) { body { background: #fff; } }
+"""
+
+
+def report(record: StudyRecord, runs: pd.DataFrame, cells: pd.DataFrame, found: Results, told: list[str]) -> bytes:
+    """The page, UTF-8.
+
+    Parameters
+    ----------
+    runs, cells
+        As `abp.studies.comparison.run_table` and `table` make them.
+    told
+        What the data show, in sentences of Markdown's ``**bold**``.
+    """
+    parts = [f"<h1>{html.escape(record.name)}</h1>", _about(record, runs)]
+    parts += [f"<p>{_bold(sentence)}</p>" for sentence in told]
+    for dataset in record.study.datasets:
+        parts += _dataset(dataset, runs[runs["dataset"] == dataset], cells[cells["dataset"] == dataset])
+    parts.append(_claims(found))
+    parts.append(f"<h2>Every run</h2>{_table(runs.drop(columns=['counts']))}")
+    page = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(record.name)}</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
+    )
+    return page.encode()
+
+
+def _about(record: StudyRecord, runs: pd.DataFrame) -> str:
+    day = datetime.now(UTC).strftime("%Y-%m-%d")
+    total = len(record.study.cells()) * len(record.study.seeds)
+    done = int(runs["counts"].sum())
+    seeds, prunings = len(record.study.seeds), record.study.prunings
+    return (
+        f"<p>{done} of {total} runs, {seeds} seeds, {prunings} prunings; made with ABP Lab on {day}. Test accuracy is "
+        "reported, never used to stop, tune or choose. Results on data sets of this size need not carry over to large "
+        "networks.</p>"
+    )
+
+
+def _dataset(dataset: str, runs: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
+    parts = [f"<h2>{html.escape(DATASETS[dataset].title)}</h2>"]
+    counting = runs[runs["counts"]]
+    if counting.empty:
+        return [*parts, "<p>No run has finished yet.</p>"]
+    named = study_charts.named(counting)
+    parts += ["<h3>Accuracy and sparsity</h3>", _svg(study_charts.accuracies(named))]
+    parts += ["<h3>Every method</h3>", _table(study_charts.readable(cells))]
+    densities = study_charts.densities(cells)
+    if len(densities):
+        parts += ["<h3>What each layer keeps</h3>", _svg(study_charts.density(densities))]
+    table = study_charts.costs(counting)
+    parts += ["<h3>Accuracy against FLOPs</h3>", _svg(study_charts.cost_chart(table, "flops"))]
+    return parts
+
+
+def _claims(found: Results) -> str:
+    rows = [
+        {
+            "Claim": f"{verdict.claim}. {verdict.title}",
+            "Data": DATASETS[verdict.dataset].title,
+            "Method": study_charts.method(verdict.criterion),
+            "Amount": f"{100 * verdict.amount:g} %",
+            "Verdict": verdict.verdict,
+            "Seeds": verdict.seeds,
+            "Why": verdict.words,
+        }
+        for verdict in verdicts(found)
+    ]
+    return f"<h2>The paper's claims</h2>{_table(pd.DataFrame(rows))}" if rows else ""
+
+
+def _svg(chart: Chart) -> str:
+    drawn = io.StringIO()
+    chart.properties(width=720).save(drawn, format="svg")
+    return drawn.getvalue()
+
+
+def _table(table: pd.DataFrame) -> str:
+    return table.to_html(index=False, border=0, na_rep="", float_format=lambda value: f"{value:.4g}")
+
+
+def _bold(text: str) -> str:
+    """Markdown's bold as HTML, everything else escaped.
+
+    >>> _bold("**a** < b")
+    '<strong>a</strong> &lt; b'
+    """
+    parts = html.escape(text).split("**")
+    return "".join(f"<strong>{part}</strong>" if index % 2 else part for index, part in enumerate(parts))

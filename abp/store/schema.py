@@ -1,0 +1,200 @@
+"""The tables of the store. Portable SQL: SQLite today, others later."""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+VERSION = 5
+"""Raise it with every change below."""
+
+OLDEST = 4
+"""Versions from this one on differ from today's only in tables that they lack, and are given them when they are opened.
+A database of any other version is refused, never touched."""
+
+metadata = MetaData()
+
+schema = Table("abp_schema", metadata, Column("version", Integer, primary_key=True))
+
+
+def _run() -> Column:
+    return Column("run", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("settings", Text, nullable=False),  # Experiment.to_json
+    Column("status", String(20), nullable=False, index=True),
+    Column("lane", String(10), nullable=False),  # see records.LANES
+    Column("keep", String(10), nullable=False),  # "all" weights, or the "ends" only
+    Column("held", Boolean, nullable=False, default=False),  # a person paused it
+    Column("pace", Float),  # epochs a second; null: as fast as it goes
+    Column("created", Float, nullable=False),  # times are seconds since 1970, UTC
+    Column("started", Float),
+    Column("finished", Float),
+    Column("seconds", Float, nullable=False, default=0.0),  # spent on it by workers, pauses left out
+    Column("regulariser_seconds", Float, nullable=False, default=0.0),  # of these, on the nuclear norm
+    Column("owner", String(100)),  # the worker that has it
+    Column("lease", Float),  # until when, unless renewed
+    Column("stopped_by", String(30)),
+    Column("message", Text),  # what went wrong, for people
+    # How far it is; the history is in the tables below.
+    Column("epoch", Integer, nullable=False, default=0),
+    Column("prunings", Integer, nullable=False, default=0),  # made so far
+    Column("scheduled_left", Integer, nullable=False, default=0),
+    Column("pruned_by_hand", Boolean, nullable=False, default=False),
+    Column("sparsity", Float, nullable=False, default=0.0),
+    Column("train_accuracy", Float),
+    Column("valid_accuracy", Float),
+    Column("test_accuracy", Float),
+    # Of a run that continues another one: which, perhaps deleted since, and what was made of it, in words.
+    Column("parent", Integer),
+    Column("origin", String(60)),
+    sqlite_autoincrement=True,  # the id of a deleted run, which links may hold, is not given to another
+)
+
+epochs = Table(
+    "epochs",
+    metadata,
+    _run(),
+    Column("epoch", Integer, primary_key=True),
+    Column("train_loss", Float, nullable=False),
+    Column("train_accuracy", Float, nullable=False),
+    Column("valid_loss", Float, nullable=False),
+    Column("valid_accuracy", Float, nullable=False),
+    Column("test_loss", Float, nullable=False),
+    Column("test_accuracy", Float, nullable=False),
+    Column("sparsity", Float, nullable=False),
+    Column("seconds", Float, nullable=False),  # of the run so far
+    Column("samples", Integer, nullable=False),
+    Column("counts", LargeBinary, nullable=False),  # uint32 [all hidden neurons]: activations in this epoch
+)
+
+prunings = Table(
+    "prunings",
+    metadata,
+    _run(),
+    Column("number", Integer, primary_key=True),  # 1, 2, ...
+    Column("epoch", Integer, nullable=False),
+    Column("batch", Integer, nullable=False),
+    Column("criterion", String(50), nullable=False),
+    Column("made_by", String(20), nullable=False),
+    Column("requested", Float, nullable=False),
+    Column("achieved", Float, nullable=False),
+    Column("sparsity", Float, nullable=False),
+    Column("weights_removed", Integer, nullable=False),
+    Column("neurons_removed", Integer, nullable=False),
+    Column("train_accuracy", Float, nullable=False),
+    Column("valid_accuracy_before", Float, nullable=False),
+    Column("valid_accuracy_after", Float, nullable=False),
+    Column("test_accuracy_before", Float, nullable=False),
+    Column("test_accuracy_after", Float, nullable=False),
+    Column("masks", LargeBinary, nullable=False),  # masks.pack of the masks afterwards
+    Column("live_weights", LargeBinary, nullable=False),  # uint32 [all hidden neurons], afterwards
+    Column("spectra_before", LargeBinary, nullable=False),  # float64: singular values of the hidden layers, joined
+    Column("spectra_after", LargeBinary, nullable=False),
+)
+
+frames = Table(
+    "frames",
+    metadata,
+    _run(),
+    Column("epoch", Integer, nullable=False),
+    Column("batch", Integer, nullable=False),
+    Column("batches", Integer, nullable=False),
+    Column("rate", Float, nullable=False),  # samples a second
+    Column("train_loss", Float, nullable=False),
+    Column("train_accuracy", Float, nullable=False),
+    Column("samples", Integer, nullable=False),
+    Column("counts", LargeBinary, nullable=False),  # since the start
+    Column("epoch_samples", Integer, nullable=False),
+    Column("epoch_counts", LargeBinary, nullable=False),
+    Column("live_weights", LargeBinary, nullable=False),
+)
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", String(10), nullable=False),
+    Column("arguments", JSON, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("settled", Float),  # null: still to be done
+    Column("epoch", Integer),  # where it took effect
+    Column("batch", Integer),
+    Column("outcome", Text),  # what came of it, for people
+    sqlite_autoincrement=True,
+)
+
+weights = Table(
+    "weights",
+    metadata,
+    _run(),
+    Column("moment", String(20), primary_key=True),  # "initial", "before-1", ..., "final"
+    Column("tensors", LargeBinary, nullable=False),  # safetensors
+)
+
+starts = Table(  # what a run that continues another one starts from
+    "starts",
+    metadata,
+    _run(),
+    Column("tensors", LargeBinary, nullable=False),  # safetensors
+    Column("masks", LargeBinary, nullable=False),  # masks.pack
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    _run(),
+    Column("epoch", Integer, nullable=False),  # the last one that was complete
+    Column("seconds", Float, nullable=False),
+    Column("regulariser_seconds", Float, nullable=False, default=0.0),
+    Column("state", LargeBinary, nullable=False),  # pruning.checkpoint
+)
+
+studies = Table(
+    "studies",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("specification", Text, nullable=False),  # Study.to_json
+    Column("paused", Boolean, nullable=False, default=False),
+    Column("created", Float, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+study_runs = Table(  # a run may serve any number of studies
+    "study_runs",
+    metadata,
+    Column("study", ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True),
+    Column("run", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+baselines = Table(  # test accuracies of a finished run's dense twin reduced to its ranks, computed once
+    "baselines",
+    metadata,
+    _run(),
+    Column("method", String(20), primary_key=True),
+    Column("accuracy", Float, nullable=False),
+)
+
+measures = Table(  # what the final network of a finished run shows: `abp.runs.summaries`
+    "measures",
+    metadata,
+    _run(),
+    Column("numbers", JSON, nullable=False),
+    Column("spectra", LargeBinary, nullable=False),  # float64: singular values of the hidden layers, joined
+)

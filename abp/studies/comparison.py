@@ -1,0 +1,195 @@
+"""What a study found: a row per cell with its scatter over seeds, a row per run, and verdicts on the paper's claims."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from abp.analysis.paired_statistics import mean, paired_difference, standard_deviation
+from abp.runs.baselines import known_baselines
+from abp.runs.summaries import Measures, recorded_measures
+from abp.store.store import Store
+from abp.studies.registry import StudyRun, study_record, study_runs
+from abp.studies.specification import DENSE, Cell
+
+Value = Callable[[StudyRun], Any]
+
+
+@dataclass(frozen=True)
+class Results:
+    """All runs of a study by cell and seed, read once.
+
+    Attributes
+    ----------
+    cells
+        Every cell of the specification with its runs by seed, whatever became of them.
+    measures
+        Of every run that counts.
+    baselines
+        Known test accuracies of PCA and SVD, by run and method.
+    """
+
+    cells: dict[Cell, dict[int, StudyRun]]
+    measures: dict[int, Measures]
+    baselines: dict[int, dict[str, float]]
+
+    def per_seed(self, cell: Cell, value: Value) -> dict[int, Any]:
+        """A value of each run of a cell that counts, by seed; none of a cell that the study does not have."""
+        return {seed: value(member) for seed, member in self.cells.get(cell, {}).items() if member.counts}
+
+
+def read_results(store: Store, number: int) -> Results:
+    """Everything that the tables and verdicts below are made from.
+
+    Raises
+    ------
+    abp.studies.registry.StudyUnknown
+        If there is no such study (any more).
+    """
+    cells: dict[Cell, dict[int, StudyRun]] = {cell: {} for cell in study_record(store, number).study.cells()}
+    members = study_runs(store, number)
+    for member in members:
+        cells[member.cell][member.seed] = member
+    measured = recorded_measures(store, [member.run for member in members if member.counts])
+    return Results(cells, measured, known_baselines(store))
+
+
+# The tables
+
+
+def run_table(results: Results) -> pd.DataFrame:
+    """A row per run of the study, whatever became of it; what is not known is None.
+
+    Columns: ``dataset, criterion, amount, nuclear, seed, run, status, counts, test_accuracy, valid_accuracy,
+    train_accuracy, sparsity, epochs, seconds, prunings_missing, density, live_neurons, ranks, stable_ranks,
+    effective_ranks`` (lists, a value per hidden layer), ``parameters, flops, latency, latency_ratio, pca_accuracy,
+    svd_accuracy``.
+    """
+    rows = [_run_row(results, member) for runs in results.cells.values() for member in runs.values()]
+    return pd.DataFrame(rows, columns=_RUN_COLUMNS)
+
+
+def rows(results: Results) -> list[dict[str, Any]]:
+    """A row per cell, as the command line's JSON has it.
+
+    ``seeds`` counts the runs that are results. Means and the sample standard deviation are over these. Differences are
+    paired by seed, ``{mean, low, high, n}`` with a 95 % interval, all None where there is nothing to compare. Ranks,
+    densities and live neurons are means per hidden layer. ``compression_ratio`` is parameters of the dense network over
+    those kept, ``speed_up`` the same of multiply-adds. ``latency_mean`` (seconds) and ``latency_ratio`` are
+    measured: see `abp.runs.summaries`.
+    """
+    return [_row(results, cell) for cell in results.cells]
+
+
+def table(results: Results) -> pd.DataFrame:
+    """`rows` as a table: each difference as four columns, such as ``difference_from_dense_low``."""
+    flat = []
+    for row in rows(results):
+        values: dict[str, Any] = {}
+        for name, value in row.items():
+            values |= (
+                {f"{name}_{part}": each for part, each in value.items()} if isinstance(value, dict) else {name: value}
+            )
+        flat.append(values)
+    return pd.DataFrame(flat)
+
+
+def _row(results: Results, cell: Cell) -> dict[str, Any]:
+    runs = list(results.cells[cell].values())
+    counting = [member for member in runs if member.counts]
+    measured = [results.measures[member.run.id] for member in counting if member.run.id in results.measures]
+
+    def average(value: Value) -> float | None:
+        return mean([value(member) for member in counting])
+
+    def per_layer(value: Callable[[Measures], list]) -> list[float]:
+        return np.mean([value(each) for each in measured], axis=0).tolist() if measured else []
+
+    tests = [tested(member) for member in counting]
+    return {
+        **asdict(cell),
+        "seeds": len(counting),
+        "requested": cell.amount,
+        "sparsity_mean": average(lambda member: member.run.sparsity),
+        "test_accuracy_mean": mean(tests),
+        "test_accuracy_std": standard_deviation(tests),
+        "valid_accuracy_mean": average(validated),
+        "difference_from_magnitude": _difference(results, cell, same_amount("magnitude", cell)),
+        "difference_from_dense": _difference(results, cell, Cell(cell.dataset, DENSE)),
+        "epochs_mean": average(lambda member: member.run.epoch),
+        "seconds_mean": average(lambda member: member.run.seconds),
+        "density": per_layer(lambda each: each.density),
+        "live_neurons": per_layer(lambda each: each.live_neurons),
+        "ranks": per_layer(lambda each: each.ranks),
+        "stable_ranks": per_layer(lambda each: each.stable_ranks),
+        "effective_ranks": per_layer(lambda each: each.effective_ranks),
+        "parameters": mean([each.cost.parameters for each in measured]),
+        "flops": mean([each.cost.flops for each in measured]),
+        "compression_ratio": mean([each.dense_cost.parameters / each.cost.parameters for each in measured]),
+        "speed_up": mean([each.dense_cost.multiply_adds / each.cost.multiply_adds for each in measured]),
+        "latency_mean": mean([each.latency for each in measured]),
+        "latency_ratio": mean([each.latency_ratio for each in measured]),
+        "prunings_missing": sum(member.run.scheduled_left for member in counting),
+        "failed": sum(member.run.status == "failed" for member in runs),
+        "diverged": sum(member.run.status == "diverged" for member in runs),
+        "spoilt": sum(member.spoilt for member in runs),
+        "going_on": sum(member.run.active or member.run.status == "interrupted" for member in runs),
+    }
+
+
+def _run_row(results: Results, member: StudyRun) -> dict[str, Any]:
+    run, found = member.run, results.measures.get(member.run.id)
+    baselines = results.baselines.get(run.id, {})
+    return {
+        **asdict(member.cell),
+        "seed": member.seed,
+        "run": run.id,
+        "status": run.status,
+        "counts": member.counts,
+        "test_accuracy": run.test_accuracy,
+        "valid_accuracy": run.valid_accuracy,
+        "train_accuracy": run.train_accuracy,
+        "sparsity": run.sparsity,
+        "epochs": run.epoch,
+        "seconds": run.seconds,
+        "prunings_missing": run.scheduled_left,
+        **{name: found and getattr(found, name) for name in _PER_LAYER},
+        "parameters": found and found.cost.parameters,
+        "flops": found and found.cost.flops,
+        "latency": found and found.latency,
+        "latency_ratio": found and found.latency_ratio,
+        "pca_accuracy": baselines.get("pca"),
+        "svd_accuracy": baselines.get("svd"),
+    }
+
+
+_PER_LAYER = ("density", "live_neurons", "ranks", "stable_ranks", "effective_ranks")
+_RUN_COLUMNS = [
+    "dataset", "criterion", "amount", "nuclear", "seed", "run", "status", "counts", "test_accuracy", "valid_accuracy",
+    "train_accuracy", "sparsity", "epochs", "seconds", "prunings_missing", *_PER_LAYER, "parameters", "flops",
+    "latency", "latency_ratio", "pca_accuracy", "svd_accuracy",
+]  # fmt: skip
+
+
+def _difference(results: Results, cell: Cell, other: Cell) -> dict[str, float | None]:
+    pair = (results.per_seed(cell, tested), results.per_seed(other, tested))
+    difference = paired_difference(*pair)
+    return asdict(difference) if difference else {"mean": None, "low": None, "high": None, "n": 0}
+
+
+def same_amount(criterion: str, cell: Cell) -> Cell:
+    """The cell of another criterion at the same amount; a dense one's amount is 0, so it has none to differ from."""
+    return Cell(cell.dataset, criterion, cell.amount)
+
+
+def tested(member: StudyRun) -> float:
+    """Test accuracy of a run that counts, 0 to 1."""
+    return math.nan if member.run.test_accuracy is None else member.run.test_accuracy
+
+
+def validated(member: StudyRun) -> float:
+    """Validation accuracy of a run that counts, 0 to 1."""
+    return math.nan if member.run.valid_accuracy is None else member.run.valid_accuracy

@@ -1,0 +1,66 @@
+"""Conducting a study without a dashboard: an engine of its own trains what is missing."""
+
+import time
+from collections.abc import Callable
+
+from abp.runs.engine import Engine
+from abp.store.store import Store
+from abp.studies.registry import (
+    StudyProgress,
+    continue_interrupted,
+    pause_study,
+    resume_study,
+    study_progress,
+    study_record,
+    study_runs,
+)
+
+LOOK_EVERY = 1.0  # seconds: looking takes time from the training
+
+Report = Callable[[StudyProgress], None]
+
+
+def conduct(store: Store, number: int, *, workers: int, report: Report | None = None) -> StudyProgress:
+    """Train the runs of a study with so many workers until nothing more comes of itself; how it stands then.
+
+    A run whose worker dies is tried once more. Control-C pauses the study, which can go on another day.
+
+    Parameters
+    ----------
+    report
+        Called a few times a second.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After the engine has ended and the study is paused.
+    """
+    store.expire()
+    resume_study(store, number)
+    progress = study_progress(store, number, workers=workers)
+    if progress.ended:
+        return progress
+    engine = Engine(workers)
+    retried: set[int] = set()
+    try:
+        while not progress.ended:
+            time.sleep(LOOK_EVERY)
+            engine.ensure()
+            _retry(store, number, retried)
+            progress = study_progress(store, number, workers=workers)
+            if report:
+                report(progress)
+    except KeyboardInterrupt:
+        pause_study(store, number)
+        raise
+    finally:
+        engine.stop()
+    return progress
+
+
+def _retry(store: Store, number: int, retried: set[int]) -> None:
+    """Queue interrupted runs again unless that was tried before, or a person paused the study."""
+    interrupted = {member.run.id for member in study_runs(store, number) if member.run.status == "interrupted"}
+    if interrupted - retried and not study_record(store, number).paused:
+        continue_interrupted(store, number)
+        retried |= interrupted

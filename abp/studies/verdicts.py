@@ -1,0 +1,122 @@
+"""Verdicts of a study on the paper's claims, the baselines they need, and all of it as the command line's JSON."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from abp.analysis.claims import LOSS, MATCH, Case, Verdict, better_than_pca, effective, like_nuclear_norm, low_rank
+from abp.runs.baselines import baseline_of
+from abp.store.records import Run
+from abp.store.store import Store
+from abp.studies.comparison import Results, read_results, rows, same_amount, tested, validated
+from abp.studies.registry import study_record
+from abp.studies.specification import DENSE, Cell
+
+JUDGED = ("activation", "activation-neuron")
+"""Criteria on which the paper's claims are judged, each apart."""
+
+
+def verdicts(results: Results, *, loss: float = LOSS, match: float = MATCH) -> list[Verdict]:
+    """The paper's four claims for every data set, amount and criterion of `JUDGED` that the study has.
+
+    Thresholds are those of `abp.analysis.claims`.
+    """
+    judged = [cell for cell in results.cells if cell.criterion in JUDGED]
+    return [verdict for cell in judged for verdict in _judge(results, cell, loss, match)]
+
+
+def _judge(results: Results, cell: Cell, loss: float, match: float) -> list[Verdict]:
+    case = Case(cell.dataset, cell.criterion, cell.amount)
+    dense, magnitude = Cell(cell.dataset, DENSE), same_amount("magnitude", cell)
+    regularised = [each for each in results.cells if each.dataset == cell.dataset and each.nuclear]
+
+    def accuracy(of: Cell) -> dict[int, float]:
+        return results.per_seed(of, tested)
+
+    def measured(of: Cell, name: str) -> dict[int, Any]:
+        found = results.per_seed(of, lambda member: results.measures.get(member.run.id))
+        return {seed: getattr(each, name) for seed, each in found.items() if each is not None}
+
+    def baseline(method: str) -> dict[int, float]:
+        found = results.per_seed(cell, lambda member: results.baselines.get(member.run.id, {}).get(method, math.nan))
+        return {seed: value for seed, value in found.items() if not math.isnan(value)}
+
+    return [
+        effective(case, accuracy(cell), accuracy(dense), accuracy(magnitude), loss=loss),
+        low_rank(case, measured(cell, "ranks"), measured(dense, "ranks"), measured(magnitude, "ranks")),
+        better_than_pca(case, accuracy(cell), baseline("pca"), baseline("svd")),
+        like_nuclear_norm(
+            case,
+            measured(cell, "spectra"),
+            results.per_seed(cell, validated),
+            {each.nuclear: measured(each, "spectra") for each in regularised},
+            {each.nuclear: results.per_seed(each, validated) for each in regularised},
+            match=match,
+        ),
+    ]
+
+
+def missing_baselines(results: Results) -> list[Run]:
+    """Finished runs whose PCA and SVD are not known yet, though their dense twin is there."""
+    members = [
+        member
+        for cell, runs in results.cells.items()
+        if cell.criterion in JUDGED
+        for seed, member in runs.items()
+        if member.counts and seed in results.per_seed(Cell(cell.dataset, DENSE), tested)
+    ]
+    return [member.run for member in members if member.run.id not in results.baselines]
+
+
+def fill_baselines(store: Store, number: int, done: Callable[[int, int], None] | None = None) -> None:
+    """Compute what `missing_baselines` names, about a second each; `done` is told how many of how many are there.
+
+    Raises
+    ------
+    abp.data.datasets.DataUnavailable
+        If the test pictures cannot be had.
+    """
+    missing = missing_baselines(read_results(store, number))
+    for index, run in enumerate(missing, start=1):
+        baseline_of(store, run)
+        if done:
+            done(index, len(missing))
+
+
+def study_result(store: Store, number: int) -> dict[str, Any]:
+    """What the command line writes of a study: DESIGN's ``study --json``."""
+    record, results = study_record(store, number), read_results(store, number)
+    return {
+        "study": number,
+        "name": record.name,
+        "specification": asdict(record.study),
+        "runs": {member.run.id: member.run.status for runs in results.cells.values() for member in runs.values()},
+        "rows": rows(results),
+        "claims": [{**asdict(verdict), "title": verdict.title} for verdict in verdicts(results)],
+    }
+
+
+def study_summary(found: dict[str, Any]) -> str:
+    """What `study_result` holds, as text for a terminal."""
+    lines = []
+    for row in found["rows"]:
+        cell = Cell(row["dataset"], row["criterion"], row["amount"], row["nuclear"])
+        accuracy = "no result" if row["test_accuracy_mean"] is None else f"{100 * row['test_accuracy_mean']:.2f} %"
+        spread = "" if row["test_accuracy_std"] is None else f" ± {100 * row['test_accuracy_std']:.2f}"
+        lines.append(f"{cell.title:40} test accuracy {accuracy}{spread} ({row['seeds']} seeds)")
+    for claim in found["claims"]:
+        cell = Cell(claim["dataset"], claim["criterion"], claim["amount"])
+        lines.append(f"\n{claim['title']}, {cell.title}: {claim['verdict']}\n  {claim['words']}")
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """A duration for people.
+
+    >>> duration(20), duration(150), duration(7300)
+    ('20 s', '3 min', '2.0 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{math.ceil(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,465 @@
+"""The trainer: trains one network, counts its activations, prunes it and keeps what was pruned at zero."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from abp.data.datasets import Dataset, load_dataset
+from abp.network.activation_statistics import measure
+from abp.network.evaluation import Metrics, evaluate
+from abp.network.live import LiveNetwork, live_network, remove_weights, zero_removed
+from abp.network.masks import cascade, full_masks, kept, sparsity, total
+from abp.network.mlp import Network
+from abp.pruning.criteria import CRITERIA, Statistics
+from abp.pruning.prune_network import choose
+from abp.pruning.selection import Request
+from abp.training.activation_counts import Activity
+from abp.training.experiment import Experiment, SettingError
+from abp.training.nuclear_norm import nuclear_norm_gradient, shrink_singular_values
+from abp.training.randomness import generator
+from abp.training.rank_projection import EVERY, limit_ranks
+from abp.training.schedule import Schedule
+from abp.training.step import TrainingStep
+
+SPLITS = ("train", "valid", "test")
+_CHUNK = 1024  # samples between two moments at which a run can be watched, commanded or saved
+
+
+class Diverged(ArithmeticError):
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to; `train` is running, over weights that change, as Keras reports it."""
+
+    number: int
+    train: Metrics
+    valid: Metrics
+    test: Metrics
+    sparsity: float
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What one pruning came to.
+
+    Attributes
+    ----------
+    epoch, batch
+        Where it fell: after so many batches of this epoch (counted from 1).
+    criterion, by
+        How was chosen; ``"schedule"``, ``"stall"`` or ``"hand"``.
+    requested, achieved
+        Shares of all hidden weights that this pruning was to remove, and removed in all.
+    sparsity
+        Share of hidden weights that are zero afterwards.
+    weights_removed, neurons_removed
+        How many.
+    train_accuracy
+        Running training accuracy of the epoch it fell in, so far.
+    valid_before, valid_after, test_before, test_after
+        Metrics just before and just after.
+    """
+
+    epoch: int
+    batch: int
+    criterion: str
+    by: str
+    requested: float
+    achieved: float
+    sparsity: float
+    weights_removed: int
+    neurons_removed: int
+    train_accuracy: float
+    valid_before: Metrics
+    valid_after: Metrics
+    test_before: Metrics
+    test_after: Metrics
+
+
+class Trainer:
+    """Trains the network of an experiment.
+
+    The same settings, thread count and sequence of calls give the same bits. PyTorch is told to use the experiment's
+    number of threads, in the whole process.
+
+    Parameters
+    ----------
+    experiment
+        The settings.
+    data
+        Its data set, where it is loaded already.
+    tensors
+        Parameters to start from, as `Network.tensors` names them; by default new random ones of the seed.
+    masks
+        Masks to start from, bool ``[out, in]`` per hidden layer; by default nothing is removed. What they removed is
+        zeroed, with the biases and outgoing weights of neurons without inputs.
+
+    Raises
+    ------
+    ValueError
+        If the tensors or masks are of another network.
+
+    Attributes
+    ----------
+    network
+        The network; current after every method.
+    masks
+        Per hidden layer, bool ``[out, in]``; True = kept.
+    activity
+        Counts of activations.
+    schedule
+        What remains to be pruned, and when to stop.
+    epoch, batch
+        The epoch in progress, or the last one (0 before the first), and how many of its batches are done.
+    prunings
+        Number of prunings made, by the schedule or by hand.
+    due
+        ``"schedule"`` or ``"stall"`` while a scheduled pruning is due (see `prune_due`), else None.
+    anew
+        Whether the weights get new random values before the next epoch: see `abp.pruning.criteria.Criterion`.
+    regularising
+        Whether the nuclear norm is held down in the epoch in progress.
+    regulariser_seconds
+        Time spent on that.
+    stopped_by
+        None while there is more to do, else ``"stop-accuracy"``, ``"early-stopping"``, ``"fine-tuned"`` or
+        ``"epochs"``.
+
+    Examples
+    --------
+    >>> trainer = Trainer(Experiment(dataset="digits", criterion="none", hidden=(20,), seed=0))
+    >>> metrics = trainer.train_epoch()
+    >>> trainer.activity.samples == len(trainer.data.train_x)
+    True
+    >>> pruning = trainer.prune("magnitude", amount=0.25)
+    >>> pruning.achieved
+    0.25
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        data: Dataset | None = None,
+        *,
+        tensors: Mapping[str, Tensor] | None = None,
+        masks: Sequence[Tensor] | None = None,
+    ) -> None:
+        torch.set_num_threads(experiment.threads)
+        self.experiment = experiment
+        self.data = data or load_dataset(experiment.dataset)
+        self.network = Network(experiment.sizes, generator(experiment.seed, "weights"))
+        self.masks = full_masks(experiment.sizes)
+        if tensors is not None:
+            self.network.load_tensors(tensors)
+        if masks is not None:
+            if [mask.shape for mask in masks] != [mask.shape for mask in self.masks]:
+                raise ValueError(f"the masks must have the shapes {[list(mask.shape) for mask in self.masks]}")
+            self.masks = cascade(masks)
+            zero_removed(self.network, self.masks)
+        self.activity = Activity(experiment.hidden)
+        self.schedule = Schedule(experiment)
+        self.epoch = self.batch = self.prunings = 0
+        self.stopped_by: str | None = None
+        self.loss_sum, self.correct = 0.0, 0  # of the epoch in progress
+        self.due: str | None = None
+        self.anew = False
+        self.regularising, self.regulariser_seconds = False, 0.0
+        self._renew_step()
+
+    # Training
+
+    @property
+    def batches(self) -> int:
+        """Batches in an epoch; the last one may be smaller."""
+        return math.ceil(len(self.data.train_x) / self.experiment.batch_size)
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether an epoch is begun and not ended."""
+        return 0 < self.batch < self.batches
+
+    @property
+    def _stride(self) -> int:
+        """Batches that `train_batches` trains at most."""
+        return max(1, _CHUNK // self.experiment.batch_size)
+
+    @property
+    def running(self) -> Metrics:
+        """Training metrics of the epoch in progress, or of the last one, so far."""
+        samples = max(self.activity.epoch_samples, 1)
+        return Metrics(self.loss_sum / samples, self.correct / samples)
+
+    def train_batches(self) -> bool:
+        """Train on the next batches, about a thousand samples.
+
+        Returns
+        -------
+        bool
+            Whether they completed an epoch.
+
+        Raises
+        ------
+        Diverged
+            If the loss is no longer finite.
+        """
+        if not self.in_progress:
+            self._begin_epoch()
+        size = self.experiment.batch_size
+        last = min(self.batch + self._stride, self.batches)
+        chosen = self._order[self.batch * size : last * size]
+        x, y = self.data.train_x.index_select(0, chosen), self.data.train_y[chosen]
+        one_hot = functional.one_hot(y, self.experiment.sizes[-1]).float()
+        outputs = torch.empty_like(one_hot)
+        with torch.no_grad():
+            batches = zip(x.split(size), one_hot.split(size), outputs.split(size), strict=True)
+            for number, batch in enumerate(batches, start=self.batch + 1):
+                self._step(*batch)
+                self._hold_down(number)
+            self._live.write_back(self.network)
+        self._note(outputs, y)
+        self.batch = last
+        return self.batch == self.batches
+
+    def train_epoch(self) -> Metrics:
+        """One pass over the training set, or what is left of the one in progress: its loss and accuracy.
+
+        The schedule takes no notice of it; `run` and `finish_epoch` do.
+        """
+        while not self.train_batches():
+            pass
+        return self.running
+
+    def finish_epoch(self) -> Epoch:
+        """Evaluate at an epoch's end and let the schedule decide: then `due` or `stopped_by` may be set.
+
+        Raises
+        ------
+        Diverged
+            If the validation loss is no longer finite.
+        """
+        record = Epoch(self.epoch, self.running, self.evaluate("valid"), self.evaluate("test"), self.sparsity)
+        self._require_finite(record.valid.loss)
+        decision = self.schedule.after_epoch(record.train.accuracy, record.valid.loss, self.epoch)
+        self.due = {"prune": "schedule", "prune-stalled": "stall"}.get(decision)
+        if decision in ("stop-accuracy", "early-stopping", "fine-tuned"):
+            self.stopped_by = decision
+        elif self.epoch >= self.experiment.epochs:
+            self.stopped_by = "epochs"
+        return record
+
+    def run(self) -> Iterator[Epoch | Pruning]:
+        """Train by the schedule until it ends, yielding every epoch and every pruning."""
+        while self.due or self.stopped_by is None:
+            if self.due:
+                yield self.prune_due()
+            else:
+                self.train_epoch()
+                yield self.finish_epoch()
+
+    # Pruning
+
+    @property
+    def sparsity(self) -> float:
+        """Share of hidden weights that are removed, 0 to 1."""
+        return sparsity(self.masks)
+
+    def prune(self, criterion: str, amount: float, *, by: str = "hand") -> Pruning:
+        """Remove this share of all hidden weights, beyond those already removed, ranked over the experiment's scope.
+
+        Parameters
+        ----------
+        criterion
+            A key of `abp.pruning.criteria.CRITERIA`, not ``none``.
+        amount
+            0 to 1; outgoing weights of neurons that die with their last incoming one are counted in.
+        by
+            Who asked, for the record.
+
+        Raises
+        ------
+        SettingError
+            If the criterion is unknown, the amount is not between 0 and 1 or ranks are limited; nothing is changed
+            then.
+        """
+        removing = {name for name, entry in CRITERIA.items() if entry.scores}
+        if not isinstance(criterion, str) or criterion not in removing:
+            raise SettingError(f"criterion must be one of {', '.join(sorted(removing))}, not {criterion!r}")
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= 1:
+            raise SettingError(f"amount must be between 0 and 1, not {amount!r}")
+        if self.experiment.ranks:
+            raise SettingError("a run of limited ranks cannot be pruned: removing weights would raise the ranks again")
+        pruning = self._prune(criterion, Request(round(amount * total(self.masks))), float(amount), by)
+        self.anew |= CRITERIA[criterion].starts_anew and not self.schedule.remaining
+        return pruning
+
+    def _prune(self, criterion: str, request: Request, amount: float, by: str) -> Pruning:
+        before = self.masks
+        valid_before, test_before = self.evaluate("valid"), self.evaluate("test")
+        self._require_finite(valid_before.loss)
+        self._apply(self._choose(criterion, request))
+        removed = kept(before) - kept(self.masks)
+        pairs = zip(before, self.masks, strict=True)
+        return Pruning(
+            epoch=self.epoch,
+            batch=self.batch,
+            criterion=criterion,
+            by=by,
+            requested=amount,
+            achieved=removed / total(before),
+            sparsity=self.sparsity,
+            weights_removed=removed,
+            neurons_removed=sum(int((old.any(1) & ~new.any(1)).sum()) for old, new in pairs),
+            train_accuracy=self.running.accuracy,
+            valid_before=valid_before,
+            valid_after=self.evaluate("valid"),
+            test_before=test_before,
+            test_after=self.evaluate("test"),
+        )
+
+    def prune_due(self) -> Pruning:
+        """Make the scheduled pruning that is due: what is missing to its cumulative target, perhaps nothing.
+
+        Raises
+        ------
+        ValueError
+            If all scheduled prunings are made.
+        """
+        if not self.schedule.remaining:
+            raise ValueError("no scheduled pruning is left to be made")
+        sizes = [mask.numel() for mask in self.masks]
+        removed = [size - kept([mask]) for size, mask in zip(sizes, self.masks, strict=True)]
+        amount, request = self.schedule.next_request(removed, sizes)
+        pruning = self._prune(self.experiment.criterion, request, amount, self.due or "schedule")
+        self.schedule.done += 1
+        self.due = None
+        self.anew = CRITERIA[self.experiment.criterion].starts_anew and not self.schedule.remaining
+        return pruning
+
+    def _choose(self, criterion: str, request: Request) -> list[Tensor]:
+        statistics = Statistics(
+            weights=self.network.weights[:-1],
+            masks=self.masks,
+            counts=self.activity.counts,
+            samples=self.activity.samples,
+            generator=generator(self.experiment.seed, "pruning", self.prunings),
+            measure=lambda: measure(self.network.weights[:-1], self.network.biases[:-1], self.data.train_x),
+        )
+        return choose(criterion, statistics, request, scope=self.experiment.scope)
+
+    def _apply(self, masks: list[Tensor]) -> None:
+        remove_weights(self.network, masks)
+        self.masks = masks
+        self.prunings += 1
+        self.schedule.early_stopping.restart()
+        if self.experiment.reset_counts:
+            self.activity.reset()
+        self._renew_step(self.optimiser_state())
+
+    def _start_anew(self) -> None:
+        """Give the weights that are left new random values, and let the optimiser forget."""
+        fresh = Network(self.experiment.sizes, generator(self.experiment.seed, "weights", 1))
+        zero_removed(fresh, self.masks)
+        self.network.load_tensors(fresh.tensors())
+        self.anew = False
+        self._renew_step()
+
+    # Stopping and going on
+
+    def optimiser_state(self) -> dict[int, dict[str, Tensor]]:
+        """Tensors that the optimiser keeps per parameter (weights first, then biases); empty for plain SGD."""
+        if self._step.optimiser is None:
+            return {}
+        return self._step.optimiser.state_dict()["state"]
+
+    def resume(self, optimiser_state: dict[int, dict[str, Tensor]]) -> None:
+        """Go on from a state that was put in place: see `abp.training.checkpoint`."""
+        self._renew_step(optimiser_state)
+        self._draw_order()
+
+    # Looking
+
+    def evaluate(self, split: str) -> Metrics:
+        """Loss and accuracy of the network as it is on ``"train"``, ``"valid"`` or ``"test"``."""
+        if split not in SPLITS:
+            raise ValueError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
+        x, y = getattr(self.data, f"{split}_x"), getattr(self.data, f"{split}_y")
+        return evaluate(self._live.weights, self._live.biases, x, y)
+
+    def _begin_epoch(self) -> None:
+        settings = self.experiment
+        if self.anew:
+            self._start_anew()
+        # Before the first epoch the running accuracy is 0.
+        self.regularising = settings.nuclear > 0 and self.running.accuracy >= settings.nuclear_from
+        self.epoch += 1
+        self.batch = 0
+        self.loss_sum, self.correct = 0.0, 0
+        self.activity.begin_epoch()
+        self._draw_order()
+
+    def _hold_down(self, batch: int) -> None:
+        """What acts on singular values after this batch of the epoch: the regulariser, and limits of rank."""
+        settings, weights = self.experiment, self._live.weights[:-1]
+        step = (self.epoch - 1) * self.batches + batch
+        try:
+            if self.regularising and step % settings.nuclear_every == 0:
+                began = time.perf_counter()
+                self._regularise(weights)
+                self.regulariser_seconds += time.perf_counter() - began
+            if settings.ranks and (batch % EVERY == 0 or batch == self.batches):
+                limit_ranks(weights, settings.ranks)
+        except torch.linalg.LinAlgError:
+            self._require_finite(sum(float(weight.sum()) for weight in weights))
+            raise
+
+    def _regularise(self, weights: Sequence[Tensor]) -> None:
+        """One step for all since the last one, on the live part of each hidden layer."""
+        settings = self.experiment
+        amount = settings.learning_rate * settings.nuclear_every * settings.nuclear
+        by_index = settings.nuclear_weights == "index"
+        for weight, mask in zip(weights, self._live.masks, strict=True):
+            if settings.nuclear_step == "proximal":
+                weight.copy_(shrink_singular_values(weight, amount, by_index))
+            else:
+                weight.sub_(nuclear_norm_gradient(weight, by_index), alpha=amount)
+            if mask is not None:
+                weight.mul_(mask)
+
+    def _draw_order(self) -> None:
+        order = generator(self.experiment.seed, "order", self.epoch)
+        self._order = torch.randperm(len(self.data.train_x), generator=order)
+
+    def _note(self, outputs: Tensor, y: Tensor) -> None:
+        """Take note of what some batches came to."""
+        self.activity.add(self._step.take_counts(), self._live.alive, len(y))
+        self.correct += int((outputs.argmax(1) == y).sum())
+        loss = functional.cross_entropy(outputs, y, reduction="sum").item()
+        self._require_finite(loss)
+        self.loss_sum += loss
+
+    def _require_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise Diverged(f"the loss became {loss} in epoch {self.epoch}; a smaller learning rate may help")
+
+    def _renew_step(self, optimiser_state: dict[int, dict[str, Tensor]] | None = None) -> None:
+        """Make the training step for the network and masks as they are now, with what the optimiser remembers."""
+        settings = self.experiment
+        plain = settings.optimiser == "sgd" and not settings.momentum
+        self._live: LiveNetwork = live_network(self.network, self.masks, drop_dead=plain)
+        self._step = TrainingStep(self._live, settings.learning_rate, None if plain else partial(_optimiser, settings))
+        if optimiser_state:
+            self._step.load_optimiser(optimiser_state)
+
+
+def _optimiser(settings: Experiment, parameters: list[Tensor]) -> torch.optim.Optimizer:
+    if settings.optimiser == "adam":
+        return torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
+    return torch.optim.SGD(parameters, lr=settings.learning_rate, momentum=settings.momentum, fused=True)

@@ -1,0 +1,930 @@
+"""The pages as Streamlit runs them, without a browser, over a store that real runs have filled."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import io
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import streamlit as st
+from safetensors.torch import load
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
+from streamlit.testing.v1 import AppTest
+
+from abp.dashboard.demo.presets import DEMO, DEMO_PACE
+from abp.dashboard.frame.page import MENU
+from abp.dashboard.train.live import STATUS
+from abp.data.datasets import DATASETS, DataUnavailable
+from abp.pruning.criteria import CRITERIA
+from abp.runs import worker
+from abp.store.store import RunUnknown, Store
+from abp.training.experiment import Experiment, settings
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+HIDDEN = (20, 10)
+TINY = Experiment(hidden=HIDDEN, criterion="activation", amount=0.5, prunings=2, start_accuracy=0.1, epochs=6)
+ENDLESS = dataclasses.replace(TINY, epochs=10_000, learning_rate=1e-3, stop_accuracy=1.0, patience=0)
+PAGES = tuple(file for section in MENU.values() for file, _, _ in section)
+SITUATIONS = (
+    "queued", "running", "paused", "finished", "stopped", "stopped-unbegun", "diverged", "failed", "interrupted",
+    "pruned-by-hand",
+)  # fmt: skip
+
+
+# A store in which there is a run in every situation
+
+
+def execute(store: Store, run: int, **details) -> None:
+    assert worker.execute(store, run, worker.new_owner(), **details)
+
+
+def leave_running(store: Store, run: int) -> threading.Thread:
+    """Train in the background, a quarter of an epoch a second, until the run is stopped."""
+    thread = threading.Thread(target=execute, args=(store, run))
+    thread.start()
+    wait_until(lambda: (frame := store.frame(run, HIDDEN)) and frame.samples, "for the first batches")
+    return thread
+
+
+def fill(store: Store) -> tuple[dict[str, int], list[threading.Thread]]:
+    """Runs in all situations but the ended ones that need another process's fault; and what still trains."""
+    runs = {situation: store.add_run(TINY, name=f"Run that is {situation}") for situation in ("finished", "queued")}
+    execute(store, runs["finished"])
+
+    for situation in ("running", "paused", "stopped"):
+        runs[situation] = store.add_run(ENDLESS, name=f"Run that is {situation}", pace=20.0)
+    threads = [leave_running(store, runs[situation]) for situation in ("running", "paused", "stopped")]
+    wait_until(lambda: all(store.run(run).epoch >= 2 for run in list(runs.values())[2:]), "for two epochs")
+    store.command(runs["running"], "pace", epochs_per_second=0.01)
+    store.command(runs["paused"], "pause")
+    store.command(runs["stopped"], "stop")
+    threads.pop().join()
+    wait_until(lambda: store.run(runs["paused"]).status == "paused")
+    wait_until(lambda: store.commands(runs["running"])[0].settled, "for the pace")
+
+    runs["stopped-unbegun"] = store.add_run(TINY)
+    store.command(runs["stopped-unbegun"], "stop")
+
+    runs["diverged"] = store.add_run(dataclasses.replace(TINY, hidden=(20,) * 8, learning_rate=10.0, batch_size=1))
+    execute(store, runs["diverged"])
+
+    runs["failed"] = store.add_run(dataclasses.replace(TINY, dataset="mnist"))
+    with pytest.MonkeyPatch.context() as patch:
+
+        def no_data(*_arguments, **_details):
+            raise DataUnavailable("The files of MNIST are not here; the digits need none.")
+
+        patch.setattr(worker, "load_dataset", no_data)
+        execute(store, runs["failed"])
+
+    runs["interrupted"] = store.add_run(dataclasses.replace(TINY, epochs=50, stop_accuracy=1.0))
+
+    def lose_worker(progressed: worker.Progressed) -> None:
+        if progressed.epoch == 3:
+            store.interrupt(runs["interrupted"])
+
+    execute(store, runs["interrupted"], report=lose_worker)
+
+    runs["pruned-by-hand"] = store.add_run(TINY)
+    store.command(runs["pruned-by-hand"], "prune", criterion="magnitude", amount=0.1)  # before the first batch
+    execute(store, runs["pruned-by-hand"])
+    return runs, threads
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory) -> tuple[Path, dict[str, int]]:
+    """A database with a run in every situation, as it stood at one moment, and the runs' numbers."""
+    folder = tmp_path_factory.mktemp("filled")
+    store = Store(folder / "lively.sqlite3")
+    runs, threads = fill(store)
+    with sqlite3.connect(folder / "lively.sqlite3") as lively, sqlite3.connect(folder / "still.sqlite3") as still:
+        lively.backup(still)
+    for situation in ("running", "paused"):
+        store.command(runs[situation], "stop")
+    for thread in threads:
+        thread.join()
+    return folder / "still.sqlite3", runs
+
+
+@pytest.fixture
+def runs(home, filled) -> dict[str, int]:
+    """The number of a run in each situation; the pages of this test use a store with all of them."""
+    database, numbers = filled
+    home.mkdir()
+    (home / "abp.sqlite3").write_bytes(database.read_bytes())
+    return numbers
+
+
+def open_page(file: str, **link: object) -> AppTest:
+    """A page as a cold link opens it, `from_` standing for ``?from=``."""
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    if file != "app.py":
+        page.switch_page(file)
+    for name, value in link.items():
+        page.query_params[name.rstrip("_")] = str(value)
+    return run(page)
+
+
+def run(page: AppTest) -> AppTest:
+    page.run(timeout=60)
+    assert not page.exception
+    return page
+
+
+def watch(number: int) -> AppTest:
+    return open_page("pages/train.py", run=number)
+
+
+def press(page: AppTest, label: str) -> AppTest:
+    (button,) = [button for button in page.button if button.label == label]
+    button.click()
+    return run(page)
+
+
+def labels(elements) -> list[str]:
+    return [element.label for element in elements]
+
+
+def badges(page: AppTest) -> str:
+    return " ".join(text.value for text in page.markdown if "-badge[" in text.value)
+
+
+def metric(page: AppTest, label: str) -> str:
+    (found,) = [metric.value for metric in page.metric if metric.label == label]
+    return found
+
+
+def answer(page: AppTest) -> str:
+    (text,) = [text.value for text in page.markdown if ":material/chat_bubble:" in text.value]
+    return text
+
+
+def charts_of(page: AppTest) -> list:
+    return [element.proto for element in page.get("vega_lite_chart")]
+
+
+def heatmap(page: AppTest) -> list[pd.DataFrame]:
+    """What the heatmap draws: a table per hidden layer."""
+    tables = []
+    for chart in charts_of(page):
+        if chart.alt.startswith("Activation frequency"):
+            tables.append(convert_arrow_bytes_to_pandas_df(chart.data.data))
+    return tables
+
+
+def menu(page: AppTest) -> list[tuple[str, str]]:
+    return [(link.value, link.proto.page) for link in page.sidebar.get("page_link")]
+
+
+def links(page: AppTest) -> set[tuple[str, str, str]]:
+    """Label, page and parameters of the links beside the menu."""
+    return {(link.value, link.proto.page, link.proto.query_string) for link in page.main.get("page_link")}
+
+
+# Every page in every situation
+
+
+@pytest.mark.parametrize("file", PAGES)
+def test_each_page_opens_over_an_empty_store(file, store):
+    page = open_page(file)
+    assert not page.error and not page.warning
+    assert page.title
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_a_run_is_shown_in_every_situation(situation, runs):
+    page = watch(runs[situation])
+    assert not page.error and not page.warning
+    state = Store().run(runs[situation])
+    word, _, _ = STATUS[state.status]
+    assert page.title[0].value == state.name
+    assert word in badges(page)
+    assert ("Pruned by hand" in badges(page)) == (situation == "pruned-by-hand")
+    assert metric(page, "Weights removed") == f"{100 * state.sparsity:.1f} %"
+    assert [len(table) for table in heatmap(page)] == list(state.experiment.hidden)
+
+
+@pytest.mark.parametrize(
+    ("situation", "status"),
+    [("stopped-unbegun", "stopped"), ("pruned-by-hand", "finished"), *((s, s) for s in SITUATIONS if "-" not in s)],
+)
+def test_the_situations_are_what_they_are_called(situation, status, runs):
+    assert Store().run(runs[situation]).status == status
+
+
+def test_the_other_pages_open_with_runs_in_every_situation(runs):
+    for file in PAGES:
+        page = open_page(file)
+        assert not page.error and not page.warning
+
+
+def test_the_list_shows_every_run_with_its_status_and_results(runs):
+    table = open_page("pages/runs.py").dataframe[0].value.set_index("Run")
+    assert set(table.index) == set(runs.values())
+    for situation, number in runs.items():
+        state, row = Store().run(number), table.loc[number]
+        assert row["Status"].startswith(state.status)
+        assert ("by hand" in row["Status"]) == (situation == "pruned-by-hand")
+        assert row["Name"] == state.name
+        assert row["Epochs"] == state.epoch
+        assert row["Sparsity"] == pytest.approx(100 * state.sparsity)
+        if state.test_accuracy is None:
+            assert pd.isna(row["Test accuracy"])
+        else:
+            assert row["Test accuracy"] == pytest.approx(100 * state.test_accuracy)
+
+
+def test_the_runs_that_go_on_are_offered_below_the_form(runs):
+    offered = {query for _, _, query in links(open_page("pages/train.py")) if query.startswith("run=")}
+    assert offered == {f"run={runs[situation]}" for situation in ("queued", "running", "paused")}
+
+
+def test_an_empty_list_offers_to_start_a_run(store):
+    page = open_page("pages/runs.py")
+    assert "no runs yet" in page.info[0].value
+    assert ("train", "") in {(target, query) for _, target, query in links(page)}
+
+
+@pytest.mark.parametrize(
+    "link", ["abc", "-1", "0", "1.5", "", "999", "9999999999999999999", "9" * 5000, "²", "٣", "<b>1</b>", "1;2"]
+)
+@pytest.mark.parametrize("parameter", ["run", "from_"])
+def test_a_link_to_a_run_that_there_is_not_says_so_and_offers_the_list(link, parameter, runs):
+    page = open_page("pages/train.py", **{parameter: link})
+    assert not page.error
+    assert len(page.warning) == 1
+    assert "run" in page.warning[0].value
+    assert "runs" in {target for _, target, _ in links(page)}
+    assert len(page.warning[0].value) < 200
+
+
+def test_a_run_deleted_while_it_is_watched_is_said_to_be_gone(runs):
+    page = watch(runs["running"])
+    Store().delete(runs["running"])
+    run(page)
+    assert "There is no run" in page.warning[0].value
+    assert "runs" in {target for _, target, _ in links(page)}
+
+
+@pytest.mark.parametrize("label", ["Pause", "Prune now"])
+def test_a_control_of_a_run_that_was_just_deleted_does_no_harm(label, runs):
+    page = watch(runs["running"])
+    Store().delete(runs["running"])
+    press(page, label)
+    assert page.warning and not page.error
+
+
+# What each situation says
+
+
+def test_a_run_that_waits_says_for_what(runs):
+    page = watch(runs["queued"])
+    assert "Waits for a worker" in answer(page)
+    assert metric(page, "Epoch") == "0 of 6"
+
+
+def test_a_running_run_shows_its_rate_time_left_and_live_frequencies(runs):
+    store, number = Store(), runs["running"]
+    page, frame = watch(number), store.frame(number, HIDDEN)
+    assert "pictures a second" in page.get("progress")[0].text and "min left" in page.get("progress")[0].text
+    assert metric(page, "Epoch") == f"{frame.epoch} of {ENDLESS.epochs:,}".replace(",", "")
+    for drawn, counts in zip(heatmap(page), frame.counts, strict=True):
+        assert drawn["frequency"].to_numpy() == pytest.approx(counts / frame.samples, abs=1e-4)
+
+
+def test_the_regulariser_s_share_of_the_time_is_told_if_it_is_on(store):
+    off = dataclasses.replace(TINY, criterion="none", epochs=2)
+    on = dataclasses.replace(off, nuclear=0.001, nuclear_from=0.0, nuclear_every=5)
+    plain, regularised = store.add_run(off), store.add_run(on)
+    for number in (plain, regularised):
+        execute(store, number)
+    state, page = store.run(regularised), watch(regularised)
+    share = f"Regulariser: {100 * state.regulariser_seconds / state.seconds:.0f} % of the time"
+    assert share in page.get("progress")[0].text
+    assert "nuclear norm 0.001" in page.title[0].value
+    assert "Regulariser" not in watch(plain).get("progress")[0].text
+
+
+def test_the_switch_shows_the_frequencies_of_the_epoch_in_progress(runs):
+    number = runs["paused"]
+    page, frame = watch(number), Store().frame(number, HIDDEN)
+    page.get("button_group")[0].set_value("this epoch")
+    for drawn, counts in zip(heatmap(run(page)), frame.epoch_counts, strict=True):
+        assert drawn["frequency"].to_numpy() == pytest.approx(counts / frame.epoch_samples, abs=1e-4)
+
+
+def test_the_charts_keep_their_specification_while_a_run_goes_on(runs):
+    """The browser then exchanges the data alone, without a flicker."""
+    store, number = Store(), runs["running"]
+    page = watch(number)
+    before = list(map(specification, charts_of(page)))
+    drawn = heatmap(page)
+    frame = store.frame(number, HIDDEN)
+    removed = [np.where(np.arange(width) % 2, 0, 7) for width in HIDDEN]
+    row = {
+        **{name: getattr(frame, name) for name in ("epoch", "batches", "rate", "train_loss", "train_accuracy")},
+        "batch": frame.batch + 1,
+        "samples": 3 * frame.samples,
+        "epoch_samples": frame.epoch_samples + 32,
+        **{name: pack(getattr(frame, name)) for name in ("counts", "epoch_counts")},
+        "live_weights": pack(removed),
+    }
+    store.save_frame(number, store.run(number).owner, row, seconds=1.0)
+    run(page)
+    assert list(map(specification, charts_of(page))) == before
+    for old, new in zip(drawn, heatmap(page), strict=True):
+        assert not old.equals(new)
+        assert (new["state"] == "removed").sum() == len(new) // 2
+
+
+def specification(chart) -> str:
+    """What Streamlit sends besides the rows, whose name is made from what they hold."""
+    names = {dataset.name: f"rows {place}" for place, dataset in enumerate(chart.datasets)}
+    return functools.reduce(lambda spec, name: spec.replace(name, names[name]), names, chart.spec) + chart.id
+
+
+def pack(counts: list[np.ndarray]) -> bytes:
+    return np.concatenate(counts).astype(np.uint32).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("situation", "words"),
+    [
+        ("finished", "Finished"),
+        ("stopped", "somebody pressed Stop"),
+        ("stopped-unbegun", "somebody pressed Stop"),
+        ("diverged", "diverged"),
+        ("failed", "The files of MNIST are not here"),
+        ("interrupted", "press Resume"),
+    ],
+)
+def test_a_run_that_has_ended_says_why(situation, words, runs):
+    assert words in answer(watch(runs[situation]))
+
+
+def test_a_run_pruned_by_hand_tells_the_prunings_and_draws_none_before_the_start(runs):
+    page = watch(runs["pruned-by-hand"])
+    (rules,) = {
+        tuple(convert_arrow_bytes_to_pandas_df(dataset.data.data)["position"])
+        for chart in charts_of(page)
+        if chart.alt.startswith("Accuracy")
+        for dataset in chart.datasets
+        if "what" in convert_arrow_bytes_to_pandas_df(dataset.data.data)
+    }
+    assert min(rules) == 0.0
+    assert len(rules) == len(Store().prunings(runs["pruned-by-hand"]))
+
+
+# Charts
+
+
+@pytest.mark.parametrize("situation", ["queued", "running", "finished"])
+def test_every_chart_of_a_run_has_a_caption_and_words_for_those_who_cannot_see_it(situation, runs):
+    page = watch(runs[situation])
+    assert len(charts_of(page)) == len(HIDDEN) + 4  # a heatmap per layer, the legend, three histories
+    assert_described(page)
+
+
+def test_the_first_pages_pictures_have_a_caption_and_words_for_those_who_cannot_see_it(store):
+    page = open_page("app.py")
+    assert len(charts_of(page)) == 3
+    assert_described(page)
+
+
+def assert_described(page: AppTest) -> None:
+    alts = [chart.alt for chart in charts_of(page)]
+    assert all(len(alt) > 20 for alt in alts), alts
+    assert len(set(alts)) == len(alts)
+    for ancestors in paths_to_charts(page.main, ()):
+        near = ancestors[-3:]  # the chart's own container, or that of the row of charts it belongs to
+        assert any(child.type == "caption" and child.value.strip() for block in near for child in children(block))
+
+
+def children(block) -> list:
+    return list(getattr(block, "children", {}).values())
+
+
+def paths_to_charts(block, ancestors: tuple) -> Iterator[tuple]:
+    """The blocks around each chart, the outermost first."""
+    for child in children(block):
+        if child.type == "vega_lite_chart":
+            yield (*ancestors, block)
+        yield from paths_to_charts(child, (*ancestors, block))
+
+
+def test_every_history_says_what_it_means_behind_an_icon(runs):
+    page = watch(runs["finished"])
+    for heading in page.subheader:
+        assert len(heading.proto.help) > 40, heading.value
+    assert {"Which neurons fire", "Accuracy", "Loss", "Weights removed"} == {h.value for h in page.subheader}
+
+
+# The slider of a run that has ended
+
+
+@pytest.mark.parametrize("since", ["since the start", "this epoch"])
+def test_the_slider_scrubs_the_heatmap_through_the_epochs(since, runs):
+    store, number = Store(), runs["finished"]
+    page = watch(number)
+    if since == "this epoch":
+        page.get("button_group")[0].set_value(since)
+        run(page)
+    last = store.run(number).epoch
+    assert [(slider.min, slider.max, slider.value) for slider in page.slider] == [(1, last, last)]
+    history = [(samples, np.frombuffer(counts, np.uint32)) for _, samples, counts in store.epoch_counts(number)]
+    seen = []
+    for epoch in range(1, last + 1):
+        page.slider[0].set_value(epoch)
+        drawn = heatmap(run(page))
+        until = history[:epoch] if since == "since the start" else history[epoch - 1 : epoch]
+        expected = sum(counts.astype(float) for _, counts in until) / sum(samples for samples, _ in until)
+        assert np.concatenate([table["frequency"] for table in drawn]) == pytest.approx(expected, abs=1e-4)
+        seen.append(expected)
+    assert not np.allclose(seen[0], seen[-1])
+
+
+def test_the_slider_shows_neurons_as_removed_from_their_pruning_on(home):
+    store = Store()
+    settings = dataclasses.replace(TINY, criterion="activation-neuron", amount=0.8, start_accuracy=0.3, epochs=30)
+    number = store.add_run(settings)
+    execute(store, number)
+    first, last = store.prunings(number)["epoch"].iloc[[0, -1]]
+    page = watch(number)
+
+    def removed(epoch: int) -> int:
+        page.slider[0].set_value(epoch)
+        return sum((table["state"] == "removed").sum() for table in heatmap(run(page)))
+
+    neurons = store.prunings(number)["neurons_removed"]
+    assert first > 1
+    assert removed(first - 1) == 0
+    assert removed(first) == neurons[store.prunings(number)["epoch"] <= first].sum() > 0
+    assert removed(last) == neurons.sum()
+
+
+@pytest.mark.parametrize("situation", ["queued", "running", "paused", "stopped-unbegun", "failed"])
+def test_there_is_no_slider_where_there_is_nothing_to_scrub(situation, runs):
+    assert not watch(runs[situation]).slider
+
+
+# The form
+
+
+@pytest.mark.parametrize(
+    "text", ["", "abc", "300,,200", "0", "5000", "-3", "1.5", "1,2,3,4,5,6,7,8,9", "300;200", "9" * 5000, "20, x"]
+)
+def test_the_form_refuses_hidden_layers_that_cannot_be_and_starts_nothing(text, store):
+    page = open_page("pages/train.py")
+    page.text_input(key="new-hidden").set_value(text)
+    press(page, "Start training")
+    (error,) = page.error
+    assert error.value.startswith("Hidden must be")
+    named = text if not text.replace("-", "").isdigit() else text.lstrip("0") or "0"
+    assert named.replace(",", ", ")[:50].split(", ")[0] in error.value
+    assert store.runs() == []
+
+
+def test_the_form_refuses_settings_that_do_not_go_together(store):
+    page = open_page("pages/train.py")
+    page.selectbox(key="new-optimiser").set_value("adam")
+    page.number_input(key="new-momentum").set_value(0.5)
+    press(page, "Start training")
+    assert "Momentum belongs to the optimiser sgd" in page.error[0].value
+    assert store.runs() == []
+
+
+def test_the_form_offers_every_setting_with_its_default_its_bounds_and_what_it_means(store):
+    page, defaults = open_page("pages/train.py"), Experiment()
+    for name, setting in settings().items():
+        field = page.get_by_key(f"new-{name}")
+        assert field.label == setting.label
+        assert field.proto.help == setting.help
+        if name == "hidden":
+            assert field.value == "300, 200, 100, 50"
+        elif name == "ranks":
+            assert field.value == ""
+        elif setting.choices:
+            assert field.options == list(setting.choices.values())
+            assert field.value == getattr(defaults, name)
+        else:
+            assert field.value == getattr(defaults, name)
+            if not isinstance(field.value, bool):
+                assert (field.min, field.max) == (setting.low, setting.high)
+
+
+def test_a_first_time_visitor_sees_only_the_settings_that_matter(store):
+    page = open_page("pages/train.py")
+    (advanced,) = page.expander
+    assert not advanced.proto.expanded
+    hidden_away = {getattr(field, "key", None) for field in everything_in(advanced)}
+    for name, setting in settings().items():
+        assert (f"new-{name}" in hidden_away) == setting.advanced
+
+
+def everything_in(block) -> Iterator:
+    for child in children(block):
+        yield child
+        yield from everything_in(child)
+
+
+CHOSEN = Experiment(
+    dataset="fashion-mnist", hidden=(33, 12), criterion="magnitude", amount=0.35, prunings=3,
+    schedule="layer-by-layer", scope="per-layer", seed=42, epochs=17,
+    batch_size=64, learning_rate=0.0125, optimiser="sgd", momentum=0.9, start_accuracy=0.5, stop_accuracy=0.75,
+    share_ratio=0.6, early_stopping=1.35, patience=7, stalled="stop", reset_counts=True, threads=2,
+    nuclear=0.001, nuclear_weights="index", nuclear_from=0.6, nuclear_every=50, nuclear_step="gradient",
+)  # fmt: skip
+
+
+def test_start_training_queues_a_run_with_exactly_the_forms_settings_and_goes_to_it(store):
+    page = open_page("pages/train.py")
+    for name, value in dataclasses.asdict(CHOSEN).items():
+        page.get_by_key(f"new-{name}").set_value(", ".join(map(str, value)) if isinstance(value, tuple) else value)
+    press(page, "Start training")
+    (started,) = store.runs()
+    assert started.experiment == CHOSEN
+    alike = ("optimiser", "ranks")  # others would rule out momentum, and pruning
+    assert all(getattr(CHOSEN, name) != getattr(Experiment(), name) for name in settings() if name not in alike)
+    assert (started.status, started.lane, started.name) == ("queued", "hand", CHOSEN.title)
+    assert page.query_params == {"run": str(started.id)}
+    assert page.title[0].value == CHOSEN.title
+    assert "Queued" in badges(page)
+
+
+def test_start_training_without_a_change_runs_the_published_defaults(store):
+    press(open_page("pages/train.py"), "Start training")
+    assert store.runs()[0].experiment == Experiment()
+
+
+def test_a_run_can_be_put_behind_the_others(store):
+    page = open_page("pages/train.py")
+    page.toggle[0].set_value(True)
+    press(page, "Start training")
+    assert store.runs()[0].lane == "queue"
+
+
+def test_one_click_starts_one_run(store):
+    page = press(open_page("pages/train.py"), "Start training")
+    run(page)
+    assert len(store.runs()) == 1
+
+
+def test_rerun_with_changes_starts_from_the_settings_of_that_run(store):
+    source = store.add_run(CHOSEN)
+    page = open_page("pages/train.py", from_=source)
+    press(page, "Start training")
+    again, _ = store.runs()
+    assert again.experiment == CHOSEN
+    assert page.query_params == {"run": str(again.id)}
+
+
+def test_the_demo_button_starts_the_paced_demo_and_opens_it(store):
+    page = press(open_page("app.py"), "Start a demo run")
+    (demo,) = store.runs()
+    assert demo.experiment == DEMO and demo.pace == DEMO_PACE and demo.status == "queued"
+    assert page.query_params == {"run": str(demo.id)}
+    assert page.title[0].value == demo.name
+
+
+# The controls
+
+
+@pytest.mark.parametrize("situation", ["queued", "running", "paused"])
+@pytest.mark.parametrize("label", ["Pause", "Resume", "Step", "Stop"])
+def test_each_control_writes_its_command(situation, label, runs):
+    page = watch(runs[situation])
+    assert labels(page.button) == ["Pause", "Resume", "Step", "Stop", "Prune now"]  # whatever the run does
+    idle = "Pause" if situation == "paused" else "Resume"
+    assert [button.label for button in page.button if button.disabled] == [idle]
+    if label == idle:
+        return
+    before = len(Store().commands(runs[situation]))
+    page = press(page, label)
+    commands = Store().commands(runs[situation])
+    assert len(commands) == before + 1
+    assert (commands[0].kind, commands[0].arguments) == (label.lower(), {})
+    if label != "Stop" or situation != "queued":
+        assert "the answer comes in a moment" in answer(page)
+
+
+@pytest.mark.parametrize("situation", ["running", "paused"])
+@pytest.mark.parametrize("pace", [4.0, 2.0, 1.0, 0.2])
+def test_the_pace_control_writes_the_pace(situation, pace, runs):
+    page = watch(runs[situation])
+    (field,) = [field for field in page.selectbox if field.label == "Pace"]
+    assert field.value == Store().run(runs[situation]).pace
+    field.set_value(pace)
+    run(page)
+    command = Store().commands(runs[situation])[0]
+    assert (command.kind, command.arguments) == ("pace", {"epochs_per_second": pace})
+
+
+@pytest.mark.parametrize("criterion", [name for name, entry in CRITERIA.items() if entry.scores])
+def test_prune_now_writes_criterion_and_amount_even_when_they_were_typed_just_before(criterion, runs):
+    page = watch(runs["running"])
+    (method,) = [field for field in page.selectbox if field.label == "Remove"]
+    method.set_value(criterion)
+    page.number_input[0].set_value(35)
+    press(page, "Prune now")
+    command = Store().commands(runs["running"])[0]
+    assert command.kind == "prune"
+    assert command.arguments == {"criterion": criterion, "amount": pytest.approx(0.35)}
+
+
+def test_prune_now_offers_all_methods_by_their_plain_names_and_the_runs_own_first(runs):
+    (method,) = [field for field in watch(runs["running"]).selectbox if field.label == "Remove"]
+    assert method.options == [entry.title for entry in CRITERIA.values() if entry.scores]
+    assert method.value == TINY.criterion
+
+
+def test_an_interrupted_run_can_be_resumed(runs):
+    page = watch(runs["interrupted"])
+    assert labels(page.button) == ["Resume"]
+    page = press(page, "Resume")
+    state = Store().run(runs["interrupted"])
+    assert state.status == "queued" and state.epoch == 3
+    assert "Queued" in badges(page)
+
+
+@pytest.mark.parametrize("situation", ["finished", "stopped", "diverged", "failed"])
+def test_a_run_that_has_ended_has_no_controls(situation, runs):
+    assert labels(watch(runs[situation]).button) == []
+
+
+def test_a_run_stopped_before_it_began_is_stopped_at_once(runs):
+    page = press(watch(runs["queued"]), "Stop")
+    assert Store().run(runs["queued"]).status == "stopped"
+    assert "Stopped" in badges(page)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda store, number: store.set_state(number, store.run(number).owner, status="paused"),
+        lambda store, number: store.set_state(number, store.run(number).owner, pruned_by_hand=True),
+        lambda store, number: store.set_state(number, store.run(number).owner, pace=4.0),
+        lambda store, number: store.rename(number, "Another name"),
+    ],
+    ids=["status", "mark", "pace", "name"],
+)
+def test_the_page_around_the_live_view_follows_the_run(change: Callable[[Store, int], None], runs):
+    """The live view's own timer asks for the page to be drawn again: what stands above it was out of date."""
+    from abp.dashboard.train import live
+
+    store, number = Store(), runs["running"]
+    shown = store.run(number)
+    change(store, number)
+    assert live._heading(store.run(number)) != live._heading(shown)
+
+
+# The list of runs
+
+
+def tick(page: AppTest, number: int) -> AppTest:
+    """Tick the row of this run."""
+    row = page.dataframe[0].value["Run"].tolist().index(number)
+    page.session_state[page.dataframe[0].key] = {"selection": {"rows": [row], "columns": [], "cells": []}}
+    return run(page)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_a_ticked_run_can_be_opened_repeated_renamed_and_deleted(situation, runs):
+    number = runs[situation]
+    page = tick(open_page("pages/runs.py"), number)
+    assert page.subheader[0].value == Store().run(number).name
+    assert {("train", f"run={number}"), ("train", f"from={number}")} <= {(to, query) for _, to, query in links(page)}
+    assert {"Rename", "Delete"} <= set(labels(page.button))
+    assert ("Resume" in labels(page.button)) == (situation == "interrupted")
+
+
+def test_the_list_follows_what_others_do_to_the_ticked_run(runs):
+    page = tick(open_page("pages/runs.py"), runs["finished"])
+    Store().rename(runs["finished"], "Renamed elsewhere")
+    assert run(page).subheader[0].value == "Renamed elsewhere"
+
+
+def test_a_list_whose_last_run_was_deleted_elsewhere_is_empty(store):
+    number = store.add_run(TINY)
+    page = tick(open_page("pages/runs.py"), number)
+    store.delete(number)
+    assert "no runs yet" in run(page).info[0].value
+
+
+def test_a_tick_does_not_pass_to_another_run_when_the_list_changes(runs):
+    page = tick(open_page("pages/runs.py"), runs["finished"])
+    assert page.subheader
+    Store().add_run(TINY)
+    assert not run(page).subheader
+    newest = max(runs.values())
+    page = tick(open_page("pages/runs.py"), newest)
+    Store().delete(newest)
+    assert not run(page).subheader
+
+
+def test_rename_opens_a_dialog_with_the_name(runs):
+    page = press(tick(open_page("pages/runs.py"), runs["finished"]), "Rename")
+    (name,) = page.text_input
+    assert name.value == Store().run(runs["finished"]).name
+    assert "Save" in labels(page.button)
+
+
+def test_delete_asks_first(runs):
+    page = press(tick(open_page("pages/runs.py"), runs["finished"]), "Delete")
+    assert {"Delete it", "Keep it"} <= set(labels(page.button))
+    assert any("cannot be undone" in text.value for text in page.markdown)
+    assert Store().run(runs["finished"]).status == "finished"  # it is still there
+
+
+def test_delete_warns_of_a_run_that_goes_on(runs):
+    page = press(tick(open_page("pages/runs.py"), runs["running"]), "Delete")
+    assert "training ends" in page.warning[0].value
+
+
+def test_a_resumed_run_of_the_list_is_queued(runs):
+    press(tick(open_page("pages/runs.py"), runs["interrupted"]), "Resume")
+    assert Store().run(runs["interrupted"]).status == "queued"
+
+
+# What can be downloaded
+
+
+@pytest.fixture
+def offered(monkeypatch) -> dict[str, Callable[[], bytes] | None]:
+    """What a browser would get for each file that a page offers, by name; None where the button is disabled."""
+    files: dict[str, Callable[[], bytes] | None] = {}
+    original = st.download_button
+
+    def download_button(label: str, data: Callable[[], bytes], *, file_name: str, **details):
+        files[file_name] = None if details.get("disabled") else data
+        return original(label, data, file_name=file_name, **details)
+
+    monkeypatch.setattr(st, "download_button", download_button)
+    return files
+
+
+def table(content: Callable[[], bytes] | bytes | None) -> pd.DataFrame:
+    assert content is not None
+    return pd.read_csv(io.BytesIO(content if isinstance(content, bytes) else content()))
+
+
+def test_the_history_of_a_run_is_offered_as_csv(runs, offered):
+    number = runs["finished"]
+    tick(open_page("pages/runs.py"), number)
+    history = table(offered[f"run-{number}-history.csv"])
+    expected = Store().epochs(number)
+    assert history["epoch"].tolist() == list(range(1, Store().run(number).epoch + 1))
+    pd.testing.assert_frame_equal(history, expected, check_dtype=False)
+
+
+def test_the_weights_of_a_run_are_offered_as_safetensors(runs, offered):
+    number = runs["finished"]
+    tick(open_page("pages/runs.py"), number)
+    content = offered[f"run-{number}.safetensors"]
+    assert content is not None
+    tensors = load(content)
+    sizes = Store().run(number).experiment.sizes
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items() if name.endswith("weight")}
+    assert shapes == {"hidden.0.weight": (20, 64), "hidden.1.weight": (10, 20), "output.weight": (10, 10)}
+    zeros = sum(int((tensors[f"hidden.{layer}.weight"] == 0).sum()) for layer in range(len(HIDDEN)))
+    total = sum(inputs * outputs for inputs, outputs in zip(sizes[:-2], sizes[1:-1], strict=True))
+    assert zeros / total == pytest.approx(Store().run(number).sparsity)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_files_are_offered_if_and_only_if_there_is_something_in_them(situation, runs, offered):
+    number = runs[situation]
+    tick(open_page("pages/runs.py"), number)
+    for file, there in (
+        (f"run-{number}-history.csv", not Store().epochs(number).empty),
+        (f"run-{number}.safetensors", Store().weights(number, "final") is not None),
+    ):
+        assert (offered[file] is not None) == there, file
+
+
+def test_the_list_itself_is_offered_as_csv(runs, offered):
+    open_page("pages/runs.py")
+    assert set(table(offered["runs.csv"])["Run"]) == set(runs.values())
+
+
+@pytest.mark.parametrize("situation", ["queued", "running", "finished"])
+def test_the_data_of_every_chart_are_offered_as_csv(situation, runs, offered):
+    watch(runs[situation])
+    assert set(offered) == {"activity.csv", "accuracy.csv", "loss.csv", "weights-removed.csv"}
+    activity = table(offered["activity.csv"])
+    assert list(activity.groupby("layer")["neuron"].count()) == list(HIDDEN)
+    assert {"frequency", "live_weights", "state"} <= set(activity)
+    assert len(table(offered["accuracy.csv"])) == len(Store().epochs(runs[situation]))
+    assert len(table(offered["weights-removed.csv"])) == len(Store().prunings(runs[situation]))
+
+
+# When the store cannot be used
+
+
+def another_version(path: Path) -> str:
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE abp_schema (version INTEGER PRIMARY KEY)")
+        database.execute("INSERT INTO abp_schema VALUES (99)")
+    return "schema 99"
+
+
+def rubbish(path: Path) -> str:
+    path.write_bytes(b"This is no database. " * 1000)
+    return "cannot be used"
+
+
+def something_else(path: Path) -> str:
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE recipes (name TEXT)")
+    return "holds something else"
+
+
+@pytest.mark.parametrize("file", PAGES)
+@pytest.mark.parametrize("damage", [rubbish, another_version, something_else])
+def test_a_database_that_cannot_be_used_gives_a_sentence_and_the_menu(file, damage, home):
+    home.mkdir()
+    database = home / "abp.sqlite3"
+    words = damage(database)
+    before = database.read_bytes()
+    page = open_page(file)
+    (error,) = page.error
+    assert str(database) in error.value and words in error.value and "ABP_HOME" in error.value
+    assert "Traceback" not in error.value and "\n" not in error.value.strip()
+    assert menu(page) == MENU_LINKS
+    assert database.read_bytes() == before
+
+
+def test_a_database_damaged_under_an_open_page_gives_a_sentence(runs, home):
+    page = watch(runs["finished"])
+    for file in home.glob("abp.sqlite3*"):
+        file.write_bytes(b"no database any more " * 5000)
+    assert "cannot be used" in run(page).error[0].value
+
+
+def test_a_home_that_is_no_folder_gives_a_sentence(home):
+    home.write_text("a file")
+    (error,) = open_page("app.py").error
+    assert "ABP_HOME" in error.value and "it is a file" in error.value
+
+
+def test_what_nobody_thought_of_gives_a_sentence_and_goes_to_the_log(runs, monkeypatch, caplog):
+    def break_down(*_arguments):
+        raise ZeroDivisionError("never shown")
+
+    monkeypatch.setattr(Store, "epochs", break_down)
+    page = watch(runs["finished"])
+    assert "unexpected" in page.error[0].value and "never shown" not in page.error[0].value
+    assert "never shown" in caplog.text
+
+
+# The menu
+
+
+MENU_LINKS = [
+    (label, "" if file == "app.py" else Path(file).stem) for pages in MENU.values() for file, label, _ in pages
+]
+
+
+def test_the_menu_is_the_same_on_every_page_and_in_every_situation(runs):
+    shown = [menu(open_page(file)) for file in PAGES]
+    shown += [menu(watch(runs["finished"])), menu(open_page("pages/train.py", run="nonsense"))]
+    assert all(links == MENU_LINKS for links in shown)
+
+
+def test_the_menu_lists_every_page_that_exists_and_no_other():
+    listed = {file for pages in MENU.values() for file, _, _ in pages}
+    assert listed == {"app.py", *(f"pages/{file.name}" for file in (ROOT / "pages").glob("*.py"))}
+
+
+def test_every_link_leads_to_a_page_of_the_menu(runs):
+    known = {target for _, target in MENU_LINKS}
+    for page in (*map(open_page, PAGES), *(watch(number) for number in runs.values())):
+        assert {target for _, target, _ in links(page)} <= known
+
+
+def test_the_first_page_says_what_it_is_about_and_offers_ways_on(store):
+    page = open_page("app.py")
+    text = " ".join(element.value for element in page.markdown)
+    assert "Activation-based pruning" in text and text.count(".") >= 3
+    assert {target for _, target, _ in links(page)} == {"train", "runs"}
+    assert labels(page.button) == ["Show me, in a minute", "Start a demo run"]
+
+
+def test_data_sets_and_methods_have_the_names_that_people_know(store):
+    page = open_page("pages/train.py")
+    assert page.selectbox(key="new-dataset").options == [info.title for info in DATASETS.values()]
+    assert {"weights by activation", "neurons by activation", "weights by magnitude", "at random"} <= set(
+        page.selectbox(key="new-criterion").options
+    )
+
+
+def test_a_run_that_is_gone_cannot_be_renamed(store):
+    with pytest.raises(RunUnknown):
+        store.rename(77, "nobody")

@@ -1,0 +1,221 @@
+"""The Compare and Claims pages: from starting a study to its verdicts, exports read back."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from abp.dashboard.studies.charts import means, named
+from abp.dashboard.studies.compare import more_of, progress_words
+from abp.dashboard.studies.findings import sentences
+from abp.dashboard.studies.report import report
+from abp.runs import worker
+from abp.store.store import Store
+from abp.studies.comparison import read_results, run_table
+from abp.studies.comparison import table as cell_table
+from abp.studies.registry import start_study, studies, study_progress, study_record
+from abp.studies.specification import Study
+from abp.training.experiment import Experiment
+from benchmarks.thousand import thousand_runs
+from tests.dashboard.opening import open_page, settled, trained, words
+
+BASE = Experiment(hidden=(12, 8), epochs=3, start_accuracy=0.0, stop_accuracy=1.0, patience=0, learning_rate=0.05)
+SMALL = Study(
+    datasets=("digits",),
+    criteria=("none", "activation", "activation-neuron", "magnitude"),
+    amounts=(0.5,),
+    seeds=(0, 1, 2),
+    prunings=1,
+    base=BASE,
+)
+
+
+def train_all(store: Store) -> None:
+    for run in store.queued():
+        assert worker.execute(store, run.id, worker.new_owner())
+
+
+@pytest.fixture
+def finished(store) -> int:
+    number = start_study(store, SMALL)
+    train_all(store)
+    return number
+
+
+def test_without_a_study_the_pages_offer_to_start_one(store):
+    page = open_page("compare")
+    assert "no studies yet" in words(page) and page.expander[0].proto.expanded
+    assert "25 runs" in words(page)
+    assert "no studies yet" in words(open_page("claims"))
+
+
+def test_a_study_of_a_thousand_runs_opens_and_counts_them_all(store):
+    number = thousand_runs(store)
+    page = settled(open_page("compare", study=number))
+    assert "1003 of 1003 runs done" in page.get("progress")[0].proto.text
+    table = next(frame.value for frame in page.dataframe if "Method" in frame.value)
+    assert len(table) == 17 and (table["Seeds"] == 59).all()
+    assert len(settled(open_page("runs")).dataframe[0].value) == 1003
+
+
+def test_a_study_is_started_by_the_form_once_however_often_it_is_asked_for(store):
+    page = open_page("compare")
+    next(box for box in page.number_input if box.label == "Seeds").set_value(2)
+    page.run()
+    assert "10 runs" in words(page)
+    for _ in range(2):
+        next(button for button in page.button if button.label == "Start the study").click()
+        page.run()
+        assert not page.exception
+    assert len(studies(store)) == 1 and len(store.queued()) == 10
+    assert "0 of 10 runs done" in page.get("progress")[0].proto.text
+
+
+def test_wrong_amounts_are_refused_in_words(store):
+    page = open_page("compare")
+    for text, complaint in (("80, lots", "not '80, lots'"), ("120", "not 1.2"), ("", "at least one share")):
+        next(box for box in page.text_input if box.label == "Shares to remove, %").set_value(text)
+        page.run()
+        assert complaint in words(page), text
+        assert next(button for button in page.button if button.label == "Start the study").disabled
+
+
+def test_a_finished_study_is_told_in_sentences_charts_and_tables(store, finished):
+    page = settled(open_page("compare", study=finished))
+    said = words(page)
+    assert "Handwritten digits" in said and "weights by activation, 50 %" in said and "3 seeds" in said
+    assert len(page.get("vega_lite_chart")) == 4
+    table = page.dataframe[0].value
+    assert table["Method"].tolist() == [
+        "dense", "weights by activation", "neurons by activation", "weights by magnitude"
+    ]  # fmt: skip
+    runs = run_table(read_results(store, finished))
+    for name, row in zip(SMALL.criteria, table.to_dict("records"), strict=True):
+        accuracies = runs[runs["criterion"] == name]["test_accuracy"]
+        assert row["Test accuracy"] == pytest.approx(100 * accuracies.mean())
+        assert row["±"] == pytest.approx(100 * accuracies.std(ddof=1))
+    assert page.get("progress")[0].proto.text == "12 of 12 runs done"
+
+
+def test_a_study_can_be_paused_gone_on_with_and_extended(store):
+    number = start_study(store, SMALL)
+    page = settled(open_page("compare", study=number))
+    page = settled(next(button for button in page.button if button.label == "Pause").click().run())
+    assert study_record(store, number).paused and store.queued() == []
+    assert "paused" in page.get("progress")[0].proto.text
+    page = settled(next(button for button in page.button if button.label == "Go on").click().run())
+    assert not study_record(store, number).paused and len(store.queued()) == 12
+    seeds = [box for box in page.number_input if box.label == "Seeds"][-1]
+    page = settled(seeds.set_value(4).run())
+    settled(next(button for button in page.button if button.label == "Extend").click().run())
+    assert study_record(store, number).study.seeds == (0, 1, 2, 3) and len(store.queued()) == 16
+
+
+def test_more_seeds_are_the_lowest_that_are_not_there():
+    assert more_of(dataclasses.replace(SMALL, seeds=(0, 2)), 4, ["random"]).seeds == (0, 2, 1, 3)
+    assert more_of(SMALL, 3, ["random"]).criteria[-1] == "random"
+
+
+def test_what_went_wrong_is_counted_and_shown(store):
+    wild = dataclasses.replace(BASE, hidden=(20,) * 8, learning_rate=10.0, batch_size=1)
+    number = start_study(store, dataclasses.replace(SMALL, seeds=(0,), base=wild))
+    train_all(store)
+    now = study_progress(store, number, workers=2)
+    assert now.diverged and f"{now.diverged} diverged" in progress_words(now, paused=False)
+    assert f"{now.diverged} diverged" in settled(open_page("compare", study=number)).get("progress")[0].proto.text
+
+
+def test_the_sentence_says_no_more_than_the_interval():
+    row = {"dataset": "digits", "criterion": "activation", "amount": 0.8}
+    told = {}
+    for name, low, high in (
+        ("better", 0.001, 0.02),
+        ("worse", -0.02, -0.001),
+        ("open", -0.01, 0.01),
+        ("one", None, None),
+    ):
+        flat = {
+            f"difference_from_{other}_{part}": value
+            for other in ("dense", "magnitude")
+            for part, value in {"mean": 0.005, "low": low, "high": high, "n": 5}.items()
+        }
+        (told[name],) = sentences(pd.DataFrame([row | flat]))
+    assert "More accurate than the dense network" in told["better"]
+    assert "Less accurate than pruning by magnitude" in told["worse"]
+    assert "No difference from the dense network can be told" in told["open"]
+    assert "one seed proves nothing" in told["one"]
+
+
+def test_means_and_intervals_of_the_chart_are_scipys(store, finished):
+    from scipy import stats
+
+    runs = named(run_table(read_results(store, finished)))
+    for row in means(runs).itertuples():
+        values = runs[runs["method"] == row.method]["test_accuracy"].to_numpy()
+        expected = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
+        if np.ptp(values):
+            assert (row.low, row.high) == pytest.approx(expected)
+        assert row.mean == pytest.approx(values.mean()) and row.seeds == 3
+
+
+def test_the_report_holds_everything_itself(store, finished):
+    found = read_results(store, finished)
+    runs, cells = run_table(found), cell_table(found)
+    page = report(study_record(store, finished), runs, cells, found, sentences(cells)).decode()
+    assert page.count("<svg") == 3
+    assert not re.search(r'(src|href)="(?!#)', re.sub(r'xlink:href="#[^"]*"', "", page))
+    assert html.escape(study_record(store, finished).name) in page
+    _, _, every_run = page.partition("Every run")
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in every_run.split("<tr>")[1:]]
+    columns = re.findall(r"<th>(.*?)</th>", every_run)
+    shown = [float(row[columns.index("test_accuracy")]) for row in rows if row]
+    assert shown == pytest.approx(runs["test_accuracy"].tolist(), abs=1e-4) and len(shown) == 12
+
+
+def test_the_report_is_made_at_a_click_and_offered(store, finished):
+    page = settled(open_page("compare", study=finished))
+    page = settled(next(button for button in page.button if button.label == "Make a report").click().run())
+    assert "Report (HTML)" in {button.proto.label for button in page.get("download_button")}
+
+
+def test_the_claims_are_judged_with_thresholds_that_can_be_changed(store, finished):
+    page = settled(open_page("claims", study=finished))
+    assert len(page.subheader) >= 4
+    said = words(page)
+    assert "No seed has a pruned network and PCA" in said  # claim 3 waits for its baselines
+    page = settled(next(button for button in page.button if button.label.startswith("Compute PCA")).click().run())
+    assert "No seed has a pruned network and PCA" not in words(page)
+    assert not any(button.label.startswith("Compute PCA") for button in page.button)
+    loss = next(box for box in page.number_input if box.label.startswith("Loss"))
+    page = settled(loss.set_value(100.0).run())
+    badges = [text.value for text in page.markdown if "badge" in text.value]
+    assert any("supported" in badge and "not supported" not in badge for badge in badges[:2])
+
+
+def test_what_claim_4_needs_is_trained_at_one_click(store, finished):
+    page = settled(open_page("claims", study=finished))
+    button = next(button for button in page.button if button.label.startswith("Train what is missing"))
+    assert button.label.endswith("9 runs")
+    settled(button.click().run())
+    assert len(store.queued()) == 9 and all(run.experiment.nuclear for run in store.queued())
+
+
+@pytest.mark.parametrize("file", ["compare", "claims"])
+def test_an_unknown_study_is_said_to_be_unknown(store, file):
+    assert "no study 99" in words(open_page(file, study=99))
+    assert "“abc” is not the number of a study" in words(open_page(file, study="abc"))
+
+
+def test_a_run_of_a_study_can_be_deleted_and_is_missing_then(store, finished):
+    store.delete(store.runs()[0].id)
+    assert "1 missing" in settled(open_page("compare", study=finished)).get("progress")[0].proto.text
+
+
+def test_a_run_of_another_kind_does_not_disturb(store, finished):
+    trained(store, dataclasses.replace(BASE, criterion="random", hidden=(5,)))
+    assert settled(open_page("compare", study=finished)).get("progress")[0].proto.text == "12 of 12 runs done"
