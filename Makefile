@@ -15,6 +15,7 @@ lint: install
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 bench: install ## speed, printed as ratios beside their goals
 	$(BIN)/python -m benchmarks

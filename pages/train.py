@@ -3,10 +3,11 @@
 import streamlit as st
 
 from abp.dashboard.frame.page import page, plain_errors, run_from_link, store
+from abp.dashboard.frame.status import STATUS
 from abp.dashboard.train.continue_form import continue_form
 from abp.dashboard.train.controls import controls
 from abp.dashboard.train.form import experiment_form
-from abp.dashboard.train.live import STATUS, live_view
+from abp.dashboard.train.live import live_view
 from abp.training.experiment import Experiment
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from abp.dashboard.charts import charts, colours, tables
 from abp.dashboard.demo.presets import DEMO
 from abp.dashboard.demo.start_drawing import pruning_pictures
+from abp.dashboard.frame.status import STATUS
 from abp.dashboard.train import live
 from abp.pruning.criteria import CRITERIA
 from abp.store.records import ACTIVE, RESUMABLE
@@ -309,7 +310,7 @@ def test_every_method_has_a_colour_of_its_own():
 
 
 def test_every_status_and_every_way_to_end_has_words():
-    assert {*ACTIVE, *RESUMABLE, "finished", "stopped", "diverged", "failed"} == set(live.STATUS)
+    assert {*ACTIVE, *RESUMABLE, "finished", "stopped", "diverged", "failed"} == set(STATUS)
     assert {"stop-accuracy", "early-stopping", "fine-tuned", "epochs", "hand"} == set(live.ENDED_BY)
 
 

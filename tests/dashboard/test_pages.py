@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 
 from abp.dashboard.demo.presets import DEMO, DEMO_PACE
 from abp.dashboard.frame.page import MENU
-from abp.dashboard.train.live import STATUS
+from abp.dashboard.frame.status import STATUS
 from abp.data.datasets import DATASETS, DataUnavailable
 from abp.pruning.criteria import CRITERIA
 from abp.runs import worker

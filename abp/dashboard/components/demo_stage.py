@@ -5,11 +5,11 @@ frame to the next moves there by itself (CSS transitions).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
-
-from abp.dashboard.demo.story import Frame
+from numpy.typing import NDArray
 
 _CSS = """
 .large { font-size: 1.25em; }
@@ -184,6 +184,44 @@ export default function ({ data, parentElement }) {
 """
 
 _component = st.components.v2.component("guided_demo_stage", html=_HTML, css=_CSS, js=_JS)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A measure as a bar: `share` of the full width, from 0 to 1, or None while it is not known."""
+
+    label: str
+    share: float | None
+    text: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of the network.
+
+    Attributes
+    ----------
+    note
+        When in the run it is, in words.
+    glow
+        Share of pictures for which each hidden neuron fires, ``[neurons]`` of all layers joined, 0 to 1.
+    alive
+        Whether it is still there, bool ``[neurons]``.
+    marked
+        Whether it is pointed out, bool ``[neurons]``.
+    bars
+        Measures below the picture; as many in every frame of a scene.
+    packed
+        Whether what is left is drawn close together.
+    """
+
+    note: str
+    glow: NDArray
+    alive: NDArray
+    marked: NDArray
+    bars: tuple[Bar, ...]
+    packed: bool = False
 
 
 def stage(

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from abp.dashboard.components.demo_stage import stage
+from abp.dashboard.components.demo_stage import Frame, stage
 from abp.dashboard.demo.presets import recent_guided, start_guided
-from abp.dashboard.demo.story import MOST_NEURONS, TITLES, Frame, Recording, Scene, comparable, read_recording, scenes
+from abp.dashboard.demo.story import MOST_NEURONS, TITLES, Recording, Scene, comparable, read_recording, scenes
 from abp.dashboard.frame.page import fragment, presenting, run_from_link
-from abp.dashboard.train.live import STATUS
+from abp.dashboard.frame.status import STATUS
 from abp.store.records import Run
 from abp.store.store import RunUnknown, Store
 

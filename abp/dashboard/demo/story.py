@@ -1,4 +1,4 @@
-"""The guided demo as five scenes, made of what two runs have recorded; no Streamlit here, and nothing made up."""
+"""The guided demo as five scenes, made of what two runs have recorded; nothing is drawn here, and nothing made up."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from abp.analysis.cost import cost
 from abp.dashboard.charts.colours import METHODS, MUTED
+from abp.dashboard.components.demo_stage import Bar, Frame
 from abp.network.masks import full_masks, total
 from abp.store.moments import recorded_masks
 from abp.store.records import Run, unpack_counts
@@ -31,44 +32,6 @@ MOST_NEURONS = 1000
 """Hidden neurons that can be shown one by one."""
 
 _MOST_FRAMES = 40  # of one scene: it must end while people look
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A measure as a bar: `share` of the full width, from 0 to 1, or None while it is not known."""
-
-    label: str
-    share: float | None
-    text: str
-    colour: str
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One picture of the network.
-
-    Attributes
-    ----------
-    note
-        When in the run it is, in words.
-    glow
-        Share of pictures for which each hidden neuron fires, ``[neurons]`` of all layers joined, 0 to 1.
-    alive
-        Whether it is still there, bool ``[neurons]``.
-    marked
-        Whether it is pointed out, bool ``[neurons]``.
-    bars
-        Measures below the picture; as many in every frame of a scene.
-    packed
-        Whether what is left is drawn close together.
-    """
-
-    note: str
-    glow: NDArray
-    alive: NDArray
-    marked: NDArray
-    bars: tuple[Bar, ...]
-    packed: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from streamlit.elements.lib.column_types import ColumnConfig
 
 from abp.dashboard.charts import tables
 from abp.dashboard.frame.page import fragment, plain_errors, store
-from abp.dashboard.train.continue_form import family
+from abp.dashboard.runs.family import family
 from abp.store.records import Run
 from abp.store.store import Store
 
@@ -34,7 +34,7 @@ def run_list() -> None:
     # Outside the fragment: a dialog that a button of a fragment opened would be torn down by the fragment's timer.
     if ticked is not None:
         _actions(store(), store().run(ticked))
-        _family(store().run(ticked), runs)
+        family(store().run(ticked), runs)
 
 
 def _standing(runs: list[Run], ticked: int | None) -> tuple:
@@ -139,12 +139,6 @@ def _actions(store: Store, run: Run) -> None:
             _rename(store, run)
         if st.button("Delete", icon=":material/delete:"):
             _delete(store, run)
-
-
-def _family(run: Run, runs: list[Run]) -> None:
-    by_number = {other.id: other for other in runs}
-    parent = None if run.parent is None else by_number.get(run.parent)
-    family(parent, run, [other for other in runs if other.parent == run.id])
 
 
 @st.dialog("Rename the run")

@@ -98,21 +98,3 @@ def _fields(parent: Run, how: str, pruned: list[int]) -> dict:
         "seed": seed if how == "reinitialise" else None,
         "name": name.strip() or None,
     }
-
-
-def family(parent: Run | None, run: Run, children: list[Run]) -> None:
-    """Links to the run that `run` continues and to those that continue it; nothing where there are none."""
-    if run.parent is None and not children:
-        return
-    st.markdown("**Family**")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if parent is not None:
-            _relative(parent, f"Continues run {parent.id}: {parent.name}", ":material/arrow_upward:")
-        elif run.parent is not None:
-            st.caption(f"Continues run {run.parent}, which was deleted ({run.origin}).")
-        for child in children:
-            _relative(child, f"Run {child.id}: {child.origin}", ":material/subdirectory_arrow_right:")
-
-
-def _relative(run: Run, label: str, icon: str) -> None:
-    st.page_link("pages/train.py", label=label, icon=icon, query_params={"run": str(run.id)})

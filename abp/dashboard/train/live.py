@@ -10,22 +10,11 @@ from torch import Tensor
 from abp.dashboard.charts import charts, tables
 from abp.dashboard.charts.widgets import chart_with_data, download_csv
 from abp.dashboard.frame.page import fragment
+from abp.dashboard.frame.status import STATUS
 from abp.network.masks import live_weights, sparsity
 from abp.store.moments import recorded_masks
 from abp.store.records import Frame, Run, unpack_counts
 from abp.store.store import Store
-
-STATUS = {
-    "queued": ("Queued", ":material/hourglass_empty:", "gray"),
-    "running": ("Running", ":material/sync:", "orange"),
-    "paused": ("Paused", ":material/pause_circle:", "blue"),
-    "finished": ("Finished", ":material/check_circle:", "green"),
-    "stopped": ("Stopped", ":material/stop_circle:", "gray"),
-    "diverged": ("Diverged", ":material/trending_up:", "red"),
-    "failed": ("Failed", ":material/error:", "red"),
-    "interrupted": ("Interrupted", ":material/power_off:", "orange"),
-}
-"""Word, icon and colour of each status."""
 
 ENDED_BY = {
     "stop-accuracy": "the training accuracy was reached",
