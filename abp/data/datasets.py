@@ -1,14 +1,19 @@
-"""The data sets: pictures with labels, split into training, validation and test samples."""
+"""The data sets: pictures with labels, split into training, validation and test samples.
+
+Settings and the command line's help name the data sets, so PyTorch and NumPy are not imported before one is loaded.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-import torch
+from abp.data import DataUnavailable, Progress
 
-from abp.data.download import DataUnavailable, Progress, obtain
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
 
 __all__ = ["DATASETS", "DataUnavailable", "Dataset", "DatasetRecord", "Progress", "load_dataset", "load_test_set"]
 
@@ -42,7 +47,7 @@ class Dataset:
     class_names: tuple[str, ...]
 
 
-_Samples = tuple[torch.Tensor, torch.Tensor]  # x [samples, inputs], y [samples]
+_Samples: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"  # x [samples, inputs], y [samples]
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,8 @@ def _load_digits(name: str, part: str, progress: Progress, download: bool) -> _S
 
 
 def _load_idx(name: str, part: str, progress: Progress, download: bool) -> _Samples:
+    from abp.data.download import obtain
+
     def array(kind: str, dimensions: int) -> np.ndarray:
         file = f"{'train' if part == 'train' else 't10k'}-{kind}-idx{dimensions}-ubyte"
         return obtain(name, file, dimensions=dimensions, progress=progress, download=download)
@@ -157,12 +164,17 @@ def _load_idx(name: str, part: str, progress: Progress, download: bool) -> _Samp
 
 
 def _inputs(pixels: np.ndarray, brightest: int) -> torch.Tensor:
+    import numpy as np
+    import torch
+
     # Divided straight into float32: NumPy's own choice, float64, would take 376 MB for MNIST.
     return torch.from_numpy(np.divide(pixels, brightest, dtype=np.float32))
 
 
 def _labels(labels: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(labels.astype(np.int64))
+    import torch
+
+    return torch.from_numpy(labels.astype("int64"))
 
 
 _NUMERALS = tuple("0123456789")

@@ -18,10 +18,8 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from abp.data import idx
+from abp.data import DataUnavailable, Progress, idx
 from abp.home import home
-
-Progress = Callable[[str, int, int], None] | bool | None
 
 MIRRORS = {
     "mnist": "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -48,10 +46,6 @@ PAUSES = (1.0, 2.0, 4.0)  # seconds before each new attempt
 TIMEOUT = (10.0, 60.0)  # seconds: to connect, and between two pieces of data
 CHUNK = 2**18  # bytes between two reports of progress
 ABANDONED = 24 * 3600  # seconds after which a part that nobody writes to is swept away
-
-
-class DataUnavailable(Exception):
-    """A data set cannot be had; the message says why and what to do."""
 
 
 def obtain(dataset: str, file: str, *, dimensions: int, progress: Progress = None, download: bool = True) -> np.ndarray:

@@ -2,15 +2,21 @@
 
 A criterion is a pure function from `Statistics` to scores; the lowest scores are removed first. To add one, write the
 function and register it below: it then appears in the command line, in the forms and in the tests.
+
+Settings and the command line's help name the criteria, so PyTorch is not imported before one computes something.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
-from abp.network.activation_statistics import Measurement
+    from abp.network.activation_statistics import Measurement
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,8 @@ def _magnitude(statistics: Statistics) -> list[Tensor]:
 
 
 def _random(statistics: Statistics) -> list[Tensor]:
+    import torch
+
     return [torch.rand(weight.shape, generator=statistics.generator) for weight in statistics.weights]
 
 

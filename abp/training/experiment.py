@@ -11,8 +11,6 @@ from typing import Any, Self
 
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
-from abp.training.nuclear_norm import STEPS, WEIGHTS
-from abp.training.step import OPTIMISERS
 
 SCHEDULES: dict[str, str] = {
     "at-once": "all layers at once",
@@ -20,6 +18,9 @@ SCHEDULES: dict[str, str] = {
     "polynomial": "polynomial after training",
 }
 SCOPES: dict[str, str] = {"global": "over all hidden layers", "per-layer": "within each hidden layer"}
+OPTIMISERS: dict[str, str] = {"sgd": "SGD", "adam": "Adam"}
+NUCLEAR_WEIGHTS: dict[str, str] = {"plain": "plain sum", "index": "weighted by index, as published"}
+NUCLEAR_STEPS: dict[str, str] = {"proximal": "proximal", "gradient": "gradient"}
 
 
 class SettingError(ValueError):
@@ -167,7 +168,7 @@ class Experiment:
         step=0.001,
     )
     nuclear_weights: str = _setting(
-        "plain", "Singular values count", "All alike, or the i-th largest i times.", choices=WEIGHTS
+        "plain", "Singular values count", "All alike, or the i-th largest i times.", choices=NUCLEAR_WEIGHTS
     )
     nuclear_from: float = _setting(
         0.70, "Regularise from", "In epochs that follow one of at least this training accuracy.", low=0, high=1,
@@ -181,7 +182,7 @@ class Experiment:
         "proximal",
         "Regularising step",
         "Proximal: singular values shrink and become zero. Gradient: they shrink, past zero if they are small.",
-        choices=STEPS,
+        choices=NUCLEAR_STEPS,
     )
     ranks: tuple[int, ...] = _setting(
         (),

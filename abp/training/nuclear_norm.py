@@ -8,9 +8,6 @@ of a singular value decomposition; float32 weights are not known well enough for
 import torch
 from torch import Tensor
 
-WEIGHTS: dict[str, str] = {"plain": "plain sum", "index": "weighted by index, as published"}
-STEPS: dict[str, str] = {"proximal": "proximal", "gradient": "gradient"}
-
 
 def nuclear_norm_gradient(weight: Tensor, by_index: bool = False) -> Tensor:
     """A subgradient of the sum of singular values: U diag(w) V', over those that are not zero.

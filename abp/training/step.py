@@ -14,8 +14,6 @@ from torch import Tensor
 
 from abp.network.live import LiveNetwork
 
-OPTIMISERS: dict[str, str] = {"sgd": "SGD", "adam": "Adam"}
-
 
 class TrainingStep:
     """Trains a `LiveNetwork` in place, batch by batch, and counts activations on the way.
