@@ -14,7 +14,7 @@ from abp.analysis.confusion import predictions
 from abp.dashboard.charts.charts import Chart
 from abp.dashboard.charts.colours import METHODS, MUTED
 from abp.dashboard.charts.widgets import chart_with_data
-from abp.dashboard.components.neuron_grid import Neuron
+from abp.dashboard.components.neuron_lights import Neuron
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.refresh import version
 from abp.dashboard.networks.cache import pictures_of

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from abp.dashboard.components.neuron_grid import Neuron
+from abp.dashboard.components.neuron_lights import Neuron
 from abp.store.trained import Trained
 
 

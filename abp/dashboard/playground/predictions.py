@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from abp.dashboard.charts.colours import METHODS
 from abp.dashboard.charts.widgets import download_csv
-from abp.dashboard.components.neuron_grid import Neuron, neuron_lights
+from abp.dashboard.components.neuron_lights import Neuron, neuron_lights
 from abp.dashboard.playground.damage import Copy, accuracy
 from abp.dashboard.playground.disabled_neurons import switch
 from abp.dashboard.playground.picture_source import Picture

@@ -1,20 +1,20 @@
 """The lights: every hidden neuron of a network as a cell, as bright as its answer to one picture."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from abp.dashboard.charts import charts
+from abp.dashboard.components.scripts import script, style
 from abp.store.trained import Trained
 
 Neuron = tuple[int, int]
 """Hidden layer and neuron, both from 0."""
 
 _HTML = '<div class="frame"><div class="lights"></div><div class="tip" aria-live="polite" hidden></div></div>'
-_CSS, _JS = (Path(__file__).with_name(f"neuron_grid.{kind}").read_text() for kind in ("css", "js"))
+_JS, _CSS = script("neuron_grid", "grid_pointer", "neuron_lights"), style("neuron_lights")
 
 
 def neuron_lights(
