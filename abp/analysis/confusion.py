@@ -1,20 +1,16 @@
 """Mistakes: which pictures a network takes for something else, and which one network gets wrong and another right."""
 
-from collections.abc import Sequence
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 from torch import Tensor
 
-from abp.network.mlp import logits
+from abp.network.mlp import Network
 
 
-def predictions(weights: Sequence[Tensor], biases: Sequence[Tensor], x: Tensor) -> NDArray[np.int64]:
-    """The class that a ReLU perceptron gives to each picture ``[samples, inputs]``: int64 ``[samples]``."""
-    with torch.no_grad():
-        return np.concatenate([logits(weights, biases, part).argmax(1).numpy() for part in x.split(1024)])
+def predictions(network: Network, x: Tensor) -> NDArray[np.int64]:
+    """The class that a network gives to each picture ``[samples, inputs]``: int64 ``[samples]``."""
+    return np.concatenate([network(part).argmax(1).numpy() for part in x.split(1024)])
 
 
 def confusion(truth: NDArray, predicted: NDArray, classes: int) -> NDArray[np.int64]:

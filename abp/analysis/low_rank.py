@@ -12,6 +12,7 @@ from torch import Tensor
 
 from abp.analysis.spectra import rank, singular_values
 from abp.network.evaluation import evaluate
+from abp.network.mlp import Network
 
 METHODS: dict[str, str] = {"pca": "PCA", "svd": "SVD"}
 """Name and title of each way to reduce a layer."""
@@ -95,35 +96,36 @@ class Reducible:
 
     Parameters
     ----------
-    weights, biases
-        Of every layer, the output layer last: ``[out, in]``, ``[out]``.
+    network
+        Dense, as trained.
     x, y
         Test samples: float32 ``[samples, inputs]``, int64 ``[samples]``.
     """
 
-    def __init__(self, weights: Sequence[Tensor], biases: Sequence[Tensor], x: Tensor, y: Tensor) -> None:
-        self.weights, self.biases, self.x, self.y = list(weights), list(biases), x, y
+    def __init__(self, network: Network, x: Tensor, y: Tensor) -> None:
+        self.network, self.x, self.y = network, x, y
 
     @property
     def full_ranks(self) -> tuple[int, ...]:
         """The highest rank each hidden layer can have."""
-        return tuple(min(weight.shape) for weight in self.weights[:-1])
+        return tuple(min(weight.shape) for weight in self.network.weights[:-1])
 
     @cached_property
     def decompositions(self) -> dict[str, list[Decomposition]]:
         """Every hidden layer taken apart by each method."""
-        return {method: [decompose(weight, method) for weight in self.weights[:-1]] for method in METHODS}
+        return {method: [decompose(weight, method) for weight in self.network.weights[:-1]] for method in METHODS}
 
-    def reduced(self, method: str, ranks: Sequence[int]) -> list[Tensor]:
-        """Weights of every layer, the hidden ones reduced; a layer at its full rank stays as it is, to the bit."""
-        parts = zip(self.weights, self.decompositions[method], ranks, self.full_ranks, strict=False)
+    def reduced(self, method: str, ranks: Sequence[int]) -> Network:
+        """The network with its hidden layers reduced; a layer at its full rank stays as it is, to the bit."""
+        parts = zip(self.network.weights, self.decompositions[method], ranks, self.full_ranks, strict=False)
         hidden = [weight if rank >= full else part.at(rank) for weight, part, rank, full in parts]
-        return [*hidden, self.weights[-1]]
+        return Network((*hidden, self.network.weights[-1]), self.network.biases)
 
     def accuracy(self, method: str, ranks: Sequence[int]) -> float:
         """Test accuracy, 0 to 1, at these ranks."""
         first = self._first_outputs(method, ranks[0])
-        return evaluate(self.reduced(method, ranks)[1:], self.biases[1:], first, self.y).accuracy
+        rest = Network(self.reduced(method, ranks).weights[1:], self.network.biases[1:])
+        return evaluate(rest, first, self.y).accuracy
 
     # The first hidden layer takes most of the work, so what does not depend on the rank is computed once.
 
@@ -133,12 +135,12 @@ class Reducible:
             return self._whole_first_outputs
         part = self.decompositions[method][0]
         left = torch.from_numpy(part.left[:, :rank]).float()
-        sums = torch.addmm(self.biases[0], self._projections[method][:, :rank], left.t())
+        sums = torch.addmm(self.network.biases[0], self._projections[method][:, :rank], left.t())
         return sums.addr_(self._brightness, torch.from_numpy(part.mean[:, 0]).float()).relu_()
 
     @cached_property
     def _whole_first_outputs(self) -> Tensor:
-        return torch.addmm(self.biases[0], self.x, self.weights[0].t()).relu_()
+        return next(self.network.forward(self.x))
 
     @cached_property
     def _projections(self) -> dict[str, Tensor]:

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+
+from abp.network.mlp import Network
 
 
 @dataclass(frozen=True)
@@ -27,29 +30,48 @@ class Response:
     outputs: Tensor
 
 
-def responses(
-    weights: Sequence[Tensor], biases: Sequence[Tensor], x: Tensor, y: Tensor, *, classes: int, top: int = 8
-) -> list[Response]:
-    """Responses of all hidden layers of a ReLU perceptron.
+def responses(network: Network, x: Tensor, y: Tensor, *, top: int = 8) -> list[Response]:
+    """Responses of all hidden layers of a network.
 
     Parameters
     ----------
-    weights, biases
-        Of every layer, the output layer last: ``[out, in]``, ``[out]``.
     x, y
         float32 ``[samples, inputs]`` and int64 ``[samples]``.
     top
         How many of the strongest pictures are kept; fewer where there are fewer samples.
     """
-    members = functional.one_hot(y, classes).float().t()  # [classes, samples]
+    members = functional.one_hot(y, network.sizes[-1]).float().t()  # [classes, samples]
     found = []
-    with torch.no_grad():
-        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
-            x = torch.addmm(bias, x, weight.t()).relu_()
-            outputs, pictures = x.t().contiguous().topk(min(top, len(x)), dim=1)
-            fires = (members @ (x > 0).float()).long()  # exact: float32 counts to 2**24
-            found.append(Response(fires, pictures, outputs))
+    for _, values in zip(network.weights[:-1], network.forward(x), strict=False):  # not the output layer
+        outputs, pictures = values.t().contiguous().topk(min(top, len(x)), dim=1)
+        fires = (members @ (values > 0).float()).long()  # exact: float32 counts to 2**24
+        found.append(Response(fires, pictures, outputs))
     return found
+
+
+def activations(network: Network, picture: NDArray) -> list[NDArray]:
+    """How a network answers to one picture.
+
+    Parameters
+    ----------
+    picture
+        Brightness 0 to 1, of as many pixels as the network has inputs; any shape.
+
+    Returns
+    -------
+    list of ndarray
+        Outputs of each hidden layer, float32 ``[neurons]``, and at the end the probability of each class,
+        ``[classes]``.
+
+    Raises
+    ------
+    ValueError
+        If the picture has another number of pixels.
+    """
+    if picture.size != network.sizes[0]:
+        raise ValueError(f"the picture has {picture.size} pixels, but this network needs {network.sizes[0]}")
+    *hidden, logits = network.forward(torch.as_tensor(picture, dtype=torch.float32).reshape(1, -1))
+    return [values[0].numpy() for values in (*hidden, torch.softmax(logits, dim=1))]
 
 
 def multiply_adds(sizes: Sequence[int]) -> int:

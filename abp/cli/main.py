@@ -18,8 +18,8 @@ from abp.runs.export import NotTheSame, compact, to_onnx
 from abp.runs.results_json import analysis, result, write_file
 from abp.runs.worker import Progressed, execute, new_owner
 from abp.store.database import StoreUnusable
-from abp.store.recorded import final_layers
 from abp.store.records import Run
+from abp.store.snapshots import final_network
 from abp.store.store import RunUnknown, Store
 from abp.studies.registry import StudyUnknown
 from abp.training.experiment import PARSED, Experiment, Setting, SettingError, settings
@@ -93,7 +93,7 @@ def export(options: argparse.Namespace) -> int:
     run = store.run(options.run)
     if not named:
         named = {"--weights": f"run-{run.id}-compact.safetensors", "--onnx": f"run-{run.id}-compact.onnx"}
-    final = final_layers(store, run)
+    final = final_network(store, run)
     if final is None:
         return _complain(f"run {run.id} has no final weights: it is {run.status}")
     what = "weights"
@@ -104,13 +104,13 @@ def export(options: argparse.Namespace) -> int:
         contents = {"--weights": compacted.safetensors, "--onnx": compacted.onnx}
         what = "compacted network"
         print(
-            f"{'-'.join(map(str, run.experiment.sizes))} became {'-'.join(map(str, compacted.sizes))}; largest "
+            f"{'-'.join(map(str, run.experiment.sizes))} became {'-'.join(map(str, compacted.network.sizes))}; largest "
             f"difference of any output on the test pictures: {compacted.difference:.2g} (ONNX: "
             f"{compacted.onnx_difference:.2g})",
             file=sys.stderr,
         )
     elif "--onnx" in named:
-        contents["--onnx"] = to_onnx(*final)
+        contents["--onnx"] = to_onnx(final)
     for option, name in named.items():
         write_file(Path(name), contents[option])
         print(f"Wrote the {what} of run {run.id} to {name}", file=sys.stderr)

@@ -4,11 +4,12 @@ The counts of `abp.training.activation_counts` accumulate while the weights move
 and only for criteria that ask for it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from abp.network.mlp import Network
 
 _PART = 1024  # samples passed at a time
 
@@ -32,27 +33,26 @@ class Measurement:
     samples: int
 
 
-def measure(weights: Sequence[Tensor], biases: Sequence[Tensor], x: Tensor) -> Measurement:
-    """Pass samples through the hidden layers of a ReLU perceptron.
+def measure(network: Network, x: Tensor) -> Measurement:
+    """Pass samples through the hidden layers of a network; its dead neurons, whose weights are zero, are silent.
 
     Parameters
     ----------
-    weights, biases
-        Of the hidden layers: ``[out, in]``, ``[out]``. Those of dead neurons are zero, so they are silent.
     x
         float32 ``[samples, inputs]``.
 
     Examples
     --------
-    >>> found = measure([torch.tensor([[1.0], [-1.0]])], [torch.zeros(2)], torch.tensor([[3.0], [4.0]]))
+    >>> network = Network((torch.tensor([[1.0], [-1.0]]), torch.zeros(1, 2)), (torch.zeros(2), torch.zeros(1)))
+    >>> found = measure(network, torch.tensor([[3.0], [4.0]]))
     >>> found.input_norms[0].tolist(), found.active[0].tolist()
     ([5.0], [2, 0])
     """
-    squares = [torch.zeros(weight.shape[1], dtype=torch.float64) for weight in weights]
-    active = [torch.zeros(len(weight), dtype=torch.int64) for weight in weights]
+    squares = [torch.zeros(weight.shape[1], dtype=torch.float64) for weight in network.weights[:-1]]
+    active = [torch.zeros(len(weight), dtype=torch.int64) for weight in network.weights[:-1]]
     for values in x.split(_PART):
-        for index, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        for index, output in zip(range(len(active)), network.forward(values), strict=False):  # not the output layer
             squares[index] += values.double().square().sum(0)
-            values = torch.addmm(bias, values, weight.t()).relu_()
-            active[index] += (values > 0).sum(0)
+            active[index] += (output > 0).sum(0)
+            values = output
     return Measurement([square.sqrt().float() for square in squares], active, len(x))

@@ -12,37 +12,32 @@ from abp.network.mlp import Network
 
 @dataclass(frozen=True)
 class LiveNetwork:
-    """Weights and biases of the neurons that are alive.
+    """The neurons of a network that are alive, as a network of its own.
 
     A dead neuron has zero weights in and out and a zero bias, so leaving it out changes nothing but the time it takes.
-    Without dead neurons the tensors share memory with the network; else they are copies, and `write_back` is needed.
+    Without dead neurons `network` is the whole one itself; otherwise it is a copy, and `write_back` is needed.
 
     Attributes
     ----------
+    network
+        The live neurons: ``[live out, live in]``, ``[live out]``.
     alive
         Indices of the live neurons per hidden layer, int64 ``[live]``.
-    weights, biases
-        Of every layer, the output layer last: ``[live out, live in]``, ``[live out]``.
     masks
         Per hidden layer 0 or 1 as float32 ``[live out, live in]``, or None where every weight is kept.
     """
 
+    network: Network
     alive: list[Tensor]
-    weights: list[Tensor]
-    biases: list[Tensor]
     masks: list[Tensor | None]
-    shares_memory: bool
 
-    def write_back(self, network: Network) -> None:
-        """Copy the live weights and biases to their places in `network`."""
-        if self.shares_memory:
+    def write_back(self, whole: Network) -> None:
+        """Copy the live weights and biases to their places in the whole network."""
+        if self.network is whole:
             return
-        for index, (rows, columns) in enumerate(self._places(network)):
-            network.weights[index][rows[:, None], columns] = self.weights[index]
-            network.biases[index][rows] = self.biases[index]
-
-    def _places(self, network: Network) -> list[tuple[Tensor, Tensor]]:
-        return _places(self.alive, network)
+        for index, (rows, columns) in enumerate(_places(self.alive, whole)):
+            whole.weights[index][rows[:, None], columns] = self.network.weights[index]
+            whole.biases[index][rows] = self.network.biases[index]
 
 
 def live_network(network: Network, masks: Sequence[Tensor], *, drop_dead: bool = True) -> LiveNetwork:
@@ -52,15 +47,13 @@ def live_network(network: Network, masks: Sequence[Tensor], *, drop_dead: bool =
     """
     alive = [torch.nonzero(live | (not drop_dead)).flatten() for live in live_neurons(masks)]
     places = _places(alive, network)
-    whole = all(len(rows) == len(bias) for (rows, _), bias in zip(places, network.biases, strict=True))
-    weights, biases = network.weights, network.biases
-    if not whole:
-        weights = [weight[rows[:, None], columns] for weight, (rows, columns) in zip(weights, places, strict=True)]
-        biases = [bias[rows] for bias, (rows, _) in zip(biases, places, strict=True)]
     live_masks = [mask[rows[:, None], columns] for mask, (rows, columns) in zip(masks, places[:-1], strict=True)]
-    return LiveNetwork(
-        alive, weights, biases, [None if bool(mask.all()) else mask.float() for mask in live_masks], whole
-    )
+    if any(len(rows) < len(bias) for (rows, _), bias in zip(places, network.biases, strict=True)):
+        pairs = zip(network.weights, places, strict=True)
+        weights = tuple(weight[rows[:, None], columns] for weight, (rows, columns) in pairs)
+        biases = tuple(bias[rows] for bias, (rows, _) in zip(network.biases, places, strict=True))
+        network = Network(weights, biases)
+    return LiveNetwork(network, alive, [None if bool(mask.all()) else mask.float() for mask in live_masks])
 
 
 def remove_weights(network: Network, masks: Sequence[Tensor]) -> None:

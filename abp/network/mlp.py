@@ -1,67 +1,108 @@
 """The network: a ReLU perceptron with a linear output layer."""
 
-from collections.abc import Mapping, Sequence
-from typing import cast
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 
-class Network(nn.Module):
-    """Fully connected ReLU network; softmax belongs to the loss.
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Weights and biases of a fully connected ReLU network; softmax belongs to the loss.
 
-    Weights are Glorot-uniform (Glorot & Bengio 2010), biases zero, as in the published study.
-
-    Parameters
-    ----------
-    sizes
-        Inputs, hidden neurons of each layer, classes; ``[784, 300, 200, 100, 50, 10]`` in the published study.
-    generator
-        Source of the initial weights. Without one the weights are left zero, to be loaded.
+    The tensors are plain ones, without autograd. Training changes them in place; a copy by ``copy.deepcopy`` has
+    tensors of its own.
 
     Attributes
     ----------
-    layers
-        The ``torch.nn.Linear`` layers, hidden ones first, the output layer last; weights are ``[out, in]``.
+    weights
+        Of every layer, the output layer last: float32 ``[out, in]``.
+    biases
+        Likewise: float32 ``[out]``.
     """
 
-    def __init__(self, sizes: Sequence[int], generator: torch.Generator | None = None) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(
-            nn.utils.skip_init(nn.Linear, inputs, outputs)
-            for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True)
-        )
-        for layer in self._linear:
-            nn.init.zeros_(layer.bias)
-            if generator is None:
-                nn.init.zeros_(layer.weight)
-            else:
-                nn.init.xavier_uniform_(layer.weight, generator=generator)
+    weights: tuple[Tensor, ...]
+    biases: tuple[Tensor, ...]
+
+    @classmethod
+    def zeros(cls, sizes: Sequence[int]) -> Self:
+        """A network of zeros.
+
+        Parameters
+        ----------
+        sizes
+            Inputs, hidden neurons of each layer, classes; ``[784, 300, 200, 100, 50, 10]`` in the published study.
+        """
+        weights = tuple(torch.zeros(outputs, inputs) for inputs, outputs in pairwise(sizes))
+        return cls(weights, tuple(torch.zeros(outputs) for outputs in sizes[1:]))
+
+    @classmethod
+    def glorot(cls, sizes: Sequence[int], generator: torch.Generator) -> Self:
+        """A network as training starts from it: Glorot-uniform weights (Glorot & Bengio 2010), biases of zero.
+
+        Both as in the published study; `sizes` as in `zeros`, and `generator` is the source of the weights.
+        """
+        network = cls.zeros(sizes)
+        for weight in network.weights:
+            nn.init.xavier_uniform_(weight, generator=generator)
+        return network
+
+    @classmethod
+    def from_tensors(cls, sizes: Sequence[int], tensors: Mapping[str, Tensor]) -> Self:
+        """The network of these sizes whose parameters `tensors` returned; errors as in `load_tensors`."""
+        network = cls.zeros(sizes)
+        network.load_tensors(tensors)
+        return network
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        # Without `layers`: torch copies a parameter by value, so that its copy would not be the copied weight.
+        return type(self)(copy.deepcopy(self.weights, memo), copy.deepcopy(self.biases, memo))
 
     @property
-    def _linear(self) -> list[nn.Linear]:
-        return cast(list[nn.Linear], list(self.layers))
+    def sizes(self) -> list[int]:
+        """Inputs, neurons of each hidden layer, classes."""
+        return [self.weights[0].shape[1], *map(len, self.biases)]
 
-    @property
-    def weights(self) -> list[Tensor]:
-        """Weights of every layer, ``[out, in]``, sharing memory with the network, without autograd."""
-        return [layer.weight.detach() for layer in self._linear]
+    @cached_property
+    def layers(self) -> list[nn.Linear]:
+        """The layers as ``torch.nn.Linear`` that share memory with the network, the output layer last."""
+        layers = []
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            layer = nn.Linear(weight.shape[1], weight.shape[0], device="meta")  # nothing of its own
+            layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
+            layers.append(layer)
+        return layers
 
-    @property
-    def biases(self) -> list[Tensor]:
-        """Biases of every layer, ``[out]``, sharing memory with the network, without autograd."""
-        return [layer.bias.detach() for layer in self._linear]
+    def forward(self, x: Tensor) -> Iterator[Tensor]:
+        """Outputs ``[samples, neurons]`` of each hidden layer in turn, then the logits ``[samples, classes]``.
 
-    def forward(self, x: Tensor) -> Tensor:
+        Each layer is computed when it is asked for, so a caller that needs only the first ones pays for no others,
+        and one that keeps none needs the memory of two.
+
+        Parameters
+        ----------
+        x
+            float32 ``[samples, inputs]``.
+        """
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            x = torch.addmm(bias, x, weight.t()).relu_()
+            yield x
+        yield torch.addmm(self.biases[-1], x, self.weights[-1].t())
+
+    def __call__(self, x: Tensor) -> Tensor:
         """Logits ``[samples, classes]`` of inputs ``[samples, inputs]``."""
-        for layer in self._linear[:-1]:
-            x = torch.relu(layer(x))
-        return self._linear[-1](x)
+        for output in self.forward(x):
+            logits = output
+        return logits
 
     def tensors(self) -> dict[str, Tensor]:
         """A copy of all parameters, named ``hidden.0.weight``, ..., ``output.weight``, and ``.bias``."""
-        names = parameter_names(len(self.layers))
-        return {name: tensor.clone() for name, tensor in zip(names, self._flat(), strict=True)}
+        return {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in self._named()}
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Overwrite all parameters, bit for bit, with those that `tensors` returned.
@@ -71,17 +112,18 @@ class Network(nn.Module):
         ValueError
             If a parameter is missing or has another shape; nothing is changed then.
         """
-        names = parameter_names(len(self.layers))
-        for name, mine in zip(names, self._flat(), strict=True):
+        for name, mine in self._named():
             if name not in tensors:
-                raise ValueError(f"the weights hold no {name}; expected {', '.join(names)}")
+                expected = ", ".join(parameter_names(len(self.weights)))
+                raise ValueError(f"the weights hold no {name}; expected {expected}")
             if tensors[name].shape != mine.shape:
                 raise ValueError(f"{name} is {list(tensors[name].shape)}, but this network needs {list(mine.shape)}")
-        for name, mine in zip(names, self._flat(), strict=True):
+        for name, mine in self._named():
             mine.copy_(tensors[name])
 
-    def _flat(self) -> list[Tensor]:
-        return [tensor for pair in zip(self.weights, self.biases, strict=True) for tensor in pair]
+    def _named(self) -> list[tuple[str, Tensor]]:
+        flat = [tensor for pair in zip(self.weights, self.biases, strict=True) for tensor in pair]
+        return list(zip(parameter_names(len(self.weights)), flat, strict=True))
 
 
 def parameter_names(layers: int) -> list[str]:
@@ -92,10 +134,3 @@ def parameter_names(layers: int) -> list[str]:
     """
     owners = [f"hidden.{index}" for index in range(layers - 1)] + ["output"]
     return [f"{owner}.{kind}" for owner in owners for kind in ("weight", "bias")]
-
-
-def logits(weights: Sequence[Tensor], biases: Sequence[Tensor], x: Tensor) -> Tensor:
-    """Logits ``[samples, classes]`` of a ReLU perceptron with these weights ``[out, in]`` and biases ``[out]``."""
-    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
-        x = torch.addmm(bias, x, weight.t()).relu_()
-    return torch.addmm(biases[-1], x, weights[-1].t())

@@ -13,11 +13,11 @@ from abp.analysis.low_rank import METHODS, Reducible, numerical_ranks
 from abp.data.datasets import load_test_set
 from abp.network.evaluation import evaluate
 from abp.network.masks import full_masks
+from abp.network.mlp import Network
 from abp.store import schema
 from abp.store.database import reading, writing
-from abp.store.moments import recorded_masks
-from abp.store.recorded import final_layers
 from abp.store.records import Run
+from abp.store.snapshots import final_network, recorded_masks
 from abp.store.store import RunUnknown, Store
 from abp.training.experiment import Experiment
 
@@ -128,28 +128,28 @@ def compare(store: Store, run: Run) -> Comparison | None:
     abp.data.datasets.DataUnavailable
         If the test pictures cannot be had.
     """
-    final = final_layers(store, run)
+    final = final_network(store, run)
     if final is None:
         return None
-    sizes, ranks = run.experiment.sizes, numerical_ranks(final[0][:-1])
+    sizes, ranks = run.experiment.sizes, numerical_ranks(final.weights[:-1])
     x, y = load_test_set(run.experiment.dataset)
 
-    def plain(method: str, layers: tuple[list[Tensor], list[Tensor]], masks: list[Tensor]) -> Baseline:
+    def plain(method: str, network: Network, masks: list[Tensor]) -> Baseline:
         spent = cost(sizes, masks)
-        accuracy = evaluate(*layers, x, y).accuracy
-        return Baseline(method, numerical_ranks(layers[0][:-1]), accuracy, spent.parameters, spent.flops)
+        accuracy = evaluate(network, x, y).accuracy
+        return Baseline(method, numerical_ranks(network.weights[:-1]), accuracy, spent.parameters, spent.flops)
 
     twin = run if is_dense(run) else dense_twin(store, run)
-    dense = final_layers(store, twin) if twin else None
+    dense = final_network(store, twin) if twin else None
     baselines = [] if dense is None else [plain("dense", dense, full_masks(sizes))]
     if twin is not run:
         baselines.append(plain("pruned", final, recorded_masks(store, run, run.prunings)))
     if dense is None or twin is None:
         return Comparison(baselines, None, ranks, None)
-    reducible = Reducible(*dense, x, y)
+    reducible = Reducible(dense, x, y)
     for method in METHODS:
         parameters, flops = low_rank_cost(sizes, ranks, centred=method == "pca")
-        reached = numerical_ranks(reducible.reduced(method, ranks)[:-1])
+        reached = numerical_ranks(reducible.reduced(method, ranks).weights[:-1])
         baselines.append(Baseline(method, reached, reducible.accuracy(method, ranks), parameters, flops))
     return Comparison(baselines, reducible, ranks, twin.id)
 

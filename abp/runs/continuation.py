@@ -12,8 +12,8 @@ from abp.analysis.low_rank import METHODS, numerical_ranks, reduce_layers
 from abp.network.live import zero_removed
 from abp.network.masks import full_masks, pack
 from abp.network.mlp import Network
-from abp.store.moments import recorded_masks
 from abp.store.records import Run
+from abp.store.snapshots import recorded_masks
 from abp.store.store import Store
 from abp.training.experiment import Experiment, SettingError
 from abp.training.randomness import generator
@@ -82,7 +82,7 @@ def continue_run(
     elif how == "fine-tune":
         tensors = load(final)
     elif how == "reinitialise":
-        tensors = Network(experiment.sizes, generator(experiment.seed, "weights")).tensors()
+        tensors = Network.glorot(experiment.sizes, generator(experiment.seed, "weights")).tensors()
     else:
         tensors = _recorded(store, parent, pruning)
     origin = ORIGINS["rewind-K"].replace("K", str(pruning)) if pruning else ORIGINS[how]
@@ -150,7 +150,6 @@ def _recorded(store: Store, parent: Run, pruning: int | None) -> dict[str, Tenso
 
 def _under(masks: list[Tensor], tensors: dict[str, Tensor], experiment: Experiment) -> dict[str, Tensor]:
     """The tensors without what the masks removed and without what dead neurons had left."""
-    network = Network(experiment.sizes)
-    network.load_tensors(tensors)
+    network = Network.from_tensors(experiment.sizes, tensors)
     zero_removed(network, masks)
     return network.tensors()

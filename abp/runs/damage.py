@@ -1,79 +1,81 @@
-"""Breaking: what a trained network still can when some of it is taken away at once, in copies."""
+"""Damage: what a trained network can still do when some of it is removed at once, in copies."""
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from abp.data.datasets import load_dataset
 from abp.network.activation_statistics import Measurement, measure
-from abp.network.live import remove_weights
 from abp.network.masks import kept
-from abp.network.mlp import Network, parameter_names
-from abp.pruning.criteria import CRITERIA, Statistics
-from abp.pruning.prune_network import choose
+from abp.network.mlp import Network
+from abp.pruning.criteria import CRITERIA
+from abp.pruning.prune_network import prune_network
 from abp.pruning.selection import Request
 from abp.store.records import Run
+from abp.store.snapshots import final_network, recorded_masks
 from abp.store.store import Store
-from abp.store.trained import Trained, trained
 from abp.training.randomness import generator
 
 BREAKING = tuple(name for name, entry in CRITERIA.items() if entry.scores and not entry.starts_anew)
-"""Criteria to break a network by: those that are about removing alone."""
+"""Criteria to damage a network by: those that are about removing alone."""
 
 KNEE = 0.02
 """Loss of accuracy, as a share, from which on a network counts as broken."""
 
 
 @dataclass(frozen=True, eq=False)
-class Breakable:
-    """A trained network with all that a criterion may look at.
+class TrainedNetwork:
+    """What an ended run has learned, or a changed copy of it, with all that a criterion may look at.
 
     Attributes
     ----------
+    run
+        The run that trained it.
+    network
+        Its tensors are shared: a changed copy has tensors of its own.
+    masks
+        What is kept, bool ``[out, in]`` per hidden layer.
     counts
         int64 ``[neurons]`` per hidden layer: training pictures for which each neuron fired, as recorded at the end.
     samples
         How many were counted.
-    prunings
-        Made in the run; with its `seed` they make a choice by lot repeatable.
-    scope
-        Of the run's rankings.
     """
 
-    network: Trained
-    counts: tuple[torch.Tensor, ...]
+    run: Run
+    network: Network
+    masks: tuple[Tensor, ...]
+    counts: tuple[Tensor, ...]
     samples: int
-    seed: int
-    prunings: int
-    scope: str
 
     @functools.cached_property
     def measured(self) -> Measurement:
         """What the training pictures do in the network; it takes the data set and almost half an epoch's time."""
-        network = self.network
-        return measure(network.weights[:-1], network.biases[:-1], load_dataset(network.dataset).train_x)
+        return measure(self.network, load_dataset(self.run.experiment.dataset).train_x)
 
 
-def breakable(store: Store, run: Run) -> Breakable | None:
+def trained_network(store: Store, run: Run) -> TrainedNetwork | None:
     """The final network of an ended run; None if its weights or counts are not recorded."""
-    network, frame = trained(store, run), store.frame(run.id, run.experiment.hidden)
+    if run.active:
+        return None
+    network, frame = final_network(store, run), store.frame(run.id, run.experiment.hidden)
     if network is None or frame is None:
         return None
-    return Breakable(
+    return TrainedNetwork(
+        run=run,
         network=network,
+        masks=tuple(recorded_masks(store, run, run.prunings)),
         counts=tuple(torch.from_numpy(counts) for counts in frame.counts),
         samples=frame.samples,
-        seed=run.experiment.seed,
-        prunings=run.prunings,
-        scope=run.experiment.scope,
     )
 
 
-def broken(whole: Breakable, criterion: str, share: float) -> Trained:
+def damaged(trained: TrainedNetwork, criterion: str, share: float) -> TrainedNetwork:
     """A copy without this share of the hidden weights that it still has, as a pruning by hand would leave it.
 
     Parameters
@@ -88,31 +90,29 @@ def broken(whole: Breakable, criterion: str, share: float) -> Trained:
     abp.data.datasets.DataUnavailable
         If the criterion looks at the training pictures and they cannot be had.
     """
-    trained_network = whole.network
-    statistics = Statistics(
-        weights=trained_network.weights[:-1],
-        masks=trained_network.masks,
-        counts=whole.counts,
-        samples=whole.samples,
-        generator=generator(whole.seed, "pruning", whole.prunings),
-        measure=lambda: whole.measured,
+    settings, network = trained.run.experiment, copy.deepcopy(trained.network)
+    masks = prune_network(
+        network,
+        trained.masks,
+        criterion,
+        Request(round(share * kept(trained.masks))),
+        scope=settings.scope,
+        counts=trained.counts,
+        samples=trained.samples,
+        generator=generator(settings.seed, "pruning", trained.run.prunings),
+        measure=lambda: trained.measured,
     )
-    request = Request(round(share * kept(trained_network.masks)))
-    masks = choose(criterion, statistics, request, scope=whole.scope)
-    network = _copy(trained_network)
-    remove_weights(network, masks)
-    return replace(trained_network, weights=tuple(network.weights), biases=tuple(network.biases), masks=tuple(masks))
+    return replace(trained, network=network, masks=tuple(masks))
 
 
-def switched_off(network: Trained, neurons: Iterable[tuple[int, int]]) -> Trained:
+def switched_off(trained: TrainedNetwork, neurons: Iterable[tuple[int, int]]) -> TrainedNetwork:
     """A copy in which some hidden neurons always give 0: pairs of hidden layer and neuron, both from 0."""
-    copy = _copy(network)
-    masks = [mask.clone() for mask in network.masks]
+    network, masks = copy.deepcopy(trained.network), copy.deepcopy(trained.masks)
     for layer, neuron in neurons:
-        copy.weights[layer][neuron] = 0
-        copy.biases[layer][neuron] = 0
+        network.weights[layer][neuron] = 0
+        network.biases[layer][neuron] = 0
         masks[layer][neuron] = False
-    return replace(network, weights=tuple(copy.weights), biases=tuple(copy.biases), masks=tuple(masks))
+    return replace(trained, network=network, masks=masks)
 
 
 def knee(shares: Sequence[float], accuracies: Sequence[float]) -> float:
@@ -127,11 +127,3 @@ def knee(shares: Sequence[float], accuracies: Sequence[float]) -> float:
             break
         last = share
     return last
-
-
-def _copy(network: Trained) -> Network:
-    copy = Network(network.sizes)
-    layers = zip(network.weights, network.biases, strict=True)
-    flat = [tensor for layer in layers for tensor in layer]
-    copy.load_tensors(dict(zip(parameter_names(len(network.weights)), flat, strict=True)))
-    return copy

@@ -1,6 +1,5 @@
 """Compacting: a pruned network without its dead neurons, checked, as files that other programs read."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +10,9 @@ from torch import Tensor
 
 from abp.data.datasets import load_test_set
 from abp.network.live import live_network
-from abp.network.mlp import logits, parameter_names
-from abp.store.moments import recorded_masks
-from abp.store.recorded import final_network
+from abp.network.mlp import Network
 from abp.store.records import Run
+from abp.store.snapshots import final_network, recorded_masks
 from abp.store.store import Store
 
 TOLERANCE = 1e-4
@@ -33,8 +31,8 @@ class Compacted:
 
     Attributes
     ----------
-    weights, biases
-        Of every layer, the output layer last: ``[live out, live in]``, ``[live out]``.
+    network
+        Its live neurons: ``[live out, live in]``, ``[live out]``.
     difference
         Largest difference of any output, on all test pictures, to the masked network's.
     onnx_difference
@@ -43,17 +41,11 @@ class Compacted:
         Its files.
     """
 
-    weights: list[Tensor]
-    biases: list[Tensor]
+    network: Network
     difference: float
     onnx_difference: float
     safetensors: bytes
     onnx: bytes
-
-    @property
-    def sizes(self) -> list[int]:
-        """Inputs, live neurons of each hidden layer, classes."""
-        return [self.weights[0].shape[1], *(len(weight) for weight in self.weights)]
 
 
 def compact(store: Store, run: Run) -> Compacted | None:
@@ -69,17 +61,13 @@ def compact(store: Store, run: Run) -> Compacted | None:
     network = final_network(store, run)
     if network is None:
         return None
-    live = live_network(network, recorded_masks(store, run, run.prunings))
+    live = live_network(network, recorded_masks(store, run, run.prunings)).network
     x, _ = load_test_set(run.experiment.dataset)
-    with torch.no_grad():
-        expected = logits(network.weights, network.biases, x)
-        difference = _difference(expected, logits(live.weights, live.biases, x))
-    onnx = to_onnx(live.weights, live.biases)
+    expected = network(x)
+    difference = _difference(expected, live(x))
+    onnx = to_onnx(live)
     onnx_difference = _difference(expected, torch.from_numpy(run_onnx(onnx, x.numpy())))
-    names = parameter_names(len(live.weights))
-    flat = [tensor.contiguous() for layer in zip(live.weights, live.biases, strict=True) for tensor in layer]
-    safetensors = save(dict(zip(names, flat, strict=True)))
-    return Compacted(live.weights, live.biases, difference, onnx_difference, safetensors, onnx)
+    return Compacted(live, difference, onnx_difference, save(live.tensors()), onnx)
 
 
 def _difference(expected: Tensor, outputs: Tensor) -> float:
@@ -93,13 +81,13 @@ def _difference(expected: Tensor, outputs: Tensor) -> float:
     return difference
 
 
-def to_onnx(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> bytes:
-    """A ReLU perceptron as an ONNX model: ``pixels [batch, inputs]`` to ``logits [batch, classes]``, float32."""
+def to_onnx(network: Network) -> bytes:
+    """A network as an ONNX model: ``pixels [batch, inputs]`` to ``logits [batch, classes]``, float32."""
     from onnx import TensorProto, checker, helper, numpy_helper  # a second's import that training does without
 
     nodes, constants, value = [], [], "pixels"
-    for index, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        last = index == len(weights) - 1
+    for index, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+        last = index == len(network.weights) - 1
         name = "output" if last else f"hidden.{index}"
         for kind, tensor in (("weight", weight), ("bias", bias)):
             constants.append(numpy_helper.from_array(tensor.numpy(), f"{name}.{kind}"))
@@ -111,8 +99,8 @@ def to_onnx(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> bytes:
     graph = helper.make_graph(
         nodes,
         "abp",
-        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", weights[0].shape[1]])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", len(biases[-1])])],
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", network.sizes[0]])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", network.sizes[-1]])],
         constants,
     )
     opsets = [helper.make_opsetid("", _OPSET)]

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load
 
 from abp.analysis.spectra import nuclear_norm, rank, singular_values, summarise_all
 from abp.network.masks import live_neurons
 from abp.runs.baselines import baseline_accuracies
-from abp.store.moments import recorded_masks
-from abp.store.recorded import final_layers
 from abp.store.records import Run, unpack_counts
+from abp.store.snapshots import final_network, recorded_masks
 from abp.store.store import Store
 
 
@@ -51,8 +49,8 @@ def result(store: Store, run: Run) -> dict[str, Any]:
 
 def analysis(store: Store, run: Run) -> dict[str, Any]:
     """Spectra of a run's final hidden layers and test accuracies of its baselines: DESIGN's ``analyse --json``."""
-    final = final_layers(store, run)
-    weights = final[0][:-1] if final else []
+    final = final_network(store, run)
+    weights = final.weights[:-1] if final else ()
     layers = []
     for index, summary in enumerate(summarise_all(weights)):
         measures = {name: value for name, value in asdict(summary).items() if name != "values"}
@@ -61,14 +59,14 @@ def analysis(store: Store, run: Run) -> dict[str, Any]:
 
 
 def _layers(store: Store, run: Run) -> list[dict[str, Any]]:
-    final = store.weights(run.id, "final")
+    final = final_network(store, run)
     if final is None:
         return []
-    tensors, masks = load(final), recorded_masks(store, run, run.prunings)
+    masks = recorded_masks(store, run, run.prunings)
     frequencies = activation_frequency(store, run)
     layers = []
     for index, (mask, live) in enumerate(zip(masks, live_neurons(masks), strict=True)):
-        values = singular_values(tensors[f"hidden.{index}.weight"])
+        values = singular_values(final.weights[index])
         neurons, inputs = mask.shape
         layers.append(
             {

@@ -14,12 +14,11 @@ from abp.analysis.latency import latencies
 from abp.analysis.spectra import Spectrum, summarise_all
 from abp.network.live import live_network
 from abp.network.masks import full_masks, live_neurons
-from abp.network.mlp import Network, logits
+from abp.network.mlp import Network
 from abp.store import schema
 from abp.store.database import reading, writing
-from abp.store.moments import recorded_masks
-from abp.store.recorded import final_network
 from abp.store.records import Run, unpack_spectra
+from abp.store.snapshots import final_network, recorded_masks
 from abp.store.store import Store
 
 BATCH = 256
@@ -92,18 +91,11 @@ def measure(
 
 
 def _latency(sizes: Sequence[int], network: Network, masks: Sequence[Tensor]) -> tuple[float, float]:
-    live = live_network(network, masks)
-    dense = Network(sizes, torch.Generator().manual_seed(0))
+    live = live_network(network, masks).network
+    dense = Network.glorot(sizes, torch.Generator().manual_seed(0))
     x = torch.rand(BATCH, sizes[0], generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        found = latencies(
-            {
-                "dense": lambda: logits(dense.weights, dense.biases, x),
-                "compacted": lambda: logits(live.weights, live.biases, x),
-            },
-            blocks=15,
-            block_seconds=0.003,
-        )["compacted"]
+    passes = {"dense": lambda: dense(x), "compacted": lambda: live(x)}
+    found = latencies(passes, blocks=15, block_seconds=0.003)["compacted"]
     return found.seconds, found.ratio
 
 

@@ -36,9 +36,10 @@ class TrainingStep:
     ) -> None:
         self.live = live
         self.learning_rate = learning_rate
-        self.optimiser = optimiser([*live.weights, *live.biases]) if optimiser else None
-        self._transposed = [weight.t() for weight in live.weights]
-        self._widths = [len(weight) for weight in live.weights]
+        self.weights, self.biases = live.network.weights, live.network.biases
+        self.optimiser = optimiser([*self.weights, *self.biases]) if optimiser else None
+        self._transposed = [weight.t() for weight in self.weights]
+        self._widths = [len(weight) for weight in self.weights]
         self._counts = torch.zeros(sum(self._widths[:-1]))  # float32 is exact below 2^24
         self._views: dict[int, _Buffers] = {}
 
@@ -80,13 +81,13 @@ class TrainingStep:
         for index, mask in enumerate(self.live.masks):
             if mask is not None:
                 alive = mask.any(dim=1)
-                pairs += [(self.live.weights[index], mask), (self.live.biases[index], alive)]
+                pairs += [(self.weights[index], mask), (self.biases[index], alive)]
                 if index == len(self.live.masks) - 1:
-                    pairs.append((self.live.weights[-1], alive))  # columns of the output layer
+                    pairs.append((self.weights[-1], alive))  # columns of the output layer
         return pairs
 
     def _forward(self, x: Tensor, buffers: "_Buffers", logits: Tensor) -> None:
-        weights, biases = self._transposed, self.live.biases
+        weights, biases = self._transposed, self.biases
         for index, output in enumerate(buffers.outputs):
             x = torch.addmm(biases[index], x, weights[index], out=output).relu_()
         torch.addmm(biases[-1], x, weights[-1], out=logits)
@@ -94,7 +95,7 @@ class TrainingStep:
         self._counts.addmv_(buffers.all_active.t(), buffers.ones)
 
     def _backward(self, x: Tensor, buffers: "_Buffers") -> None:
-        weights, deltas = self.live.weights, buffers.deltas
+        weights, deltas = self.weights, buffers.deltas
         update = self._fused_update if self.optimiser is None else self._gradient
         for index in range(len(weights) - 1, -1, -1):
             if index:
@@ -110,8 +111,8 @@ class TrainingStep:
     def _fused_update(self, index: int, delta: Tensor, inputs: Tensor, ones: Tensor) -> None:
         """weight -= rate * delta @ inputs / batch, in one product; likewise the bias. `delta` is ``[out, batch]``."""
         rate = -self.learning_rate / len(inputs)
-        weight = self.live.weights[index].addmm_(delta, inputs, alpha=rate)
-        self.live.biases[index].addmv_(delta, ones, alpha=rate)
+        weight = self.weights[index].addmm_(delta, inputs, alpha=rate)
+        self.biases[index].addmv_(delta, ones, alpha=rate)
         if index < len(self.live.masks):
             mask = self.live.masks[index]
             if mask is not None:
@@ -129,9 +130,9 @@ class TrainingStep:
 
     @cached_property
     def _gradients(self) -> list[tuple[Tensor, Tensor]]:
-        for parameter in [*self.live.weights, *self.live.biases]:
+        for parameter in [*self.weights, *self.biases]:
             parameter.grad = torch.zeros_like(parameter)
-        pairs = zip(self.live.weights, self.live.biases, strict=True)
+        pairs = zip(self.weights, self.biases, strict=True)
         return [(weight.grad, bias.grad) for weight, bias in pairs]  # type: ignore[misc]
 
     def _buffers(self, batch: int) -> "_Buffers":

@@ -13,11 +13,11 @@ from torch.nn import functional
 from abp.data.datasets import Dataset, load_dataset
 from abp.network.activation_statistics import measure
 from abp.network.evaluation import Metrics, evaluate
-from abp.network.live import LiveNetwork, live_network, remove_weights, zero_removed
+from abp.network.live import LiveNetwork, live_network, zero_removed
 from abp.network.masks import cascade, full_masks, kept, sparsity, total
 from abp.network.mlp import Network
-from abp.pruning.criteria import CRITERIA, Statistics
-from abp.pruning.prune_network import choose
+from abp.pruning.criteria import CRITERIA
+from abp.pruning.prune_network import prune_network
 from abp.pruning.selection import Request
 from abp.training.activation_counts import Activity
 from abp.training.experiment import Experiment, SettingError
@@ -155,7 +155,7 @@ class Trainer:
         torch.set_num_threads(experiment.threads)
         self.experiment = experiment
         self.data = data or load_dataset(experiment.dataset)
-        self.network = Network(experiment.sizes, generator(experiment.seed, "weights"))
+        self.network = Network.glorot(experiment.sizes, generator(experiment.seed, "weights"))
         self.masks = full_masks(experiment.sizes)
         if tensors is not None:
             self.network.load_tensors(tensors)
@@ -304,7 +304,7 @@ class Trainer:
         before = self.masks
         valid_before, test_before = self.evaluate("valid"), self.evaluate("test")
         self._require_finite(valid_before.loss)
-        self._apply(self._choose(criterion, request))
+        self._apply(criterion, request)
         removed = kept(before) - kept(self.masks)
         pairs = zip(before, self.masks, strict=True)
         return Pruning(
@@ -343,29 +343,28 @@ class Trainer:
         self.anew = CRITERIA[self.experiment.criterion].starts_anew and not self.schedule.remaining
         return pruning
 
-    def _choose(self, criterion: str, request: Request) -> list[Tensor]:
-        statistics = Statistics(
-            weights=self.network.weights[:-1],
-            masks=self.masks,
+    def _apply(self, criterion: str, request: Request) -> None:
+        settings = self.experiment
+        self.masks = prune_network(
+            self.network,
+            self.masks,
+            criterion,
+            request,
+            scope=settings.scope,
             counts=self.activity.counts,
             samples=self.activity.samples,
-            generator=generator(self.experiment.seed, "pruning", self.prunings),
-            measure=lambda: measure(self.network.weights[:-1], self.network.biases[:-1], self.data.train_x),
+            generator=generator(settings.seed, "pruning", self.prunings),
+            measure=lambda: measure(self.network, self.data.train_x),
         )
-        return choose(criterion, statistics, request, scope=self.experiment.scope)
-
-    def _apply(self, masks: list[Tensor]) -> None:
-        remove_weights(self.network, masks)
-        self.masks = masks
         self.prunings += 1
         self.schedule.early_stopping.restart()
-        if self.experiment.reset_counts:
+        if settings.reset_counts:
             self.activity.reset()
         self._renew_step(self.optimiser_state())
 
     def _start_anew(self) -> None:
         """Give the weights that are left new random values, and let the optimiser forget."""
-        fresh = Network(self.experiment.sizes, generator(self.experiment.seed, "weights", 1))
+        fresh = Network.glorot(self.experiment.sizes, generator(self.experiment.seed, "weights", 1))
         zero_removed(fresh, self.masks)
         self.network.load_tensors(fresh.tensors())
         self.anew = False
@@ -391,7 +390,7 @@ class Trainer:
         if split not in SPLITS:
             raise ValueError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
         x, y = getattr(self.data, f"{split}_x"), getattr(self.data, f"{split}_y")
-        return evaluate(self._live.weights, self._live.biases, x, y)
+        return evaluate(self._live.network, x, y)
 
     def _begin_epoch(self) -> None:
         settings = self.experiment
@@ -407,7 +406,7 @@ class Trainer:
 
     def _hold_down(self, batch: int) -> None:
         """What acts on singular values after this batch of the epoch: the regulariser, and limits of rank."""
-        settings, weights = self.experiment, self._live.weights[:-1]
+        settings, weights = self.experiment, self._live.network.weights[:-1]
         step = (self.epoch - 1) * self.batches + batch
         try:
             if self.regularising and step % settings.nuclear_every == 0:

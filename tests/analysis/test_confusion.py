@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from abp.analysis.confusion import confusion, lost, predictions
+from abp.network.mlp import Network
 
 CLASSES = arrays.arrays(np.int64, 60, elements=st.integers(0, 4))
 
@@ -30,5 +31,6 @@ def test_predictions_are_those_of_a_plain_network_in_however_many_parts():
     torch.manual_seed(0)
     first, last = torch.nn.Linear(7, 9), torch.nn.Linear(9, 4)
     x = torch.rand(2500, 7)
-    found = predictions([first.weight.detach(), last.weight.detach()], [first.bias.detach(), last.bias.detach()], x)
+    weights, biases = zip(*((layer.weight.detach(), layer.bias.detach()) for layer in (first, last)), strict=True)
+    found = predictions(Network(weights, biases), x)
     assert found.tolist() == last(torch.relu(first(x))).argmax(1).tolist()

@@ -114,8 +114,7 @@ def trained() -> Trainer:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("ranks", [(20, 15), (3, 15), (5, 4), (0, 0)])
 def test_a_reduced_network_is_tested_as_it_would_be_if_put_back(trained, method, ranks):
-    reducible = Reducible(trained.network.weights, trained.network.biases, trained.data.test_x, trained.data.test_y)
-    other = Network(trained.experiment.sizes)
+    reducible = Reducible(trained.network, trained.data.test_x, trained.data.test_y)
     tensors = trained.network.tensors()
     for index, components in enumerate(ranks):
         kernel = tensors[f"hidden.{index}.weight"].double().numpy().T
@@ -128,15 +127,15 @@ def test_a_reduced_network_is_tested_as_it_would_be_if_put_back(trained, method,
             left, values, right = np.linalg.svd(kernel, full_matrices=False)
             kernel = left[:, :components] @ np.diag(values[:components]) @ right[:components]
         tensors[f"hidden.{index}.weight"] = torch.from_numpy(np.ascontiguousarray(kernel.T)).float()
-    other.load_tensors(tensors)
+    other = Network.from_tensors(trained.experiment.sizes, tensors)
     right = (other(trained.data.test_x).argmax(1) == trained.data.test_y).float().mean()
     assert reducible.accuracy(method, ranks) == pytest.approx(float(right), abs=1 / 360)
 
 
 def test_at_full_rank_a_network_is_itself(trained):
-    reducible = Reducible(trained.network.weights, trained.network.biases, trained.data.test_x, trained.data.test_y)
+    reducible = Reducible(trained.network, trained.data.test_x, trained.data.test_y)
     assert reducible.full_ranks == (20, 15)
-    for mine, original in zip(reducible.reduced("pca", (20, 15)), trained.network.weights, strict=True):
+    for mine, original in zip(reducible.reduced("pca", (20, 15)).weights, trained.network.weights, strict=True):
         assert torch.equal(mine, original)
 
 

@@ -11,7 +11,7 @@ from abp.analysis.cost import cost
 from abp.analysis.latency import latencies
 from abp.network.masks import full_masks
 from abp.runs.export import compact
-from abp.store.moments import recorded_masks
+from abp.store.snapshots import recorded_masks
 from tests.dashboard.opening import PRUNED, open_page, settled, trained
 
 
@@ -23,13 +23,13 @@ def test_the_page_measures_dense_masked_and_compacted_and_offers_the_files(store
     run = store.run(trained(store, PRUNED))
     page = open_weights(run.id)
     compacted = compact(store, run)
-    assert f"**{' – '.join(map(str, compacted.sizes))}**" in " ".join(text.value for text in page.markdown)
+    assert f"**{' – '.join(map(str, compacted.network.sizes))}**" in " ".join(text.value for text in page.markdown)
     table = page.dataframe[-1].value
     assert table["Network"].tolist() == ["dense", "masked", "compacted"]
     sizes = run.experiment.sizes
     whole, pruned = cost(sizes, full_masks(sizes)), cost(sizes, recorded_masks(store, run, run.prunings))
     assert table["Bytes"].tolist() == [whole.bytes_dense, pruned.bytes_masked, pruned.bytes_compacted]
-    left = compacted.sizes
+    left = compacted.network.sizes
     assert table["FLOPs"].tolist() == [whole.flops, pruned.flops, 2 * (left[0] * left[1] + left[1] * left[2])]
     for batch in ("1", "1,024"):
         assert table[f"Batch {batch}: against dense"][0] == 1.0

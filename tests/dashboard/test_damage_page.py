@@ -13,7 +13,7 @@ from abp.dashboard.playground.damage import SHARES, Break, curve_chart, curves
 from abp.dashboard.playground.mistakes import confusion_table
 from abp.data.datasets import load_test_set
 from abp.network.evaluation import evaluate
-from abp.runs.damage import BREAKING, breakable, broken, switched_off
+from abp.runs.damage import BREAKING, TrainedNetwork, damaged, switched_off, trained_network
 from abp.store.store import Store
 from tests.dashboard.opening import again, open_page, settled, trained, words
 
@@ -26,23 +26,23 @@ def run(store) -> int:
 
 
 def copy(store: Store, run: int):
-    found = breakable(store, store.run(run))
+    found = trained_network(store, store.run(run))
     assert found is not None
     return found
 
 
-def right(store: Store, network) -> float:
-    return evaluate(network.weights, network.biases, *load_test_set("digits")).accuracy
+def right(store: Store, trained: TrainedNetwork) -> float:
+    return evaluate(trained.network, *load_test_set("digits")).accuracy
 
 
 def test_the_slider_breaks_the_right_network_and_says_how_many_pictures_that_costs(store, run):
     page = open_page("playground", run=run, picture=1)
-    whole = right(store, copy(store, run).network)
+    whole = right(store, copy(store, run))
     assert words(page).count(f"It gets **{100 * whole:.1f} %** of the test pictures right") == 2
     page.selectbox(key="break-criterion").set_value("random")
     page.slider[0].set_value(90)
     again(page)
-    left = right(store, broken(copy(store, run), "random", 0.9))
+    left = right(store, damaged(copy(store, run), "random", 0.9))
     assert left < whole
     expected = f"It gets **{100 * left:.1f} %** of the test pictures right, −{100 * (whole - left):.1f} points."
     assert expected in words(page)
@@ -52,7 +52,7 @@ def test_neurons_in_the_list_are_off_until_all_are_switched_on(store, run):
     page = open_page("playground", run=run, picture=1)
     page.multiselect[0].set_value(["hidden 1, neuron 3", "hidden 2, neuron 16"])
     again(page)
-    left = right(store, switched_off(copy(store, run).network, [(0, 2), (1, 15)]))
+    left = right(store, switched_off(copy(store, run), [(0, 2), (1, 15)]))
     assert f"It gets **{100 * left:.1f} %**" in words(page)
     sent = [json.loads(element.proto.json) for element in page.get("bidi_component")]
     as_trained, yours = (side for side in sent if "layers" in side)
@@ -70,7 +70,7 @@ def test_the_curves_are_the_accuracies_of_copies_broken_by_every_method(store, r
     table = curves(whole)
     assert len(table) == len(BREAKING) * len(SHARES)
     for row in table.sample(12, random_state=0).itertuples():
-        assert row.accuracy == pytest.approx(right(store, broken(whole, row.criterion, row.removed)))
+        assert row.accuracy == pytest.approx(right(store, damaged(whole, row.criterion, row.removed)))
     spec = curve_chart(table, Break("magnitude", 0.3)).to_dict()
     assert len(spec["layer"]) == 4  # where the slider stands, the curves, the knee and its word
     page = settled(open_page("playground", run=run))
@@ -83,8 +83,8 @@ def test_mistakes_count_every_test_picture_and_name_those_that_were_lost(store, 
     page.toggle[0].set_value(True)
     again(page)
     x, y = load_test_set("digits")
-    networks = [copy(store, run).network, broken(copy(store, run), BREAKING[0], 0.95)]
-    before, after = (predictions(network.weights, network.biases, x) for network in networks)
+    networks = [copy(store, run), damaged(copy(store, run), BREAKING[0], 0.95)]
+    before, after = (predictions(trained.network, x) for trained in networks)
     for name, found in (("As trained", before), ("Yours", after)):
         assert f"**{name}**: {int((found != y.numpy()).sum()):,} of 360 wrong" in words(page)
     gone = int(((before == y.numpy()) & (after != y.numpy())).sum())

@@ -14,8 +14,8 @@ from abp.dashboard.demo.presets import GUIDED, GUIDED_AT_RANDOM, recent_guided, 
 from abp.dashboard.demo.story import SELDOM, TITLES, comparable, read_recording, scenes
 from abp.pruning.criteria import CRITERIA
 from abp.runs import worker
-from abp.store.moments import recorded_masks
 from abp.store.records import unpack_counts
+from abp.store.snapshots import recorded_masks
 from abp.store.store import Store
 from abp.training.experiment import Experiment
 from tests.dashboard.opening import ROOT, again, open_page, trained

@@ -140,7 +140,7 @@ def test_a_curve_goes_from_nothing_to_the_whole_network():
     trainer = Trainer(Experiment(hidden=(20, 10), criterion="none"))
     trainer.train_epoch()
     network, data = trainer.network, trainer.data
-    reducible = Reducible(network.weights, network.biases, data.test_x, data.test_y)
+    reducible = Reducible(network, data.test_x, data.test_y)
     for layer, own in ((None, [5, 5]), (1, [5, 7])):
         table = curve(reducible, layer, own)
         whole = table[table["rank"] == table["rank"].max()]["accuracy"]

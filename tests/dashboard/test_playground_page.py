@@ -18,13 +18,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from abp.analysis.neuron_responses import activations
 from abp.dashboard.components.drawing_pad import ink_of
 from abp.dashboard.playground.predictions import outputs_table, percent
 from abp.data.datasets import load_test_set
 from abp.data.drawings import prepared
 from abp.data.uploads import UploadUnusable, decoded
-from abp.store.trained import activations
-from abp.store.trained import trained as trained_network
+from abp.runs.damage import trained_network
+from abp.store.snapshots import final_network
 from tests.dashboard.opening import PRUNED, again, open_page, trained, words
 
 DENSE = dataclasses.replace(PRUNED, criterion="none")
@@ -64,11 +65,11 @@ def test_a_test_picture_is_judged_by_both_networks_as_a_forward_pass_judges_it(s
     assert not page.error and not page.warning
     x, y = load_test_set("digits")
     for said, bars, sent, run in zip(answers(page), figures(page), lights(page), (number, dense), strict=True):
-        network = trained_network(store, store.run(run))
-        *outputs, probabilities = activations(network, x[4].numpy())
+        expected = trained_network(store, store.run(run))
+        *outputs, probabilities = activations(expected.network, x[4].numpy())
         assert bars == [f"{100 * share:.0f} %" for share in probabilities]
-        for layer, expected, mask in zip(sent, outputs, network.masks, strict=True):
-            np.testing.assert_allclose(layer["outputs"], expected, atol=1e-4)
+        for layer, output, mask in zip(sent, outputs, expected.masks, strict=True):
+            np.testing.assert_allclose(layer["outputs"], output, atol=1e-4)
             assert layer["live"] == mask.sum(dim=1).tolist() and layer["strongest"] >= max(layer["outputs"]) - 1e-4
         assert said == f"#### It says {probabilities.argmax()}, {percent(probabilities.max())} sure."
     assert f"What it is: {int(y[4])}." in words(page)
@@ -76,12 +77,12 @@ def test_a_test_picture_is_judged_by_both_networks_as_a_forward_pass_judges_it(s
 
 def test_the_outputs_as_a_file_have_a_row_for_each_neuron(store):
     run = trained(store, PRUNED)
-    network = trained_network(store, store.run(run))
-    *outputs, _ = activations(network, load_test_set("digits")[0][0].numpy())
-    table = outputs_table(network, outputs)
+    expected = trained_network(store, store.run(run))
+    *outputs, _ = activations(expected.network, load_test_set("digits")[0][0].numpy())
+    table = outputs_table(expected.masks, outputs)
     assert table["layer"].value_counts().to_dict() == {"hidden 1": 20, "hidden 2": 10}
     assert table["output"].tolist() == np.concatenate(outputs).tolist()
-    dead = [not row.any() for mask in network.masks for row in mask]
+    dead = [not row.any() for mask in expected.masks for row in mask]
     assert any(dead) and (table["state"] == "removed").tolist() == dead
 
 
@@ -128,7 +129,7 @@ def test_an_empty_pad_waits_and_what_is_drawn_is_judged(store, monkeypatch):
     stroke[20:90, 50:58] = 255
     monkeypatch.setattr("abp.dashboard.playground.picture_source.drawing_pad", lambda key: ink_of(drawn(stroke)))
     again(page)
-    probabilities = activations(trained_network(store, store.run(number)), prepared(stroke / 255, "digits"))[-1]
+    probabilities = activations(final_network(store, store.run(number)), prepared(stroke / 255, "digits"))[-1]
     assert answers(page) == [f"#### It says {probabilities.argmax()}, {percent(probabilities.max())} sure."] * 2
 
 
@@ -221,7 +222,7 @@ def test_a_photograph_of_dark_ink_on_light_paper_is_judged(store):
     again(page)
     page.file_uploader[0].upload("one.png", png(Image.fromarray(paper)), "image/png")
     again(page)
-    network = trained_network(store, store.run(number))
+    network = final_network(store, store.run(number))
     expected = activations(network, prepared(np.where(paper < 99, 1.0, 0.0), "digits"))[-1]
     assert answers(page) == [f"#### It says {expected.argmax()}, {percent(expected.max())} sure."] * 2
 

@@ -20,7 +20,7 @@ from abp.data.datasets import load_dataset
 from abp.runs import worker
 from abp.runs.baselines import dense_twin
 from abp.store.database import StoreUnusable
-from abp.store.moments import Moment, moments
+from abp.store.snapshots import Moment, Snapshot, spectral_snapshots
 from tests.dashboard.opening import PRUNED, open_page, trained, words
 
 
@@ -53,7 +53,7 @@ def curve_names(page: AppTest) -> list[str]:
 
 def test_moments_are_numpys_singular_values_of_the_recorded_weights(store):
     number = trained(store, PRUNED)
-    found = {moment.name: moment for moment in moments(store, store.run(number))}
+    found = {snapshot.moment.name: snapshot for snapshot in spectral_snapshots(store, store.run(number))}
     assert list(found) == ["start", "before 1", "after 1", "before 2", "after 2", "end"]
     for name, recorded in (("start", "initial"), ("before 2", "before-2"), ("end", "final")):
         tensors = load(store.weights(number, recorded))
@@ -64,7 +64,7 @@ def test_moments_are_numpys_singular_values_of_the_recorded_weights(store):
 
 def test_the_tables_hold_every_value_and_the_change_of_each(store):
     number = trained(store, PRUNED)
-    found = moments(store, store.run(number))
+    found = spectral_snapshots(store, store.run(number))
     start, before, after = found[0], found[3], found[4]
     table = curves(start, before, after)
     assert len(table) == 3 * (20 + 10)
@@ -72,7 +72,7 @@ def test_the_tables_hold_every_value_and_the_change_of_each(store):
     old, new = before.spectra[0], after.spectra[0]
     expected = new[old > 1e-9] / old[old > 1e-9] - 1
     np.testing.assert_allclose(change[change["layer"] == 1]["change"], expected, atol=1e-12)
-    summary = summaries(store.run(number), found)
+    summary = summaries(found)
     assert len(summary) == 2 * len(found)
     assert summary[summary["Moment"] == "end"]["Live neurons"].tolist() == [
         int(mask.any(dim=1).sum()) for mask in found[-1].masks
@@ -199,9 +199,9 @@ def test_slow_singular_values_are_waited_for_without_holding_up_the_page(store, 
 
     def slow(*arguments):
         assert may_end.wait(60)
-        return moments(*arguments)
+        return spectral_snapshots(*arguments)
 
-    monkeypatch.setattr(spectra, "moments", slow)
+    monkeypatch.setattr(spectra, "spectral_snapshots", slow)
     monkeypatch.setattr(spectra, "_PATIENCE", 0.0)
     page = open_spectra(run=number)
     assert "are being computed" in words(page) and not page.get("vega_lite_chart")
@@ -218,7 +218,7 @@ def test_what_failed_once_is_tried_again(store, monkeypatch):
         raise StoreUnusable("The database is busy.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(spectra, "moments", unusable)
+        patch.setattr(spectra, "spectral_snapshots", unusable)
         assert "is busy" in words(open_spectra(run=number))
     assert len(open_spectra(run=number).get("vega_lite_chart")) == 6
 
@@ -239,19 +239,19 @@ def test_a_layer_collapsed_to_one_neuron(store):
     number = store.add_run(PRUNED)
     store.command(number, "prune", criterion="activation-neuron", amount=0.95)
     assert worker.execute(store, number, worker.new_owner())
-    assert min(int(mask.any(dim=1).sum()) for mask in moments(store, store.run(number))[-1].masks) == 1
+    assert min(int(mask.any(dim=1).sum()) for mask in spectral_snapshots(store, store.run(number))[-1].masks) == 1
     page = open_spectra(run=number)
     assert not page.error and page.get("vega_lite_chart")
 
 
 def test_curves_of_wide_layers_are_thinned_but_keep_their_ends():
     values = np.linspace(4.0, 0.0, 4096)
-    moment = Moment("start", 0, [values], [])
-    table = curves(moment, moment, moment)
+    start = Moment("start", 0, "initial", 0)
+    table = curves(*3 * [Snapshot(start, (), spectra=(values,))])
     thin = spectra._thinned(table)
     assert len(thin) <= 2 * 502 and len(table) == 2 * 4096
     assert set(thin["index"]) >= {*range(1, 101), 4096}
-    short = curves(*3 * [Moment("start", 0, [values[:500]], [])])
+    short = curves(*3 * [Snapshot(start, (), spectra=(values[:500],))])
     assert len(spectra._thinned(short)) == len(short)
 
 
@@ -269,7 +269,7 @@ def test_runs_of_one_name_are_two_curves_and_the_scale_has_room_for_all(store):
         page.multiselect[0].select(other)
     again(page)
     assert curve_names(page)[3:] == [f"{other}: The same name" for other in others]
-    highest = max(values[0] for other in others for values in moments(store, store.run(other))[-1].spectra)
+    highest = max(values[0] for other in others for values in spectral_snapshots(store, store.run(other))[-1].spectra)
     assert spec(page)["encoding"]["y"]["scale"]["domain"][1] > highest
     assert all(name in words(page) for name in curve_names(page))  # the legend
     store.delete(others[0])

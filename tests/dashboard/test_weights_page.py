@@ -18,7 +18,7 @@ from abp.dashboard.networks.weights import cost_table
 from abp.data.datasets import DataUnavailable, load_test_set
 from abp.network.mlp import Network
 from abp.runs import worker
-from abp.store.recorded import instants, recorded
+from abp.store.snapshots import moments, snapshot
 from tests.dashboard.opening import PRUNED, again, open_page, trained, words
 
 DENSE = dataclasses.replace(PRUNED, criterion="none")
@@ -75,8 +75,8 @@ def test_at_the_start_nothing_is_removed_and_after_a_pruning_what_the_store_says
     assert all("100.0 % of the weights kept" in alt for alt in matrices(page))
     page.select_slider[0].set_value("after 1")
     again(page)
-    found = {instant.name: instant for instant in instants(store, store.run(number))}
-    masks = recorded(store, store.run(number), found["after 1"]).masks
+    found = {moment.name: moment for moment in moments(store, store.run(number))}
+    masks = snapshot(store, store.run(number), found["after 1"]).masks
     for alt, mask in zip(matrices(page), masks, strict=True):
         assert f"{100 * mask.float().mean():.1f} % of the weights kept" in alt
         assert f"{int(mask.any(dim=1).sum())} of {len(mask)} neurons alive" in alt
@@ -110,9 +110,8 @@ def test_the_other_run_may_have_no_weights_yet(store):
 
 def test_a_neurons_answers_are_those_of_a_direct_forward_pass(store):
     run = store.run(trained(store, PRUNED))
-    end = instants(store, run)[-1]
-    network = Network(run.experiment.sizes)
-    network.load_tensors(load(store.weights(run.id, "final")))
+    end = moments(store, run)[-1]
+    network = Network.from_tensors(run.experiment.sizes, load(store.weights(run.id, "final")))
     x, y = load_test_set("digits")
     output = x
     for layer, answers in enumerate(answers_of(store, run, end)):
@@ -126,7 +125,7 @@ def test_a_neurons_answers_are_those_of_a_direct_forward_pass(store):
 def test_a_wide_network_answers_to_as_many_pictures_as_there_is_time_for(store, monkeypatch):
     run = store.run(trained(store, PRUNED))
     monkeypatch.setattr(reading, "_BUDGET", 100 * (64 * 20 + 20 * 10))
-    assert answers_of(store, run, instants(store, run)[-1])[0].seen == (100, 360)
+    assert answers_of(store, run, moments(store, run)[-1])[0].seen == (100, 360)
     assert "the first 100 test pictures" in words(open_weights(run=run.id))
 
 
@@ -141,7 +140,7 @@ def test_frequencies_are_the_recorded_counts(store):
 
 def test_sorting_puts_the_highest_first_and_dead_neurons_last(store):
     run = store.run(trained(store, PRUNED))
-    network = recorded(store, run, instants(store, run)[-1])
+    network = snapshot(store, run, moments(store, run)[-1])
     table = neuron_table(network, frequencies_of(store, run)[0])
     dead = ~network.masks[0].any(dim=1).numpy()
     assert dead.any() and not dead.all()
@@ -175,7 +174,7 @@ def test_the_downloaded_matrix_is_the_matrix():
 
 def test_the_costs_of_all_layers_are_below_them(store):
     run = store.run(trained(store, PRUNED))
-    table = cost_table(run, recorded(store, run, instants(store, run)[-1]))
+    table = cost_table(run, snapshot(store, run, moments(store, run)[-1]))
     for column in ("Parameters", "Multiply-adds", "FLOPs (published)", "Bytes, dense", "Bytes, compacted"):
         assert table[column].iloc[:-1].sum() == table[column].iloc[-1]
     assert table["Sparsity"].iloc[-1] == pytest.approx(run.sparsity)
@@ -200,7 +199,7 @@ def test_a_link_names_a_neuron_and_follows_the_choice_of_another(store):
 
 def test_without_a_link_the_first_live_neuron_is_shown(store):
     run = store.run(trained(store, PRUNED))
-    alive = recorded(store, run, instants(store, run)[-1]).masks[0].any(dim=1)
+    alive = snapshot(store, run, moments(store, run)[-1]).masks[0].any(dim=1)
     page = open_weights(run=run.id)
     assert f"Neuron {int(alive.int().argmax()) + 1} of hidden layer 1" in words(page)
     assert "neuron" not in page.query_params
@@ -284,7 +283,7 @@ def test_a_layer_collapsed_to_one_live_neuron_and_a_dead_one_says_so(store):
     store.command(number, "prune", criterion="activation-neuron", amount=0.95)
     assert worker.execute(store, number, worker.new_owner())
     run = store.run(number)
-    alive = [mask.any(dim=1) for mask in recorded(store, run, instants(store, run)[-1]).masks]
+    alive = [mask.any(dim=1) for mask in snapshot(store, run, moments(store, run)[-1]).masks]
     assert min(int(layer.sum()) for layer in alive) == 1
     dead = int((~alive[0]).int().argmax()) + 1
     page = open_weights(run=number, layer=1, neuron=dead)

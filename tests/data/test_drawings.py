@@ -39,8 +39,7 @@ def digits() -> Trainer:
 
 
 def accuracy(trainer: Trainer, pictures, labels) -> float:
-    with torch.no_grad():
-        answers = trainer.network(torch.from_numpy(np.stack([picture.ravel() for picture in pictures])))
+    answers = trainer.network(torch.from_numpy(np.stack([picture.ravel() for picture in pictures])))
     return (answers.argmax(dim=1).numpy() == labels).mean()
 
 

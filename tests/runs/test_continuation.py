@@ -17,7 +17,7 @@ from abp.runs.baselines import dense_twin
 from abp.runs.continuation import ORIGINS, continue_run
 from abp.runs.results_json import result
 from abp.runs.worker import Progressed, execute
-from abp.store.moments import moments
+from abp.store.snapshots import spectral_snapshots
 from abp.store.store import Store
 from abp.training.experiment import Experiment, SettingError
 from abp.training.trainer import Trainer
@@ -241,11 +241,11 @@ def test_results_and_moments_of_a_child_know_its_masks(store, parent):
     assert [layer["live_neurons"] for layer in report["layers"]] == [int(mask.any(1).sum()) for mask in masks]
     assert [layer["sparsity"] for layer in report["layers"]] == [sparsity([mask]) for mask in masks]
     assert report["sparsity"] == sparsity(masks)
-    found = moments(store, store.run(child))
-    assert [moment.name for moment in found] == ["start", "end"]
-    assert all(pack(moment.masks) == pack(masks) for moment in found)
-    for moment, tensors in zip(found, (store.start(child)[0], store.weights(child, "final")), strict=True):
-        for index, values in enumerate(moment.spectra):
+    found = spectral_snapshots(store, store.run(child))
+    assert [snapshot.moment.name for snapshot in found] == ["start", "end"]
+    assert all(pack(snapshot.masks) == pack(masks) for snapshot in found)
+    for snapshot, tensors in zip(found, (store.start(child)[0], store.weights(child, "final")), strict=True):
+        for index, values in enumerate(snapshot.spectra):
             expected = np.linalg.svd(load(tensors)[f"hidden.{index}.weight"].double().numpy(), compute_uv=False)
             np.testing.assert_allclose(values, expected, atol=1e-6)
     frame = store.frame(child, PARENT.hidden)

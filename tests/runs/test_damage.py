@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load
 
 from abp import Experiment, Trainer
-from abp.network.masks import kept, total, unpack
-from abp.runs.damage import BREAKING, KNEE, Breakable, breakable, broken, knee, switched_off
+from abp.network.masks import kept, sparsity, total, unpack
+from abp.runs.damage import BREAKING, KNEE, TrainedNetwork, damaged, knee, switched_off, trained_network
 from abp.runs.worker import execute
 from abp.store.store import Store
 
@@ -26,9 +26,9 @@ def run(request, tmp_path_factory) -> tuple[Store, int]:
     return store, number
 
 
-def whole(run: tuple[Store, int]) -> Breakable:
+def whole(run: tuple[Store, int]) -> TrainedNetwork:
     store, number = run
-    found = breakable(store, store.run(number))
+    found = trained_network(store, store.run(number))
     assert found is not None
     return found
 
@@ -56,33 +56,34 @@ def trainer_of(run: tuple[Store, int]) -> Trainer:
 @pytest.mark.parametrize("criterion", BREAKING)
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.85, 0.99])
 def test_breaking_equals_pruning_through_the_trainer(criterion, share, run):
-    found, trainer = broken(whole(run), criterion, share), trainer_of(run)
+    found, trainer = damaged(whole(run), criterion, share), trainer_of(run)
     trainer.prune(criterion, share * kept(trainer.masks) / total(trainer.masks))
     assert all(map(torch.equal, found.masks, trainer.masks))
-    assert all(map(torch.equal, found.weights, trainer.network.weights))
-    assert all(map(torch.equal, found.biases, trainer.network.biases))
+    assert all(map(torch.equal, found.network.weights, trainer.network.weights))
+    assert all(map(torch.equal, found.network.biases, trainer.network.biases))
 
 
 def test_breaking_and_switching_off_leave_the_network_and_the_store_as_they_were(run):
     store, number = run
     before, first = store.weights(number, "final"), whole(run)
-    tensors = [tensor.clone() for tensor in (*first.network.weights, *first.network.biases, *first.network.masks)]
+    tensors = [tensor.clone() for tensor in (*first.network.weights, *first.network.biases, *first.masks)]
     for criterion, share in itertools.product(BREAKING, (0.5, 0.9)):
-        broken(first, criterion, share)
-    switched_off(first.network, [(0, 3), (1, 2)])
-    after = (*first.network.weights, *first.network.biases, *first.network.masks)
+        damaged(first, criterion, share)
+    switched_off(first, [(0, 3), (1, 2)])
+    after = (*first.network.weights, *first.network.biases, *first.masks)
     assert all(map(torch.equal, tensors, after)) and store.weights(number, "final") == before
 
 
 def test_a_neuron_switched_off_gives_zero_and_all_others_what_they_make_of_that(run):
-    network = whole(run).network
+    trained = whole(run)
+    network = trained.network
     off = [(0, 1), (0, 5), (1, 7)]
-    found = switched_off(network, off)
+    found = switched_off(trained, off)
     x = np.random.default_rng(0).random((50, 64), dtype=np.float32)
     values, changed = x, torch.from_numpy(x)
     for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
         values = values @ weight.numpy().T + bias.numpy()
-        changed = changed @ found.weights[layer].T + found.biases[layer]
+        changed = changed @ found.network.weights[layer].T + found.network.biases[layer]
         if layer < 2:
             values, changed = np.maximum(values, 0), changed.clamp(min=0)
             values[:, [neuron for place, neuron in off if place == layer]] = 0
@@ -92,7 +93,7 @@ def test_a_neuron_switched_off_gives_zero_and_all_others_what_they_make_of_that(
 
 def test_a_run_without_weights_or_counts_cannot_be_broken(tmp_path):
     store = Store(tmp_path / "abp.sqlite3")
-    assert breakable(store, store.run(store.add_run(Experiment()))) is None
+    assert trained_network(store, store.run(store.add_run(Experiment()))) is None
 
 
 def test_the_knee_is_the_last_point_before_accuracy_is_lost():
@@ -100,3 +101,11 @@ def test_the_knee_is_the_last_point_before_accuracy_is_lost():
     assert knee(shares, [0.9, 0.9, 0.9, 0.9]) == 0.6
     assert knee(shares, [0.9, 0.9 - KNEE / 2, 0.9 - 2 * KNEE, 0.9]) == 0.2
     assert knee(shares, [0.9, 0.1, 0.9, 0.9]) == 0.0
+
+
+def test_it_knows_its_run_and_what_was_removed(run):
+    store, number = run
+    trained = whole(run)
+    assert trained.run == store.run(number) and trained.network.sizes == [64, 24, 16, 10]
+    assert sparsity(trained.masks) == pytest.approx(store.run(number).sparsity)
+    assert all((weight[~mask] == 0).all() for weight, mask in zip(trained.network.weights, trained.masks, strict=False))

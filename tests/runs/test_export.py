@@ -42,18 +42,16 @@ def trained(store: Store, experiment: Experiment):
 def test_a_compacted_network_computes_what_the_whole_one_does(store, criterion):
     run = trained(store, dataclasses.replace(SETTINGS, criterion=criterion))
     compacted = compact(store, run)
-    whole = Network(run.experiment.sizes)
-    whole.load_tensors(load(store.weights(run.id, "final")))
+    whole = Network.from_tensors(run.experiment.sizes, load(store.weights(run.id, "final")))
     x = load_dataset("digits").test_x
-    expected = whole(x).detach().numpy()
-    small = Network(compacted.sizes)
-    small.load_tensors(load(compacted.safetensors))
-    found = small(x).detach().numpy()
+    expected = whole(x).numpy()
+    small = Network.from_tensors(compacted.network.sizes, load(compacted.safetensors))
+    found = small(x).numpy()
     assert np.abs(found - expected).max() == pytest.approx(compacted.difference, abs=1e-6)
     np.testing.assert_allclose(run_onnx(compacted.onnx, x.numpy()), expected, atol=1e-4)
     alive = [int(weight.any(dim=1).sum()) for weight in whole.weights[:-1]]
-    assert compacted.sizes == [64, *alive, 10]
-    assert (criterion != "activation-neuron") == (compacted.sizes == run.experiment.sizes)
+    assert compacted.network.sizes == [64, *alive, 10]
+    assert (criterion != "activation-neuron") == (compacted.network.sizes == run.experiment.sizes)
 
 
 def test_another_function_is_not_handed_out(store, monkeypatch):
@@ -62,7 +60,7 @@ def test_another_function_is_not_handed_out(store, monkeypatch):
 
     def broken(*arguments):
         live = live_network(*arguments)
-        live.biases[0].add_(1)
+        live.network.biases[0].add_(1)
         return live
 
     monkeypatch.setattr(module, "live_network", broken)
@@ -76,9 +74,9 @@ def test_a_run_without_final_weights_has_no_compacted_network(store):
 
 @given(st.lists(st.integers(1, 6), min_size=3, max_size=5), st.integers(1, 4), st.integers(0, 100))
 def test_the_onnx_form_computes_the_network_for_any_batch(sizes, batch, seed):
-    network = Network(sizes, torch.Generator().manual_seed(seed))
+    network = Network.glorot(sizes, torch.Generator().manual_seed(seed))
     x = torch.randn(batch, sizes[0], generator=torch.Generator().manual_seed(seed + 1))
-    model = to_onnx(network.weights, network.biases)
+    model = to_onnx(network)
     (found,) = ReferenceEvaluator(onnx.load_from_string(model)).run(None, {"pixels": x.numpy()})
-    np.testing.assert_allclose(found, network(x).detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(found, network(x).numpy(), atol=1e-5)
     np.testing.assert_allclose(run_onnx(model, x.numpy()), found, atol=1e-5)

@@ -50,12 +50,14 @@ def test_layers_are_projected_every_fifty_steps_too():
     assert limited.batch == 51
     # A step on 20 samples changes a layer by a matrix of rank 20 at most; by hand, from the projection on:
     free = Trainer(Experiment(**FEW, batch_size=20), DIGITS)
+    first, second, output = free.network.layers
+    model = torch.nn.Sequential(first, torch.nn.ReLU(), second, torch.nn.ReLU(), output)
     order = torch.randperm(len(DIGITS.train_x), generator=generator(0, "order", 1))
     for number, chosen in enumerate(order[: 51 * 20].split(20), start=1):
-        free.network.zero_grad()
-        torch.nn.functional.cross_entropy(free.network(DIGITS.train_x[chosen]), DIGITS.train_y[chosen]).backward()
+        model.zero_grad()
+        torch.nn.functional.cross_entropy(model(DIGITS.train_x[chosen]), DIGITS.train_y[chosen]).backward()
         with torch.no_grad():
-            for parameter in free.network.parameters():
+            for parameter in model.parameters():
                 parameter -= 0.1 * parameter.grad
             if number == 50:
                 for layer, rank in zip(free.network.layers, (5, 3), strict=False):

@@ -401,9 +401,9 @@ def test_what_is_left_after_the_last_pruning_starts_anew_and_trains_like_any_net
     assert control.epoch == plain.epoch > 0
     assert all(torch.equal(*pair) for pair in zip(control.masks, plain.masks, strict=True))
     assert control.evaluate("test") == plain.evaluate("test")  # the pruning's own accuracy is of what it left
-    fresh = Network(control.experiment.sizes, generator(0, "weights", 1)).tensors()
+    fresh = Network.glorot(control.experiment.sizes, generator(0, "weights", 1)).tensors()
     assert not torch.equal(
-        fresh["output.weight"], Network(control.experiment.sizes, generator(0, "weights")).weights[-1]
+        fresh["output.weight"], Network.glorot(control.experiment.sizes, generator(0, "weights")).weights[-1]
     )
     other = Trainer(control.experiment, control.data, tensors=fresh, masks=control.masks)
     other.epoch = control.epoch  # so that it sees the pictures in the same order

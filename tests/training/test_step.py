@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -80,16 +81,14 @@ class Oracle:
 
 
 def random_network(sizes: list[int], seed: int) -> Network:
-    network = Network(sizes, torch.Generator().manual_seed(seed))
+    network = Network.glorot(sizes, torch.Generator().manual_seed(seed))
     for bias in network.biases:
         bias.copy_(torch.randn(bias.shape, generator=torch.Generator().manual_seed(seed)) / 10)
     return network
 
 
 def copy_of(network: Network) -> Network:
-    copy = Network([network.weights[0].shape[1], *map(len, network.biases)])
-    copy.load_tensors(network.tensors())
-    return copy
+    return copy.deepcopy(network)
 
 
 def random_masks(sizes: list[int], density: float, dead: int, seed: int) -> list[Tensor]:
@@ -112,7 +111,7 @@ def batches(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
 
 def train(step: TrainingStep, x: Tensor, y: Tensor, size: int) -> Tensor:
     """Train on the samples once, in order; return the logits of every sample at its step."""
-    classes = len(step.live.biases[-1])
+    classes = len(step.biases[-1])
     logits = torch.empty(len(x), classes)
     for part_x, part_y, part in zip(x.split(size), y.split(size), logits.split(size), strict=True):
         step(part_x, functional.one_hot(part_y, classes).float(), part)
@@ -168,12 +167,12 @@ def test_gradients_are_those_of_autograd(sizes, batch, density, seed):
     live = live_network(network, masks, drop_dead=False)
     standing = TrainingStep(live, 0.0, lambda parameters: torch.optim.SGD(parameters, lr=0))
     train(standing, x, y, batch)
-    assert_close([parameter.grad for parameter in [*live.weights, *live.biases]], expected, 1e-5)
+    assert_close([parameter.grad for parameter in [*live.network.weights, *live.network.biases]], expected, 1e-5)
 
     # The fused step of plain SGD at rate 1 takes off exactly the gradient.
-    before = [tensor.clone() for tensor in [*live.weights, *live.biases]]
+    before = [tensor.clone() for tensor in [*live.network.weights, *live.network.biases]]
     train(TrainingStep(live, 1.0), x, y, batch)
-    after = [*live.weights, *live.biases]
+    after = [*live.network.weights, *live.network.biases]
     assert_close([old - new for old, new in zip(before, after, strict=True)], expected, 1e-5)
 
 
@@ -376,7 +375,7 @@ def test_training_without_the_dead_neurons_equals_training_the_whole_masked_netw
     outputs = []
     for network, drop_dead in ((compact, True), (whole, False)):
         live = live_network(network, masks, drop_dead=drop_dead)
-        assert live.shares_memory is not drop_dead
+        assert (live.network is network) is not drop_dead
         outputs.append(train(TrainingStep(live, 0.1), x, y, 16))
         live.write_back(network)
     assert_close([outputs[0]], [outputs[1]], 1e-4)

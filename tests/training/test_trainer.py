@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import math
@@ -424,3 +425,21 @@ def test_two_epochs_on_fashion_mnist_tell_most_clothes_apart(real_data, monkeypa
         trainer.train_epoch()
     assert trainer.activity.samples == 2 * 54_000
     assert trainer.evaluate("valid").accuracy > 0.75
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_a_deep_copy_trains_its_own_network_and_goes_on_with_the_same_bits(optimiser, digits):
+    trainer = small(digits, **OPTIMISERS[optimiser])
+    trainer.train_epoch()
+    layers = trainer.network.layers
+    twin = copy.deepcopy(trainer)
+    before = state(trainer)
+    twin.train_epoch()
+    assert state(trainer) == before != state(twin)
+    trainer.train_epoch()
+    assert state(trainer) == state(twin)
+    assert trainer.network.layers is layers
+    for network in (trainer.network, twin.network):  # what people see is what was trained
+        for layer, weight in zip(network.layers, network.weights, strict=True):
+            assert torch.equal(layer.weight, weight)
+    assert twin.evaluate("test") == trainer.evaluate("test")

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from torch import Tensor
 
 from abp.dashboard.charts import charts
 from abp.dashboard.components.scripts import script, style
-from abp.store.trained import Trained
 
 Neuron = tuple[int, int]
 """Hidden layer and neuron, both from 0."""
@@ -18,7 +18,7 @@ _JS, _CSS = script("neuron_grid", "grid_pointer", "neuron_lights"), style("neuro
 
 
 def neuron_lights(
-    network: Trained,
+    masks: Sequence[Tensor],
     outputs: Sequence[NDArray],
     strongest: Sequence[float],
     *,
@@ -31,6 +31,8 @@ def neuron_lights(
 
     Parameters
     ----------
+    masks
+        Which weights are kept, bool ``[neurons, inputs]`` per hidden layer.
     outputs
         Of each hidden layer, ``[neurons]``.
     strongest
@@ -47,7 +49,7 @@ def neuron_lights(
         if neuron is not None and then is not None:
             then(neuron)
 
-    hidden = network.sizes[1:-1]
+    hidden = [len(mask) for mask in masks]
     cell = charts.cell_size(hidden)
     data = {
         "title": title,
@@ -59,7 +61,7 @@ def neuron_lights(
                 "columns": charts.layer_columns(width, cell),
                 "outputs": np.round(outputs[index].astype(float), 4).tolist(),
                 "strongest": strongest[index],
-                "live": network.masks[index].sum(dim=1).tolist(),
+                "live": masks[index].sum(dim=1).tolist(),
             }
             for index, width in enumerate(hidden)
         ],

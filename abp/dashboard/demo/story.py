@@ -11,8 +11,8 @@ from abp.analysis.cost import cost
 from abp.dashboard.charts.colours import METHODS, MUTED
 from abp.dashboard.components.demo_stage import Bar, Frame
 from abp.network.masks import full_masks, total
-from abp.store.moments import recorded_masks
 from abp.store.records import Run, unpack_counts
+from abp.store.snapshots import recorded_masks
 from abp.store.store import Store
 
 TITLES = ("It learns", "Some hardly ever fire", "They are removed", "It goes on learning", "What is left")

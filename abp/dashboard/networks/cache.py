@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from abp.analysis.neuron_responses import multiply_adds, responses
 from abp.dashboard.frame.refresh import version
 from abp.data.datasets import DATASETS, load_test_set
-from abp.store.recorded import Instant, Recorded, instants, recorded
 from abp.store.records import Run, unpack_counts
+from abp.store.snapshots import Moment, Snapshot, moments, snapshot
 from abp.store.store import Store
 
 _BUDGET = 6 * 10**9  # multiply-adds of one forward pass: about a fifth of a second of one core
@@ -41,7 +41,7 @@ class Answers:
     seen: tuple[int, int]
 
 
-def instants_of(store: Store, run: Run) -> list[Instant]:
+def moments_of(store: Store, run: Run) -> list[Moment]:
     """Moments of a run, in order.
 
     Raises
@@ -49,12 +49,12 @@ def instants_of(store: Store, run: Run) -> list[Instant]:
     abp.store.store.RunUnknown
         If it has been deleted.
     """
-    return _instants(store, str(store.path), run.id, version(run))
+    return _moments(store, str(store.path), run.id, version(run))
 
 
-def network_of(store: Store, run: Run, instant: Instant) -> Recorded:
-    """The network of a run at one of its moments; not to be changed."""
-    return _network(store, str(store.path), run.id, version(run), instant)
+def snapshot_of(store: Store, run: Run, moment: Moment) -> Snapshot:
+    """The masks and the network of a run at one of its moments; not to be changed."""
+    return _snapshot(store, str(store.path), run.id, version(run), moment)
 
 
 def limits_of(store: Store, run: Run) -> list[float]:
@@ -72,7 +72,7 @@ def pictures_of(dataset: str) -> tuple[torch.Tensor, torch.Tensor]:
     return _test_samples(dataset, os.environ.get("ABP_DATA_DIR", ""), os.environ.get("ABP_HOME", ""))
 
 
-def answers_of(store: Store, run: Run, instant: Instant) -> list[Answers]:
+def answers_of(store: Store, run: Run, moment: Moment) -> list[Answers]:
     """How each hidden layer answers to the test pictures, or to the first of them where the network is wide.
 
     Raises
@@ -80,26 +80,26 @@ def answers_of(store: Store, run: Run, instant: Instant) -> list[Answers]:
     abp.data.datasets.DataUnavailable
         If the pictures are not on this machine.
     """
-    return _answers(store, str(store.path), run.id, version(run), instant)
+    return _answers(store, str(store.path), run.id, version(run), moment)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _instants(_store: Store, path: str, run: int, version: tuple) -> list[Instant]:
-    return instants(_store, _store.run(run))
+def _moments(_store: Store, path: str, run: int, version: tuple) -> list[Moment]:
+    return moments(_store, _store.run(run))
 
 
 @st.cache_resource(show_spinner=False, max_entries=6)
-def _network(_store: Store, path: str, run: int, version: tuple, instant: Instant) -> Recorded:
-    return recorded(_store, _store.run(run), instant)
+def _snapshot(_store: Store, path: str, run: int, version: tuple, moment: Moment) -> Snapshot:
+    return snapshot(_store, _store.run(run), moment)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def _limits(_store: Store, path: str, run: int, version: tuple) -> list[float]:
     record = _store.run(run)
-    found = instants(_store, record)
-    networks = [recorded(_store, record, instant) for instant in (found[0], found[-1])]
+    found = moments(_store, record)
+    networks = [snapshot(_store, record, moment).network for moment in (found[0], found[-1])]
     return [
-        max(_usual(network.weights[layer].numpy()) for network in networks if network.weights is not None)
+        max(_usual(network.weights[layer].numpy()) for network in networks if network is not None)
         for layer in range(len(record.experiment.hidden))
     ]
 
@@ -129,15 +129,15 @@ def _test_samples(dataset: str, folder: str, home: str) -> tuple[torch.Tensor, t
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _answers(_store: Store, path: str, run: int, version: tuple, instant: Instant) -> list[Answers]:
+def _answers(_store: Store, path: str, run: int, version: tuple, moment: Moment) -> list[Answers]:
     record = _store.run(run)
     x, y = pictures_of(record.experiment.dataset)
     classes = len(DATASETS[record.experiment.dataset].class_names)
     seen = max(1, min(len(x), _BUDGET // multiply_adds(record.experiment.sizes)))
-    network = _network(_store, path, run, version, instant)
-    if network.weights is None or network.biases is None:
+    network = _snapshot(_store, path, run, version, moment).network
+    if network is None:
         return []
-    found = responses(network.weights, network.biases, x[:seen], y[:seen], classes=classes)
+    found = responses(network, x[:seen], y[:seen])
     members = np.maximum(np.bincount(y[:seen].numpy(), minlength=classes), 1)
     return [
         Answers(part.fires.numpy() / members[:, None], part.pictures.numpy(), part.outputs.numpy(), (seen, len(x)))

@@ -1,22 +1,20 @@
 """The section on a network without its dead neurons: its size, its speed, and its files."""
 
-from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 import torch
-from torch import Tensor
 
 from abp.analysis.cost import cost
 from abp.analysis.latency import Latency, latencies
 from abp.dashboard.charts.widgets import download_csv
 from abp.dashboard.frame.background import in_background
 from abp.network.masks import full_masks
-from abp.network.mlp import logits
+from abp.network.mlp import Network
 from abp.runs.export import Compacted, NotTheSame, compact
-from abp.store.moments import recorded_masks
-from abp.store.recorded import final_layers
 from abp.store.records import Run
+from abp.store.snapshots import final_network, recorded_masks
 from abp.store.store import Store
 
 BATCHES = (1, 1024)
@@ -48,7 +46,7 @@ def smaller_view(store: Store, run: Run) -> None:
 
 
 def _files(run: Run, compacted: Compacted) -> None:
-    full, left = " – ".join(map(str, run.experiment.sizes)), " – ".join(map(str, compacted.sizes))
+    full, left = " – ".join(map(str, run.experiment.sizes)), " – ".join(map(str, compacted.network.sizes))
     st.markdown(
         f"From {full} to **{left}**. Checked on all test pictures: no output differs by more than "
         f"{compacted.difference:.1e} (ONNX: {compacted.onnx_difference:.1e})."
@@ -97,25 +95,15 @@ def _measured(store: Store, run: Run, compacted: Compacted) -> None:
 
 def measure(store: Store, run: Run, compacted: Compacted) -> dict[int, dict[str, Latency]]:
     """Latency of the dense, the masked and the compacted network, by batch size."""
-    final = final_layers(store, run)
+    final = final_network(store, run)
     assert final is not None  # there is a compacted one
     generator = torch.Generator().manual_seed(0)
-    dense = [torch.rand(weight.shape, generator=generator) - 0.5 for weight in final[0]]
-
-    def forward(weights: list[Tensor], biases: list[Tensor], x: Tensor) -> Callable[[], object]:
-        return lambda: logits(weights, biases, x)
-
+    dense = Network.glorot(run.experiment.sizes, generator)
+    networks = {"dense": dense, "masked": final, "compacted": compacted.network}
     measured = {}
-    with torch.no_grad():
-        for batch in BATCHES:
-            x = torch.rand(batch, run.experiment.sizes[0], generator=generator)
-            measured[batch] = latencies(
-                {
-                    "dense": forward(dense, final[1], x),
-                    "masked": forward(*final, x),
-                    "compacted": forward(compacted.weights, compacted.biases, x),
-                }
-            )
+    for batch in BATCHES:
+        x = torch.rand(batch, run.experiment.sizes[0], generator=generator)
+        measured[batch] = latencies({name: partial(network, x) for name, network in networks.items()})
     return measured
 
 
@@ -125,7 +113,7 @@ def latency_table(
     """Size, FLOPs and latency, a row per network; ratios are to the dense one."""
     sizes, masks = run.experiment.sizes, recorded_masks(store, run, run.prunings)
     whole, pruned = cost(sizes, full_masks(sizes)), cost(sizes, masks)
-    left = compacted.sizes
+    left = compacted.network.sizes
     dense_flops = 2 * sum(a * b for a, b in zip(left[:-2], left[1:-1], strict=True))
     sized = {
         "dense": (whole.bytes_dense, whole.flops),

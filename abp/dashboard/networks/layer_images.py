@@ -10,19 +10,19 @@ from abp.dashboard.charts.images import block_of, legend_png, mask_png, swatch_p
 from abp.dashboard.charts.legend import legend
 from abp.dashboard.charts.widgets import download_csv, picture
 from abp.dashboard.frame.refresh import version
-from abp.dashboard.networks.cache import instants_of, limits_of, network_of
+from abp.dashboard.networks.cache import limits_of, moments_of, snapshot_of
 from abp.pruning.criteria import CRITERIA
-from abp.store.recorded import Instant, Recorded
 from abp.store.records import Run
+from abp.store.snapshots import Moment, Snapshot
 from abp.store.store import RunUnknown, Store
 
 
-def layer_pictures(store: Store, run: Run, network: Recorded, other: Run | None, *, zeros: bool) -> None:
+def layer_pictures(store: Store, run: Run, snapshot: Snapshot, other: Run | None, *, zeros: bool) -> None:
     """Every hidden layer of a run at one moment, beside that of the other run: weights, or zero patterns."""
-    sides, limits = [(run, network)], limits_of(store, run)
+    sides, limits = [(run, snapshot)], limits_of(store, run)
     if other is not None:
         try:
-            sides.append((other, _beside(store, other, network.instant)))
+            sides.append((other, _beside(store, other, snapshot.moment)))
             limits = [max(pair) for pair in zip(limits, limits_of(store, other), strict=True)]
         except RunUnknown:
             st.caption(f"{other.name} is gone, or has recorded no weights yet.")
@@ -38,7 +38,7 @@ def layer_pictures(store: Store, run: Run, network: Recorded, other: Run | None,
     flow = st.container(horizontal=True, gap="medium") if len(sides) == 1 else st.container()
     for layer, limit in enumerate(limits):
         with flow, st.container(width="content" if len(sides) == 1 else "stretch"):
-            st.markdown(_heading(layer, network.masks[layer].shape, limit, zeros=zeros))
+            st.markdown(_heading(layer, snapshot.masks[layer].shape, limit, zeros=zeros))
             places = st.columns(2) if len(sides) > 1 else [st.container()]
             for place, (side, shown) in zip(places, sides, strict=True):
                 with place:
@@ -52,13 +52,13 @@ def matrix_table(matrix: NDArray) -> pd.DataFrame:
     return table
 
 
-def _beside(store: Store, other: Run, instant: Instant) -> Recorded:
+def _beside(store: Store, other: Run, moment: Moment) -> Snapshot:
     """The other run at the moment of the same name, or at its newest if it has none such."""
-    theirs = instants_of(store, other)
-    same = [moment for moment in theirs if moment.name == instant.name] or theirs[-1:]
+    theirs = moments_of(store, other)
+    same = [other for other in theirs if other.name == moment.name] or theirs[-1:]
     if not same:
         raise RunUnknown(f"Run {other.id} has recorded no weights yet.")
-    return network_of(store, other, same[0])
+    return snapshot_of(store, other, same[0])
 
 
 def _heading(layer: int, shape: tuple[int, ...], limit: float, *, zeros: bool) -> str:
@@ -81,41 +81,41 @@ def _legend(runs: list[Run], *, zeros: bool) -> None:
     legend([*((swatch_png(METHODS[kind]), 28, words[kind]) for kind in kinds), removed])
 
 
-def _layer(store: Store, run: Run, network: Recorded, layer: int, limit: float, *, zeros: bool, named: bool) -> None:
-    mask, missing = network.masks[layer], network.weights is None
-    words = f"{run.name}, {network.instant.name}: " if named else f"{network.instant.name.capitalize()}: "
+def _layer(store: Store, run: Run, snapshot: Snapshot, layer: int, limit: float, *, zeros: bool, named: bool) -> None:
+    mask, missing = snapshot.masks[layer], snapshot.network is None
+    words = f"{run.name}, {snapshot.moment.name}: " if named else f"{snapshot.moment.name.capitalize()}: "
     words += f"{100 * mask.float().mean():.1f} % of the weights kept, "
     words += f"{int(mask.any(dim=1).sum()):,} of {len(mask):,} neurons alive."
     if missing and not zeros:
         words += " The weights were not recorded at this moment; this is the zero pattern."
     zeros = zeros or missing
     colour = METHODS[run.experiment.criterion]
-    png = _picture(network, str(store.path), run.id, version(run), network.instant, layer, limit, colour, zeros)
+    png = _picture(snapshot, str(store.path), run.id, version(run), snapshot.moment, layer, limit, colour, zeros)
     picture(png, caption=words, alt=f"{'Zero pattern' if zeros else 'Weights'} of hidden layer {layer + 1}. {words}")
     download_csv(
         f"{'zero-pattern' if zeros else 'weights'}-run-{run.id}-hidden-{layer + 1}",
-        lambda: matrix_table(_matrix(network, layer, zeros=zeros)),
+        lambda: matrix_table(_matrix(snapshot, layer, zeros=zeros)),
     )
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
 def _picture(
-    _network: Recorded,
+    _snapshot: Snapshot,
     path: str,
     run: int,
     version: tuple,
-    instant: Instant,
+    moment: Moment,
     layer: int,
     limit: float,
     colour: str,
     zeros: bool,
 ) -> bytes:
-    mask = _network.masks[layer].numpy()
-    return mask_png(mask, colour) if zeros else weights_png(_matrix(_network, layer, zeros=False), mask, limit)
+    mask = _snapshot.masks[layer].numpy()
+    return mask_png(mask, colour) if zeros else weights_png(_matrix(_snapshot, layer, zeros=False), mask, limit)
 
 
-def _matrix(network: Recorded, layer: int, *, zeros: bool) -> NDArray:
+def _matrix(snapshot: Snapshot, layer: int, *, zeros: bool) -> NDArray:
     """Weights of a layer, or 1 for what was kept and 0 for what was removed."""
-    if zeros or network.weights is None:
-        return network.masks[layer].int().numpy()
-    return network.weights[layer].numpy()
+    if zeros or snapshot.network is None:
+        return snapshot.masks[layer].int().numpy()
+    return snapshot.network.weights[layer].numpy()

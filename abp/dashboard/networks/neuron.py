@@ -10,25 +10,25 @@ from abp.dashboard.charts.charts import Chart, step_above
 from abp.dashboard.charts.colours import METHODS
 from abp.dashboard.charts.images import NEGATIVE, POSITIVE, neuron_png, picture_png
 from abp.dashboard.charts.widgets import chart_with_data, download_csv, picture
-from abp.dashboard.networks.cache import answers_of, instants_of, limits_of, network_of, pictures_of
+from abp.dashboard.networks.cache import answers_of, limits_of, moments_of, pictures_of, snapshot_of
 from abp.data.datasets import DATASETS, DataUnavailable
-from abp.store.recorded import Recorded
 from abp.store.records import Run
+from abp.store.snapshots import Snapshot
 from abp.store.store import Store
 
 _BARS = 40  # weights in a bar chart
 
 
-def neuron_view(store: Store, run: Run, network: Recorded, frequencies: list[NDArray]) -> None:
+def neuron_view(store: Store, run: Run, snapshot: Snapshot, frequencies: list[NDArray]) -> None:
     """One neuron: what it looks for, how often it fires, for which classes, and the pictures it likes best."""
     st.subheader(
         "One neuron",
         anchor=False,
         help="The address of this page names the layer and the neuron, so it can be passed on.",
     )
-    layer, neuron = _chosen_neuron(run, network)
-    live = int(network.masks[layer][neuron].sum())
-    inputs = network.masks[layer].shape[1]
+    layer, neuron = _chosen_neuron(run, snapshot)
+    live = int(snapshot.masks[layer][neuron].sum())
+    inputs = snapshot.masks[layer].shape[1]
     if live:
         st.caption(f"Neuron {neuron + 1} of hidden layer {layer + 1} has {live:,} of its {inputs:,} incoming weights.")
     else:
@@ -38,11 +38,11 @@ def neuron_view(store: Store, run: Run, network: Recorded, frequencies: list[NDA
         )
     left, middle, right = st.columns(3)
     with left:
-        _incoming(store, run, network, layer, neuron)
+        _incoming(store, run, snapshot, layer, neuron)
     with middle:
         _frequency(run, frequencies[layer][:, neuron])
     try:
-        answers = answers_of(store, run, network.instant)[layer]
+        answers = answers_of(store, run, snapshot.moment)[layer]
         with right:
             _classes(run, answers.shares[:, neuron], answers.seen)
         _strongest(run, answers.pictures[neuron], answers.outputs[neuron])
@@ -56,22 +56,22 @@ def neuron_view(store: Store, run: Run, network: Recorded, frequencies: list[NDA
 
 def portrait(store: Store, run: Run, layer: int, neuron: int) -> None:
     """What one neuron of an ended run looks for, and the pictures that excite it most; indices from 0."""
-    network = network_of(store, run, instants_of(store, run)[-1])
-    if network.weights is None:
+    snapshot = snapshot_of(store, run, moments_of(store, run)[-1])
+    if snapshot.network is None:
         return
     st.markdown(f"**Hidden {layer + 1}, neuron {neuron + 1} of run {run.id}, as it was trained**")
-    if not network.masks[layer][neuron].any():
+    if not snapshot.masks[layer][neuron].any():
         st.caption("It was removed while the run trained: no incoming weight is left, and it answers to no picture.")
         return
-    _incoming(store, run, network, layer, neuron)
+    _incoming(store, run, snapshot, layer, neuron)
     try:
-        answers = answers_of(store, run, network.instant)[layer]
+        answers = answers_of(store, run, snapshot.moment)[layer]
         _strongest(run, answers.pictures[neuron], answers.outputs[neuron])
     except DataUnavailable as error:
         st.info(f"The test pictures are not on this machine. {error}", icon=":material/image_not_supported:")
 
 
-def _chosen_neuron(run: Run, network: Recorded) -> tuple[int, int]:
+def _chosen_neuron(run: Run, snapshot: Snapshot) -> tuple[int, int]:
     """Layer and neuron, from 0: those of the link, until a person chooses others, which the link then follows.
 
     A link that names none stands for the first live neuron.
@@ -82,7 +82,7 @@ def _chosen_neuron(run: Run, network: Recorded) -> tuple[int, int]:
     if linked != state.get("linked-neuron") or layer_key not in state:
         layer = _number(linked[0], len(hidden), f"hidden layer; this run has {len(hidden)}") or 1
         width = hidden[layer - 1]
-        alive = network.masks[layer - 1].any(dim=1).int().argmax().item() + 1
+        alive = snapshot.masks[layer - 1].any(dim=1).int().argmax().item() + 1
         state[layer_key] = layer
         state[neuron_key] = _number(linked[1], width, f"neuron; hidden layer {layer} has {width:,}") or alive
         state["linked-neuron"] = linked
@@ -110,9 +110,9 @@ def _number(text: str | None, highest: int, what: str) -> int | None:
     return None
 
 
-def _incoming(store: Store, run: Run, network: Recorded, layer: int, neuron: int) -> None:
-    assert network.weights is not None
-    weights, mask = network.weights[layer][neuron].numpy(), network.masks[layer][neuron].numpy()
+def _incoming(store: Store, run: Run, snapshot: Snapshot, layer: int, neuron: int) -> None:
+    assert snapshot.network is not None
+    weights, mask = snapshot.network.weights[layer][neuron].numpy(), snapshot.masks[layer][neuron].numpy()
     table = pd.DataFrame({"input": np.arange(1, len(weights) + 1), "weight": weights, "kept": mask})
     if layer == 0:
         shape = DATASETS[run.experiment.dataset].image_shape

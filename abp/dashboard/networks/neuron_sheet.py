@@ -9,8 +9,8 @@ from abp.dashboard.charts.images import sheet_png
 from abp.dashboard.charts.widgets import download_csv, picture
 from abp.dashboard.networks.cache import limits_of
 from abp.data.datasets import DATASETS
-from abp.store.recorded import Recorded
 from abp.store.records import Run
+from abp.store.snapshots import Snapshot
 from abp.store.store import Store
 
 _SHEET = 96  # neurons on one sheet
@@ -22,7 +22,7 @@ _ORDERS = {
 }
 
 
-def neuron_sheet(store: Store, run: Run, network: Recorded, frequencies: NDArray) -> None:
+def neuron_sheet(store: Store, run: Run, snapshot: Snapshot, frequencies: NDArray) -> None:
     """What the neurons of the first layer look for, each as a picture.
 
     Parameters
@@ -30,7 +30,7 @@ def neuron_sheet(store: Store, run: Run, network: Recorded, frequencies: NDArray
     frequencies
         Of the first layer, ``[epochs, neurons]``.
     """
-    if network.weights is None:
+    if snapshot.network is None:
         return
     st.subheader(
         "What the first neurons look for",
@@ -43,7 +43,7 @@ def neuron_sheet(store: Store, run: Run, network: Recorded, frequencies: NDArray
         "Each square is a neuron of the first hidden layer: it fires for pictures that are bright where it is orange "
         "and dark where it is blue. A cross is a dead neuron."
     )
-    table = neuron_table(network, frequencies[: network.instant.epoch])
+    table = neuron_table(snapshot, frequencies[: snapshot.moment.epoch])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         order = st.selectbox("Sort by", list(_ORDERS), key="sheet-order", width=220)
         pages = -(-len(table) // _SHEET)
@@ -53,8 +53,8 @@ def neuron_sheet(store: Store, run: Run, network: Recorded, frequencies: NDArray
     places = part["Neuron"].to_numpy() - 1
     shape = (len(places), *DATASETS[run.experiment.dataset].image_shape)
     png = sheet_png(
-        network.weights[0].numpy()[places].reshape(shape),
-        network.masks[0].numpy()[places].reshape(shape),
+        snapshot.network.weights[0].numpy()[places].reshape(shape),
+        snapshot.masks[0].numpy()[places].reshape(shape),
         [str(number) for number in part["Neuron"]],
         limits_of(store, run)[0],
     )
@@ -65,16 +65,16 @@ def neuron_sheet(store: Store, run: Run, network: Recorded, frequencies: NDArray
     download_csv("first-neurons", lambda: ordered)
 
 
-def neuron_table(network: Recorded, frequencies: NDArray) -> pd.DataFrame:
+def neuron_table(snapshot: Snapshot, frequencies: NDArray) -> pd.DataFrame:
     """The first layer's neurons, a row each: number (from 1), frequency up to now, norm and number of live weights."""
-    assert network.weights is not None
-    neurons = len(network.masks[0])
+    assert snapshot.network is not None
+    neurons = len(snapshot.masks[0])
     return pd.DataFrame(
         {
             "Neuron": np.arange(1, neurons + 1),
             "Frequency": frequencies.mean(axis=0) if len(frequencies) else np.zeros(neurons),
-            "Norm": network.weights[0].norm(dim=1).numpy(),
-            "Live weights": network.masks[0].sum(dim=1).numpy(),
+            "Norm": snapshot.network.weights[0].norm(dim=1).numpy(),
+            "Live weights": snapshot.masks[0].sum(dim=1).numpy(),
         }
     )
 

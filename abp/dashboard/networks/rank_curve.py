@@ -172,7 +172,7 @@ def explained(layers: Sequence[Decomposition], own: Sequence[int]) -> pd.DataFra
 def show_explained(comparison: Comparison, reducible: Reducible) -> None:
     """The cumulative explained variance of every layer."""
     table = explained(reducible.decompositions["pca"], comparison.ranks)
-    shapes = [weight.shape for weight in reducible.weights[:-1]]
+    shapes = [weight.shape for weight in reducible.network.weights[:-1]]
     worth = ", ".join(str(worthwhile_rank(*shape)) for shape in shapes)
     chart_with_data(
         "How much variance PCA keeps",

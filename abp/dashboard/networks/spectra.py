@@ -15,8 +15,8 @@ from abp.dashboard.charts.legend import legend, line_png
 from abp.dashboard.charts.widgets import chart_with_data, download_csv
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.refresh import follow, newest_first_choice, version
-from abp.store.moments import Moment, hidden_shapes, moments
 from abp.store.records import Run
+from abp.store.snapshots import Snapshot, spectral_snapshots
 from abp.store.store import RunUnknown, Store
 
 _FLOOR = 1e-4  # what a logarithmic axis shows of smaller values
@@ -29,7 +29,7 @@ def spectra_view(store: Store, run: Run) -> None:
     follow(store, run)
     choices = st.container(horizontal=True, vertical_alignment="bottom")
     waiting = st.container()  # its place is kept, so that nothing shifts when there is something to wait for
-    found = _moments(store, run, waiting)
+    found = _snapshots(store, run, waiting)
     if found is None:
         return
     if len(found) < 2:
@@ -37,14 +37,14 @@ def spectra_view(store: Store, run: Run) -> None:
         return
     with choices:
         scale = st.segmented_control("Scale", ["linear", "log"], default="linear", required=True, key="spectra-scale")
-        before, after = _chosen_moments(run, found)
+        before, after = _chosen_snapshots(run, found)
         others = _other_runs(store, run)
     table = pd.concat([curves(found[0], before, after), *(_end_of(store, other, waiting) for other in others)])
-    highest = max(float(values.max(initial=0)) for moment in found for values in moment.spectra)
+    highest = max(float(values.max(initial=0)) for snapshot in found for values in snapshot.spectra)
     highest = max(highest, float(table["value"].max()))  # another run's curve may rise above this one's
     _spectra_charts(table, run, others, log=scale == "log", highest=highest)
     _change_charts(run, found[0], before, after)
-    _summary_table(run, found)
+    _summary_table(found)
 
 
 def _too_early(run: Run) -> str:
@@ -60,13 +60,13 @@ def _too_early(run: Run) -> str:
 
 
 @st.cache_resource(show_spinner=False, max_entries=12)
-def _newest(path: str, run: int) -> dict[str, list[Moment]]:
-    """The newest moments of a run that are computed, under the key ``"moments"``."""
+def _newest(path: str, run: int) -> dict[str, list[Snapshot]]:
+    """The newest snapshots of a run that are computed, under the key ``"snapshots"``."""
     return {}
 
 
-def _moments(store: Store, run: Run, waiting: DeltaGenerator, patience: float | None = None) -> list[Moment] | None:
-    """Moments of a run, or what of them was computed before while newer ones are; None, after saying so, until then.
+def _snapshots(store: Store, run: Run, waiting: DeltaGenerator, patience: float | None = None) -> list[Snapshot] | None:
+    """Snapshots of a run, or what of them was computed before while newer ones are; None, after saying so, until then.
 
     Those of layers with thousands of neurons take many seconds. `patience` is `_PATIENCE` by default; `waiting` is the
     place for the words.
@@ -75,18 +75,18 @@ def _moments(store: Store, run: Run, waiting: DeltaGenerator, patience: float | 
     with waiting:
         found = in_background(
             (path, "moments", run.id, version(run)),
-            lambda: moments(store, store.run(run.id)),
+            lambda: spectral_snapshots(store, store.run(run.id)),
             f"Singular values of {run.name} are being computed",
             patience=_PATIENCE if patience is None else patience,
         )
     if found is not None:
-        newest["moments"] = found
-    return newest.get("moments")
+        newest["snapshots"] = found
+    return newest.get("snapshots")
 
 
-def _chosen_moments(run: Run, found: list[Moment]) -> tuple[Moment, Moment]:
-    """The two moments to compare: around the pruning of the slider, or start and end where there was none."""
-    by_name = {moment.name: moment for moment in found}
+def _chosen_snapshots(run: Run, found: list[Snapshot]) -> tuple[Snapshot, Snapshot]:
+    """The two snapshots to compare: around the pruning of the slider, or start and end where there was none."""
+    by_name = {snapshot.moment.name: snapshot for snapshot in found}
     numbers = [int(name.split()[1]) for name in by_name if name.startswith("after")]
     if not numbers:
         st.caption("This run had no pruning: its start and its end are shown.")
@@ -116,28 +116,28 @@ def _other_runs(store: Store, run: Run) -> list[Run]:
     return [candidates[number] for number in chosen]
 
 
-def curves(start: Moment, before: Moment, after: Moment) -> pd.DataFrame:
-    """Singular values of three moments, a row each: columns ``layer``, ``index``, ``value``, ``curve``.
+def curves(start: Snapshot, before: Snapshot, after: Snapshot) -> pd.DataFrame:
+    """Singular values of three snapshots, a row each: columns ``layer``, ``index``, ``value``, ``curve``.
 
     Without a pruning, where `before` is the start and `after` the end, there are only those two.
     """
     named = [("at the start", start), ("before", before), ("after", after)]
     if before is start:  # no pruning
         named = [("at the start", start), ("at the end", after)]
-    return pd.concat([_rows(moment, name) for name, moment in named], ignore_index=True)
+    return pd.concat([_rows(snapshot, name) for name, snapshot in named], ignore_index=True)
 
 
-def _rows(moment: Moment, curve: str) -> pd.DataFrame:
+def _rows(snapshot: Snapshot, curve: str) -> pd.DataFrame:
     parts = [
         pd.DataFrame({"layer": layer + 1, "index": np.arange(1, len(values) + 1), "value": values, "curve": curve})
-        for layer, values in enumerate(moment.spectra)
+        for layer, values in enumerate(snapshot.spectra)
     ]
     return pd.concat(parts, ignore_index=True)
 
 
 def _end_of(store: Store, run: Run, waiting: DeltaGenerator) -> pd.DataFrame:
     try:
-        found = _moments(store, run, waiting, _PATIENCE / 4)  # there may be several
+        found = _snapshots(store, run, waiting, _PATIENCE / 4)  # there may be several
         if found:
             return _rows(found[-1], _label(run))
     except RunUnknown:  # deleted meanwhile
@@ -207,11 +207,11 @@ def _dashes(count: int) -> list[list[int]]:
     return [[2, 2], [6, 3], [1, 0], [8, 2, 2, 2], [4, 4], [3, 1], [10, 3], [1, 3]][:count]
 
 
-def _change_charts(run: Run, start: Moment, before: Moment, after: Moment) -> None:
+def _change_charts(run: Run, start: Snapshot, before: Snapshot, after: Snapshot) -> None:
     colour = METHODS[run.experiment.criterion]
     steps = [("by this pruning", before), ("since the start", start)][1 if before is start else 0 :]
-    for name, moment in steps:
-        table = changes(moment, after)
+    for name, earlier in steps:
+        table = changes(earlier, after)
         limit = max(0.05, min(1.0, float(table["change"].abs().max())))
         chart_with_data(
             f"Change {name}",
@@ -224,7 +224,7 @@ def _change_charts(run: Run, start: Moment, before: Moment, after: Moment) -> No
         )
 
 
-def changes(before: Moment, after: Moment) -> pd.DataFrame:
+def changes(before: Snapshot, after: Snapshot) -> pd.DataFrame:
     """Relative change of each singular value but zeros: columns ``layer``, ``index``, ``change`` (-1: gone)."""
     parts = []
     for layer, (old, new) in enumerate(zip(before.spectra, after.spectra, strict=True)):
@@ -250,7 +250,7 @@ def _same(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _summary_table(run: Run, found: list[Moment]) -> None:
+def _summary_table(found: list[Snapshot]) -> None:
     st.subheader(
         "Ranks and norms",
         anchor=False,
@@ -258,7 +258,7 @@ def _summary_table(run: Run, found: list[Moment]) -> None:
         "spectral norm. Effective rank: exponential of the singular values' entropy. The nuclear norm is their sum.",
     )
     st.caption("Each hidden layer at each moment of the run: how many dimensions it uses, and how large it is.")
-    table = summaries(run, found)
+    table = summaries(found)
     st.dataframe(
         table,
         hide_index=True,
@@ -271,23 +271,22 @@ def _summary_table(run: Run, found: list[Moment]) -> None:
 _MEASURES = ("Stable rank", "Effective rank", "Spectral norm", "Frobenius norm", "Nuclear norm")
 
 
-def summaries(run: Run, found: list[Moment]) -> pd.DataFrame:
+def summaries(found: list[Snapshot]) -> pd.DataFrame:
     """Ranks, live neurons and norms, a row per layer and moment."""
     rows = []
-    shapes = hidden_shapes(run.experiment.sizes)
-    for moment in found:
-        for layer, (values, shape) in enumerate(zip(moment.spectra, shapes, strict=True)):
-            summary = summarise(values, shape)
+    for snapshot in found:
+        for layer, (values, mask) in enumerate(zip(snapshot.spectra, snapshot.masks, strict=True)):
+            summary = summarise(values, (mask.shape[0], mask.shape[1]))
             rows.append(
                 {
                     "Layer": layer + 1,
-                    "Moment": moment.name,
-                    "Epoch": moment.epoch,
+                    "Moment": snapshot.moment.name,
+                    "Epoch": snapshot.moment.epoch,
                     "Rank": summary.rank,
                     "Tolerance": summary.tolerance,
                     "Stable rank": summary.stable_rank,
                     "Effective rank": summary.effective_rank,
-                    "Live neurons": int(moment.masks[layer].any(dim=1).sum()),
+                    "Live neurons": int(mask.any(dim=1).sum()),
                     "Spectral norm": summary.spectral_norm,
                     "Frobenius norm": summary.frobenius_norm,
                     "Nuclear norm": summary.nuclear_norm,

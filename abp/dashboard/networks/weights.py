@@ -8,20 +8,20 @@ import streamlit as st
 from abp.analysis.cost import cost, layer_costs
 from abp.dashboard.charts.widgets import download_csv
 from abp.dashboard.frame.refresh import follow, newest_first_choice
-from abp.dashboard.networks.cache import frequencies_of, instants_of, network_of
+from abp.dashboard.networks.cache import frequencies_of, moments_of, snapshot_of
 from abp.dashboard.networks.compact import smaller_view
 from abp.dashboard.networks.layer_images import layer_pictures
 from abp.dashboard.networks.neuron import neuron_view
 from abp.dashboard.networks.neuron_sheet import neuron_sheet
-from abp.store.recorded import Instant, Recorded
 from abp.store.records import Run
+from abp.store.snapshots import Moment, Snapshot
 from abp.store.store import Store
 
 
 def weights_view(store: Store, run: Run) -> None:
     """Everything the page shows of one run."""
     follow(store, run)
-    found = instants_of(store, run)
+    found = moments_of(store, run)
     if not found:
         waits = "It waits for its first worker; its weights appear here by themselves."
         never = "It ended before it began, so there is nothing to show; a rerun of it would record them."
@@ -29,27 +29,27 @@ def weights_view(store: Store, run: Run) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         shown = st.segmented_control("Show", ["weights", "zero pattern"], default="weights", required=True, key="shown")
-        instant = _chosen_instant(run, found)
+        moment = _chosen_moment(run, found)
         other = _other_run(store, run)
-    network = network_of(store, run, instant)
-    layer_pictures(store, run, network, other, zeros=shown == "zero pattern")
-    if network.weights is None:
+    snapshot = snapshot_of(store, run, moment)
+    layer_pictures(store, run, snapshot, other, zeros=shown == "zero pattern")
+    if snapshot.network is None:
         st.info(
-            f"The weights {_when(instant)} were not recorded: this run keeps its first and its last ones only. "
+            f"The weights {_when(moment)} were not recorded: this run keeps its first and its last ones only. "
             "Choose the start or the end to see its neurons. What each layer costs is known at every moment.",
             icon=":material/info:",
         )
     else:
         frequencies = frequencies_of(store, run)
-        neuron_sheet(store, run, network, frequencies[0])
-        neuron_view(store, run, network, frequencies)
-    _cost_table(run, network)
+        neuron_sheet(store, run, snapshot, frequencies[0])
+        neuron_view(store, run, snapshot, frequencies)
+    _cost_table(run, snapshot)
     if found[-1].name == "end":
         smaller_view(store, run)
 
 
-def _chosen_instant(run: Run, found: list[Instant]) -> Instant:
-    names = [instant.name for instant in found]
+def _chosen_moment(run: Run, found: list[Moment]) -> Moment:
+    names = [moment.name for moment in found]
     if len(names) == 1:
         more = "more are recorded at each pruning and at the end" if run.active else "no others were recorded"
         st.caption(f"These are the weights of the start; {more}.")
@@ -82,7 +82,7 @@ def _other_run(store: Store, run: Run) -> Run | None:
     return candidates.get(number) if number is not None else None
 
 
-def _cost_table(run: Run, network: Recorded) -> None:
+def _cost_table(run: Run, snapshot: Snapshot) -> None:
     st.subheader(
         "What each layer costs",
         anchor=False,
@@ -90,8 +90,8 @@ def _cost_table(run: Run, network: Recorded) -> None:
         "picture. Masked: a bit for each hidden weight, and 4 bytes for each that is kept. Compacted: dense layers "
         "without the dead neurons.",
     )
-    st.caption(f"Parameters, arithmetic for one picture and size in bytes, {_when(network.instant)}.")
-    table = cost_table(run, network)
+    st.caption(f"Parameters, arithmetic for one picture and size in bytes, {_when(snapshot.moment)}.")
+    table = cost_table(run, snapshot)
     st.dataframe(
         table,
         hide_index=True,
@@ -115,17 +115,17 @@ _NUMBERS = {
 }
 
 
-def cost_table(run: Run, network: Recorded) -> pd.DataFrame:
+def cost_table(run: Run, snapshot: Snapshot) -> pd.DataFrame:
     """Cost of every layer and of the whole network at one moment, a row each."""
     sizes = run.experiment.sizes
-    layers = layer_costs(sizes, network.masks)
+    layers = layer_costs(sizes, snapshot.masks)
     rows = [
         {"Layer": layer.name, "Shape": f"{layer.inputs} → {layer.neurons}", "Sparsity": layer.sparsity}
         | {title: getattr(layer, name) for name, title in _NUMBERS.items()}
         for layer in layers
     ]
-    whole = asdict(cost(sizes, network.masks)) | {"live_neurons": sum(layer.live_neurons for layer in layers)}
-    kept = sum(int(mask.sum()) for mask in network.masks) / sum(mask.numel() for mask in network.masks)
+    whole = asdict(cost(sizes, snapshot.masks)) | {"live_neurons": sum(layer.live_neurons for layer in layers)}
+    kept = sum(int(mask.sum()) for mask in snapshot.masks) / sum(mask.numel() for mask in snapshot.masks)
     rows.append(
         {"Layer": "all (sparsity: hidden)", "Shape": " → ".join(map(str, sizes)), "Sparsity": 1 - kept}
         | {title: whole[name] for name, title in _NUMBERS.items()}
@@ -134,11 +134,11 @@ def cost_table(run: Run, network: Recorded) -> pd.DataFrame:
     return table.astype({"FLOPs (published)": "Int64"})  # whole numbers, and none for the output layer
 
 
-def _when(instant: Instant) -> str:
+def _when(moment: Moment) -> str:
     """A moment in words.
 
-    >>> _when(Instant("after 2", 7, "before-2", 2))
+    >>> _when(Moment("after 2", 7, "before-2", 2))
     'after pruning 2'
     """
-    kind, _, number = instant.name.partition(" ")
+    kind, _, number = moment.name.partition(" ")
     return f"{kind} pruning {number}" if number else f"at the {kind}"

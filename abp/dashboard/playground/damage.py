@@ -20,10 +20,9 @@ from abp.dashboard.frame.refresh import version
 from abp.dashboard.networks.cache import pictures_of
 from abp.data.datasets import DataUnavailable
 from abp.pruning.criteria import CRITERIA
-from abp.runs.damage import BREAKING, KNEE, Breakable, breakable, broken, knee, switched_off
+from abp.runs.damage import BREAKING, KNEE, TrainedNetwork, damaged, knee, switched_off, trained_network
 from abp.store.records import Run
 from abp.store.store import Store
-from abp.store.trained import Trained
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.99)
 """Where the curves are computed."""
@@ -50,7 +49,7 @@ class Copy:
         Class of every test picture, int64 ``[samples]``; None where the pictures are not on this machine.
     """
 
-    network: Trained
+    trained: TrainedNetwork
     predicted: NDArray[np.int64] | None
 
 
@@ -91,33 +90,33 @@ def copy_of(store: Store, run: Run, asked: Break, off: tuple[Neuron, ...] = ()) 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _copy(_store: Store, path: str, run: int, version: tuple, asked: Break, off: tuple[Neuron, ...]) -> Copy | None:
-    whole = _breakable(_store, path, run, version)
+    whole = _trained(_store, path, run, version)
     if whole is None:
         return None
-    network = switched_off(broken(whole, asked.criterion, asked.share) if asked.share else whole.network, off)
+    copy = switched_off(damaged(whole, asked.criterion, asked.share) if asked.share else whole, off)
     try:
-        x, _ = pictures_of(network.dataset)
+        x, _ = pictures_of(whole.run.experiment.dataset)
     except DataUnavailable:
-        return Copy(network, None)
-    return Copy(network, predictions(network.weights, network.biases, x))
+        return Copy(copy, None)
+    return Copy(copy, predictions(copy.network, x))
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def _breakable(_store: Store, path: str, run: int, version: tuple) -> Breakable | None:
-    return breakable(_store, _store.run(run))
+def _trained(_store: Store, path: str, run: int, version: tuple) -> TrainedNetwork | None:
+    return trained_network(_store, _store.run(run))
 
 
 def accuracy(copy: Copy) -> float | None:
     """Share of the test pictures that a copy gets right; None where they are not on this machine."""
     if copy.predicted is None:
         return None
-    _, y = pictures_of(copy.network.dataset)
+    _, y = pictures_of(copy.trained.run.experiment.dataset)
     return float((copy.predicted == y.numpy()).mean())
 
 
 def break_curves(store: Store, run: Run, asked: Break) -> None:
     """Accuracy against what is removed, for every criterion, with the knee of the chosen one."""
-    whole = _breakable(store, str(store.path), run.id, version(run))
+    whole = _trained(store, str(store.path), run.id, version(run))
     if whole is None:
         return
     try:
@@ -162,18 +161,17 @@ def _curves(table: pd.DataFrame, asked: Break) -> None:
         st.caption(where.strip())
 
 
-def curves(whole: Breakable, criteria: Sequence[str] = BREAKING) -> pd.DataFrame:
+def curves(whole: TrainedNetwork, criteria: Sequence[str] = BREAKING) -> pd.DataFrame:
     """Accuracy of copies broken by each criterion: columns ``criterion``, ``method``, ``removed``, ``accuracy``.
 
     Criteria whose training pictures cannot be had are left out.
     """
-    x, y = pictures_of(whole.network.dataset)
+    x, y = pictures_of(whole.run.experiment.dataset)
     rows = []
     for criterion in criteria:
         try:
             for share in SHARES:
-                found = broken(whole, criterion, share)
-                right = predictions(found.weights, found.biases, x) == y.numpy()
+                right = predictions(damaged(whole, criterion, share).network, x) == y.numpy()
                 rows.append((criterion, CRITERIA[criterion].title, share, float(right.mean())))
         except DataUnavailable:
             continue

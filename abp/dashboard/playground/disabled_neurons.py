@@ -3,17 +3,17 @@
 import streamlit as st
 
 from abp.dashboard.components.neuron_lights import Neuron
-from abp.store.trained import Trained
+from abp.runs.damage import TrainedNetwork
 
 
-def choose_switched_off(network: Trained) -> tuple[Neuron, ...]:
+def choose_switched_off(trained: TrainedNetwork) -> tuple[Neuron, ...]:
     """The list of neurons that are switched off, in order."""
     names = {
         _name((layer, neuron)): (layer, neuron)
-        for layer, width in enumerate(network.sizes[1:-1])
+        for layer, width in enumerate(trained.run.experiment.hidden)
         for neuron in range(width)
     }
-    key, state = _key(network), st.session_state
+    key, state = _key(trained), st.session_state
     state[key] = [name for name in state.get(key, []) if name in names]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if st.button("Switch all on", icon=":material/power:", disabled=not state[key]):
@@ -28,9 +28,9 @@ def choose_switched_off(network: Trained) -> tuple[Neuron, ...]:
     return tuple(sorted(names[name] for name in state[key]))
 
 
-def switch(network: Trained, neuron: Neuron) -> None:
+def switch(trained: TrainedNetwork, neuron: Neuron) -> None:
     """Switch a neuron off, or on again, before the page is drawn."""
-    key, state = _key(network), st.session_state
+    key, state = _key(trained), st.session_state
     name, off = _name(neuron), state.get(key, [])
     state[key] = [other for other in off if other != name] if name in off else [*off, name]
 
@@ -39,5 +39,5 @@ def _name(neuron: Neuron) -> str:
     return f"hidden {neuron[0] + 1}, neuron {neuron[1] + 1}"
 
 
-def _key(network: Trained) -> str:
-    return f"off-{network.run}"
+def _key(trained: TrainedNetwork) -> str:
+    return f"off-{trained.run.id}"

@@ -21,7 +21,7 @@ def mistakes_view(left: Copy, right: Copy) -> None:
     """What both networks take the test pictures for; nothing where these are not on this machine."""
     if left.predicted is None or right.predicted is None:
         return
-    dataset = left.network.dataset
+    dataset = left.trained.run.experiment.dataset
     truth, names = pictures_of(dataset)[1].numpy(), list(DATASETS[dataset].class_names)
     tables = [
         confusion_table(confusion(truth, copy.predicted, len(names)), names)

@@ -49,7 +49,7 @@ def _play(store: Store, run: Run, other: Run, asked: Break) -> None:
     pad, said = beside.container(width=300), beside.container(width=440)
     with pad:
         shown = choose_picture(run.experiment.dataset)
-    off = choose_switched_off(whole.network)
+    off = choose_switched_off(whole.trained)
     right = copy_of(store, other, asked, off)
     assert right is not None
     with said:

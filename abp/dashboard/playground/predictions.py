@@ -8,7 +8,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
+from torch import Tensor
 
+from abp.analysis.neuron_responses import activations
 from abp.dashboard.charts.colours import METHODS
 from abp.dashboard.charts.widgets import download_csv
 from abp.dashboard.components.neuron_lights import Neuron, neuron_lights
@@ -16,8 +18,10 @@ from abp.dashboard.playground.damage import Copy, accuracy
 from abp.dashboard.playground.disabled_neurons import switch
 from abp.dashboard.playground.picture_source import Picture
 from abp.data.datasets import DATASETS
+from abp.network.mlp import Network
 from abp.pruning.criteria import CRITERIA
-from abp.store.trained import Trained, activations
+from abp.runs.damage import TrainedNetwork
+from abp.training.experiment import Experiment
 
 SIDE = 360
 """Pixels of one side: the widest layer, and a phone."""
@@ -27,7 +31,7 @@ _POINTED = "pointed-at"  # the neuron that a visitor pointed at last: run, hidde
 TITLES = ("As trained", "Yours to break")
 
 
-def answers(shown: Picture, network: Trained) -> list[NDArray]:
+def answers(shown: Picture, network: Network) -> list[NDArray]:
     """Outputs of each hidden layer and the classes' probabilities; zeros while there is no picture."""
     if shown.pixels is None:
         return [np.zeros(width, dtype=np.float32) for width in network.sizes[1:]]
@@ -37,11 +41,11 @@ def answers(shown: Picture, network: Trained) -> list[NDArray]:
 def in_words(shown: Picture, left: Copy, right: Copy) -> None:
     """What both networks say, and how often they are right."""
     for place, copy, title in zip(st.columns(2, gap="large"), (left, right), TITLES, strict=True):
-        network = copy.network
+        run = copy.trained.run
         with place:
             st.subheader(title, anchor=False)
-            _words(network.dataset, shown, answers(shown, network)[-1])
-            st.caption(f"Run {network.run}, {CRITERIA[network.criterion].title}. {_score(copy, left)}")
+            _words(run.experiment.dataset, shown, answers(shown, copy.trained.network)[-1])
+            st.caption(f"Run {run.id}, {CRITERIA[run.experiment.criterion].title}. {_score(copy, left)}")
 
 
 def in_pictures(shown: Picture, left: Copy, right: Copy) -> DeltaGenerator:
@@ -52,15 +56,15 @@ def in_pictures(shown: Picture, left: Copy, right: Copy) -> DeltaGenerator:
     DeltaGenerator
         Where both sides stand, beside each other if there is room.
     """
-    found = [answers(shown, copy.network) for copy in (left, right)]
+    found = [answers(shown, copy.trained.network) for copy in (left, right)]
     strongest = _strongest([answer[:-1] for answer in found])
     sides = zip((left, right), TITLES, ("as-trained", "yours"), found, strict=True)
     both = st.container(horizontal=True, gap="large")  # one below the other where two heatmaps have no room
     for copy, title, name, answer in sides:
         with both.container(width=SIDE):
             st.subheader(title, anchor=False)
-            _probabilities(copy.network.dataset, copy.network, answer[-1], title, name)
-            _layers(copy.network, answer[:-1], strongest, title, name)
+            _probabilities(copy.trained.run.experiment, answer[-1], title, name)
+            _layers(copy.trained, answer[:-1], strongest, title, name)
     return both
 
 
@@ -107,11 +111,11 @@ def percent(share: float) -> str:
     return "under 1\xa0%" if share < 0.01 else f"{100 * share:.0f}\xa0%"
 
 
-def _probabilities(dataset: str, network: Trained, probabilities: NDArray, title: str, name: str) -> None:
-    names = DATASETS[dataset].class_names
+def _probabilities(experiment: Experiment, probabilities: NDArray, title: str, name: str) -> None:
+    names = DATASETS[experiment.dataset].class_names
     st.markdown("**What it takes it for**", help="Softmax of the ten outputs; together they make 100 %.")
     st.caption("How probable it finds each class.")
-    st.html(probability_bars(names, probabilities, METHODS[network.criterion], title))
+    st.html(probability_bars(names, probabilities, METHODS[experiment.criterion], title))
     download_csv(
         f"probabilities-{name}", lambda: pd.DataFrame({"class": names, "probability": np.round(probabilities, 4)})
     )
@@ -132,7 +136,9 @@ def probability_bars(names: Sequence[str], probabilities: NDArray, colour: str, 
     return f'<ul aria-label="{label}" style="{style}">{rows}</ul>'
 
 
-def _layers(network: Trained, outputs: Sequence[NDArray], strongest: Sequence[float], title: str, name: str) -> None:
+def _layers(
+    trained: TrainedNetwork, outputs: Sequence[NDArray], strongest: Sequence[float], title: str, name: str
+) -> None:
     yours = name == "yours"
     st.markdown(
         "**How its neurons answer**",
@@ -146,16 +152,16 @@ def _layers(network: Trained, outputs: Sequence[NDArray], strongest: Sequence[fl
     )
 
     def point(neuron: Neuron) -> None:
-        st.session_state[_POINTED] = (network.run, *neuron)
+        st.session_state[_POINTED] = (trained.run.id, *neuron)
 
     def click_on(neuron: Neuron) -> None:
         point(neuron)
-        switch(network, neuron)
+        switch(trained, neuron)
 
     key = f"lights-{name}"
     clicked = click_on if yours else None
-    neuron_lights(network, outputs, strongest, title=title, key=key, pointed=point, clicked=clicked)
-    download_csv(f"outputs-{name}", lambda: outputs_table(network, outputs))
+    neuron_lights(trained.masks, outputs, strongest, title=title, key=key, pointed=point, clicked=clicked)
+    download_csv(f"outputs-{name}", lambda: outputs_table(trained.masks, outputs))
 
 
 def pointed_at(*runs: int) -> tuple[int, int, int] | None:
@@ -164,11 +170,11 @@ def pointed_at(*runs: int) -> tuple[int, int, int] | None:
     return pointed if pointed and pointed[0] in runs else None
 
 
-def outputs_table(network: Trained, outputs: Sequence[NDArray]) -> pd.DataFrame:
+def outputs_table(masks: Sequence[Tensor], outputs: Sequence[NDArray]) -> pd.DataFrame:
     """A row for each hidden neuron: columns ``layer``, ``neuron``, ``output``, ``live_weights``, ``state``."""
     shown = []
     for index, found in enumerate(outputs):
-        live = network.masks[index].sum(dim=1).numpy()
+        live = masks[index].sum(dim=1).numpy()
         shown.append(
             pd.DataFrame(
                 {

@@ -12,8 +12,8 @@ from abp.dashboard.charts.widgets import chart_with_data, download_csv
 from abp.dashboard.frame.page import fragment
 from abp.dashboard.frame.status import STATUS
 from abp.network.masks import live_weights, sparsity
-from abp.store.moments import recorded_masks
 from abp.store.records import Frame, Run, unpack_counts
+from abp.store.snapshots import recorded_masks
 from abp.store.store import Store
 
 ENDED_BY = {

@@ -1,4 +1,4 @@
-"""Networks as the store recorded them, against the accuracies that training noted at the same moments."""
+"""Networks as they were recorded, against the accuracies that training noted at the same moments."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from abp.data.datasets import load_test_set
 from abp.network.evaluation import evaluate
 from abp.network.masks import sparsity
 from abp.runs import worker
-from abp.store.recorded import instants, recorded
+from abp.store.snapshots import moments, snapshot
 from abp.store.store import Store
 from abp.training.experiment import Experiment
 
@@ -30,11 +30,11 @@ def trained(store: Store, **details) -> int:
 def test_every_recorded_network_has_the_accuracy_and_sparsity_noted_at_its_moment(store):
     run = store.run(trained(store))
     x, y = load_test_set("digits")
-    found = {instant.name: recorded(store, run, instant) for instant in instants(store, run)}
+    found = {moment.name: snapshot(store, run, moment) for moment in moments(store, run)}
     assert list(found) == ["start", "before 1", "after 1", "before 2", "after 2", "end"]
 
     def accuracy(name: str) -> float:
-        return evaluate(found[name].weights, found[name].biases, x, y).accuracy
+        return evaluate(found[name].network, x, y).accuracy
 
     rows = store.prunings(run.id)
     previous = 0.0
@@ -45,18 +45,18 @@ def test_every_recorded_network_has_the_accuracy_and_sparsity_noted_at_its_momen
         assert sparsity(found[f"after {row.number}"].masks) == pytest.approx(row.sparsity)
         previous = row.sparsity
     assert accuracy("end") == pytest.approx(run.test_accuracy)
-    for network in found.values():
-        for weight, mask in zip(network.weights, network.masks, strict=False):
+    for recorded in found.values():
+        for weight, mask in zip(recorded.network.weights, recorded.masks, strict=False):
             assert not weight[~mask].any()
     assert rows["neurons_removed"].sum() > 0  # else nothing was folded
 
 
 def test_a_run_that_keeps_only_its_ends_still_has_its_masks(store):
     run = store.run(trained(store, keep="ends"))
-    found = {instant.name: recorded(store, run, instant) for instant in instants(store, run)}
-    assert [name for name, network in found.items() if network.weights is not None] == ["start", "end"]
+    found = {moment.name: snapshot(store, run, moment) for moment in moments(store, run)}
+    assert [name for name, recorded in found.items() if recorded.network is not None] == ["start", "end"]
     assert sparsity(found["after 2"].masks) == pytest.approx(run.sparsity)
 
 
 def test_a_run_that_has_not_begun_has_no_moments(store):
-    assert instants(store, store.run(store.add_run(PRUNED))) == []
+    assert moments(store, store.run(store.add_run(PRUNED))) == []
