@@ -4,7 +4,6 @@ from sqlalchemy import insert, select, update
 
 from abp.runs import worker
 from abp.store import schema
-from abp.store.database import writing
 from abp.store.store import Store
 from abp.studies.registry import start_study, study_runs
 from abp.studies.specification import Study
@@ -39,7 +38,7 @@ def thousand_runs(store: Store) -> int:
 
 def _copy(store: Store, source: int, target: int) -> None:
     """Let a run have had the same results as another."""
-    with writing(store.database) as connection:
+    with store.transaction() as connection:
         runs = schema.runs
         found = connection.execute(select(runs).where(runs.c.id == source)).mappings().one()
         results = {name: value for name, value in found.items() if name not in _OWN}

@@ -62,7 +62,7 @@ def stroke_answers(home: str) -> dict[str, list[float]]:
     load_dataset("mnist")
     store = Store()
     settings = Experiment(dataset="mnist", epochs=1, start_accuracy=0.0, prunings=1)  # the published network
-    number = store.add_run(settings, lane="self")
+    number = store.runs.add(settings, lane="self")
     worker.execute(store, number, worker.new_owner(), park=False)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

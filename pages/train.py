@@ -16,7 +16,7 @@ def new_run() -> None:
     st.title("Train a network", anchor=False)
     st.caption("Choose what it learns and how it is pruned; you will see every neuron as it trains.")
     source = run_from_link("from")
-    initial = Experiment() if source is None else store().run(source).experiment
+    initial = Experiment() if source is None else store().runs.get(source).experiment
     experiment = None
     with plain_errors():
         experiment = experiment_form(initial, key="new" if source is None else f"from-{source}")
@@ -25,10 +25,10 @@ def new_run() -> None:
         queued = st.toggle("Behind other runs", help="Waits in the queue instead of starting beside the others.")
     with plain_errors():
         if pressed and experiment is not None:
-            number = store().add_run(experiment, lane="queue" if queued else "hand")
+            number = store().runs.add(experiment, lane="queue" if queued else "hand")
             st.query_params.from_dict({"run": str(number)})
             st.rerun()
-    going_on = [run for run in store().runs() if run.active]
+    going_on = [run for run in store().runs.all() if run.active]
     if going_on:
         st.subheader("Going on now", anchor=False)
         for run in going_on[:10]:
@@ -38,7 +38,7 @@ def new_run() -> None:
 
 def watch(number: int) -> None:
     """One run: its state, its controls, its neurons and its history."""
-    run = store().run(number)
+    run = store().runs.get(number)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(run.name, anchor=False, width="content")
         word, icon, colour = STATUS[run.status]
@@ -66,7 +66,7 @@ def watch(number: int) -> None:
 
 def continue_run(number: int) -> None:
     """The form of a run that continues another one."""
-    started = continue_form(store(), store().run(number))
+    started = continue_form(store(), store().runs.get(number))
     if started is not None:
         st.query_params.from_dict({"run": str(started)})
         st.rerun()

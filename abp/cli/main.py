@@ -18,10 +18,9 @@ from abp.runs.export import NotTheSame, compact, to_onnx
 from abp.runs.results_json import analysis, result, write_file
 from abp.runs.worker import Progressed, execute, new_owner
 from abp.store.database import StoreUnusable
-from abp.store.records import Run
+from abp.store.records import Run, RunUnknown, StudyUnknown
 from abp.store.snapshots import final_network
-from abp.store.store import RunUnknown, Store
-from abp.studies.registry import StudyUnknown
+from abp.store.store import Store
 from abp.training.experiment import PARSED, Experiment, Setting, SettingError, settings
 
 
@@ -43,7 +42,7 @@ def train(options: argparse.Namespace) -> int:
         require_file("--json", options.json)
     experiment = Experiment(**{name: getattr(options, name) for name in settings()})
     store = Store()
-    return _train_here(store, store.add_run(experiment, name=options.name, lane="self"), options.json)
+    return _train_here(store, store.runs.add(experiment, name=options.name, lane="self"), options.json)
 
 
 def continue_(options: argparse.Namespace) -> int:
@@ -53,7 +52,7 @@ def continue_(options: argparse.Namespace) -> int:
     store = Store()
     number = continue_run(
         store,
-        store.run(options.run),
+        store.runs.get(options.run),
         options.how,
         epochs=options.epochs,
         ranks=options.ranks,
@@ -67,15 +66,15 @@ def continue_(options: argparse.Namespace) -> int:
 
 def _train_here(store: Store, number: int, json_path: str | None) -> int:
     """Train a run in this process and report it; the exit status."""
-    run = store.run(number)
+    run = store.runs.get(number)
     print(f"Run {number}: {run.name}", file=sys.stderr)
     try:
         _execute(store, number, run.experiment)
     except KeyboardInterrupt:
-        store.interrupt(number)
+        store.leases.interrupt(number)
         print(f"\nInterrupted. Run {number} can be resumed from its last checkpoint in the dashboard.", file=sys.stderr)
         return 130
-    run = store.run(number)
+    run = store.runs.get(number)
     write_json(json_path, result(store, run))
     print(_summary(run), file=sys.stderr)
     return 0 if run.status in ("finished", "stopped") else 1
@@ -90,14 +89,14 @@ def export(options: argparse.Namespace) -> int:
     for option, name in named.items():
         require_file(option, name)
     store = Store()
-    run = store.run(options.run)
+    run = store.runs.get(options.run)
     if not named:
         named = {"--weights": f"run-{run.id}-compact.safetensors", "--onnx": f"run-{run.id}-compact.onnx"}
     final = final_network(store, run)
     if final is None:
         return _complain(f"run {run.id} has no final weights: it is {run.status}")
     what = "weights"
-    contents = {"--weights": store.weights(run.id, "final") or b""}
+    contents = {"--weights": store.weights.get(run.id, "final") or b""}
     if options.compact:
         compacted = compact(store, run)
         assert compacted is not None  # there are final weights
@@ -122,8 +121,8 @@ def analyse(options: argparse.Namespace) -> int:
     if options.json != "-":
         require_file("--json", options.json)
     store = Store()
-    run = store.run(options.run)
-    if store.weights(run.id, "final") is None:
+    run = store.runs.get(options.run)
+    if store.weights.get(run.id, "final") is None:
         return _complain(f"run {run.id} has no final weights: it is {run.status}")
     write_json(options.json, analysis(store, run))
     return 0

@@ -9,7 +9,7 @@ from abp.cli.output import require_file, write_json
 from abp.data.datasets import DATASETS, load_dataset
 from abp.runs.engine import cores
 from abp.store.store import Store
-from abp.studies.registry import StudyProgress, pause_study, start_study, study_progress
+from abp.studies.registry import StudyProgress, start_study, study_progress
 from abp.studies.runner import conduct
 from abp.studies.specification import PRESETS, Study, preset
 from abp.studies.verdicts import duration, fill_baselines, study_result, study_summary
@@ -61,7 +61,7 @@ def study(options: argparse.Namespace) -> int:
         progress = _conduct(store, number, specification, options.workers)
         _fill_baselines(store, number)
     except KeyboardInterrupt:
-        pause_study(store, number)
+        store.studies.pause(number)
         print("\nInterrupted. The study is paused: the same command goes on where it stopped.", file=sys.stderr)
         return 130
     found = study_result(store, number)

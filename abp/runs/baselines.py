@@ -4,7 +4,6 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -14,11 +13,9 @@ from abp.data.datasets import load_test_set
 from abp.network.evaluation import evaluate
 from abp.network.masks import full_masks
 from abp.network.mlp import Network
-from abp.store import schema
-from abp.store.database import reading, writing
-from abp.store.records import Run
+from abp.store.records import Run, RunUnknown
 from abp.store.snapshots import final_network, recorded_masks
-from abp.store.store import RunUnknown, Store
+from abp.store.store import Store
 from abp.training.experiment import Experiment
 
 _PRUNING = (
@@ -90,7 +87,7 @@ def first_of_family(store: Store, run: Run) -> Run | None:
     """The run that a run continues, however many runs lie between; None if one of them was deleted."""
     try:
         while run.parent is not None:
-            run = store.run(run.parent)
+            run = store.runs.get(run.parent)
     except RunUnknown:
         return None
     return run
@@ -107,7 +104,7 @@ def dense_twin(store: Store, run: Run) -> Run | None:
         return None
     wanted = dense_settings(first.experiment)
     going_on = None
-    for other in store.runs():
+    for other in store.runs.all():
         if not is_dense(other) or dense_settings(other.experiment) != wanted:
             continue
         if other.status == "finished":
@@ -166,31 +163,17 @@ def baseline_accuracies(store: Store, run: Run) -> dict[str, float | None]:
     return {name: accuracies.get(name) for name in ("dense", "pruned", *METHODS)}
 
 
-def known_baselines(store: Store) -> dict[int, dict[str, float]]:
-    """Test accuracies of PCA and SVD that `baseline_of` has computed so far, by run and method."""
-    found: dict[int, dict[str, float]] = {}
-    with reading(store.database) as connection:
-        for row in connection.execute(select(schema.baselines)):
-            found.setdefault(row.run, {})[row.method] = row.accuracy
-    return found
-
-
 def baseline_of(store: Store, run: Run) -> dict[str, float]:
     """Test accuracies of a finished run's dense twin at the run's ranks, by method; empty while there is no twin.
 
     They are computed once, in about a second, and kept in the store.
     """
-    known = known_baselines(store).get(run.id, {})
+    known = store.baselines.all().get(run.id, {})
     if known or run.status != "finished":
         return known
     with threadpool_limits(limits=1):  # the other cores are for training
         found = compare(store, run)
     methods = {} if found is None else {each.method: each.test_accuracy for each in found.baselines}
     accuracies = {method: methods[method] for method in METHODS if method in methods}
-    rows = [{"run": run.id, "method": method, "accuracy": value} for method, value in accuracies.items()]
-    with writing(store.database) as connection:
-        there = connection.execute(select(schema.runs.c.id).where(schema.runs.c.id == run.id)).first()
-        if rows and there is not None:  # it may have been deleted meanwhile
-            connection.execute(delete(schema.baselines).where(schema.baselines.c.run == run.id))
-            connection.execute(insert(schema.baselines), rows)
+    store.baselines.save(run.id, accuracies)
     return accuracies

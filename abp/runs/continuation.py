@@ -69,7 +69,7 @@ def continue_run(
         If there is no such way, a value cannot be used, or the parent did not record what it takes.
     """
     pruning = _pruning(how)
-    final = store.weights(parent.id, "final")
+    final = store.weights.get(parent.id, "final")
     if final is None:
         raise SettingError(f"run {parent.id} cannot be continued: it is {parent.status} and has no final weights")
     if how not in METHODS and ranks is not None:
@@ -86,7 +86,7 @@ def continue_run(
     else:
         tensors = _recorded(store, parent, pruning)
     origin = ORIGINS["rewind-K"].replace("K", str(pruning)) if pruning else ORIGINS[how]
-    return store.add_run(
+    return store.runs.add(
         experiment,
         name=f"{parent.name[: 197 - len(origin)]} · {origin}" if name is None else name,
         lane=lane,
@@ -135,7 +135,7 @@ def _reduced(
 
 def _recorded(store: Store, parent: Run, pruning: int | None) -> dict[str, Tensor]:
     """The parent's initial weights, or those before a pruning."""
-    recorded = store.weights(parent.id, f"before-{pruning}" if pruning else "initial")
+    recorded = store.weights.get(parent.id, f"before-{pruning}" if pruning else "initial")
     if recorded is not None:
         return load(recorded)
     if pruning and pruning > parent.prunings:

@@ -63,7 +63,7 @@ def trained_network(store: Store, run: Run) -> TrainedNetwork | None:
     """The final network of an ended run; None if its weights or counts are not recorded."""
     if run.active:
         return None
-    network, frame = final_network(store, run), store.frame(run.id, run.experiment.hidden)
+    network, frame = final_network(store, run), store.frames.newest(run.id, run.experiment.hidden)
     if network is None or frame is None:
         return None
     return TrainedNetwork(

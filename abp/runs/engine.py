@@ -152,8 +152,8 @@ async def _feed(client: Client, ended: asyncio.Event, queue_workers: int) -> Non
     placed: dict[int, tuple[str, Future]] = {}  # lane and future of every run that Dask has
     while not ended.is_set():
         try:
-            store.expire()
-            for run in store.queued(limit=len(placed) + queue_workers):  # those placed may not be claimed yet
+            store.leases.expire()
+            for run in store.runs.queued(limit=len(placed) + queue_workers):  # those placed may not be claimed yet
                 if run.id not in placed and _has_room(run, placed, queue_workers):
                     future = _submit(client, run)
                     placed[run.id] = run.lane, future
@@ -189,7 +189,7 @@ def _done(store: Store, placed: dict[int, tuple[str, Future]], run: int, future:
     if future.status == "error":
         _log.error("the worker of run %s is gone: %s", run, future.exception())
         try:
-            store.interrupt(run)
+            store.leases.interrupt(run)
         except StoreUnusable as error:
             _log.error("%s", error)
 

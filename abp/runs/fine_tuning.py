@@ -13,7 +13,7 @@ def fine_tuned(store: Store, run: Run, comparison: Comparison, epochs: int) -> d
     A finished one if there is any, else one that goes on. PCA's and SVD's are held to their ranks.
     """
     found: dict[str, Run] = {}
-    runs = store.runs()
+    runs = store.runs.all()
     for baseline in comparison.baselines:
         fitting = [other for other in runs if _fits(other, run, comparison, baseline, epochs)]
         chosen = next((other for other in fitting if not other.active), None) or next(iter(fitting), None)
@@ -27,7 +27,7 @@ def fine_tune(store: Store, run: Run, comparison: Comparison, epochs: int) -> No
     there = fine_tuned(store, run, comparison, epochs)
     for baseline in comparison.baselines:
         if baseline.method not in there:
-            parent = store.run(_parent(run, comparison, baseline))
+            parent = store.runs.get(_parent(run, comparison, baseline))
             ranks = comparison.ranks if baseline.method in METHODS else None
             continue_run(store, parent, _how(baseline), epochs=epochs, ranks=ranks, lane="queue")
 

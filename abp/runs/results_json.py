@@ -84,9 +84,9 @@ def _layers(store: Store, run: Run) -> list[dict[str, Any]]:
 
 def activation_frequency(store: Store, run: Run) -> list[list[float]]:
     """Share of all training samples so far with output > 0, per hidden layer and neuron; 0 before any."""
-    frame = store.frame(run.id, run.experiment.hidden)
+    frame = store.frames.newest(run.id, run.experiment.hidden)
     hidden = run.experiment.hidden
-    rows = [(samples, unpack_counts(counts, hidden)) for _, samples, counts in store.epoch_counts(run.id)]
+    rows = [(samples, unpack_counts(counts, hidden)) for _, samples, counts in store.histories.epoch_counts(run.id)]
     if frame is not None and frame.epoch > len(rows):  # the epoch in progress
         rows.append((frame.epoch_samples, frame.epoch_counts))
     samples = sum(row[0] for row in rows)
@@ -97,7 +97,7 @@ def activation_frequency(store: Store, run: Run) -> list[list[float]]:
 
 
 def _events(store: Store, run: Run) -> list[dict[str, Any]]:
-    table = store.prunings(run.id).rename(columns={"made_by": "by"})
+    table = store.histories.prunings(run.id).rename(columns={"made_by": "by"})
     names = (
         "epoch", "batch", "criterion", "requested", "achieved", "sparsity", "by", "weights_removed", "neurons_removed",
         "train_accuracy", "valid_accuracy_before", "valid_accuracy_after",

@@ -5,8 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
 from torch import Tensor
 
 from abp.analysis.cost import Cost, cost
@@ -15,8 +13,6 @@ from abp.analysis.spectra import Spectrum, summarise_all
 from abp.network.live import live_network
 from abp.network.masks import full_masks, live_neurons
 from abp.network.mlp import Network
-from abp.store import schema
-from abp.store.database import reading, writing
 from abp.store.records import Run, unpack_spectra
 from abp.store.snapshots import final_network, recorded_masks
 from abp.store.store import Store
@@ -111,9 +107,7 @@ def recorded_measures(store: Store, runs: Iterable[Run]) -> dict[int, Measures]:
     A run that an earlier version of this software finished has none yet: its own are computed and recorded now.
     """
     wanted = {run.id: run for run in runs}
-    with reading(store.database) as connection:
-        rows = connection.execute(select(schema.measures)).all()
-    found = {row.run: _from_row(wanted[row.run], row.numbers, row.spectra) for row in rows if row.run in wanted}
+    found = {number: _from_row(wanted[number], *row) for number, row in store.summaries.of(wanted).items()}
     for number in wanted.keys() - found.keys():
         computed = _compute(store, wanted[number])
         if computed is not None:
@@ -131,11 +125,7 @@ def _compute(store: Store, run: Run) -> Measures | None:
     if network is None:
         return None
     sizes = run.experiment.sizes
-    pruned = store.spectra(run.id, sizes)
+    pruned = store.histories.spectra(run.id, sizes)
     found = measure(sizes, network, recorded_masks(store, run, run.prunings), pruned[-1][1] if pruned else None)
-    try:
-        with writing(store.database) as connection:
-            connection.execute(insert(schema.measures).values(run=run.id, **to_row(found)))
-    except IntegrityError:
-        pass  # somebody else was faster, or the run was deleted meanwhile
+    store.summaries.add(run.id, to_row(found))
     return found

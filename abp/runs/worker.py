@@ -24,8 +24,9 @@ from abp.network.masks import live_weights, pack, unpack
 from abp.network.mlp import Network
 from abp.runs.summaries import measure, to_row
 from abp.store.database import StoreUnusable
+from abp.store.leases import LEASE, ClaimLost
 from abp.store.records import Command, Run, pack_counts
-from abp.store.store import LEASE, ClaimLost, Store
+from abp.store.store import Store
 from abp.training.checkpoint import CheckpointDamaged, restore_checkpoint, save_checkpoint
 from abp.training.experiment import SettingError
 from abp.training.trainer import Diverged, Pruning, Trainer
@@ -82,7 +83,7 @@ def execute(
     bool
         False if the run could not be claimed, since it is not queued or another worker was faster.
     """
-    claimed = store.claim(run, owner)
+    claimed = store.leases.claim(run, owner)
     if claimed is None:
         return False
     with _lease_kept(store, run, owner):
@@ -93,17 +94,19 @@ def execute(
                 session.train()
             except Diverged as error:
                 message = f"Training diverged: {error}. All epochs before it are kept."
-                store.close(run, owner, "diverged", stopped_by="diverged", message=message)
+                store.runs.close(run, owner, "diverged", stopped_by="diverged", message=message)
             except (DataUnavailable, HomeUnusable, CheckpointDamaged, SettingError) as error:
-                store.close(run, owner, "failed", message=str(error))
+                store.runs.close(run, owner, "failed", message=str(error))
             except (ClaimLost, StoreUnusable):
                 raise
             except MemoryError:
-                store.close(run, owner, "failed", message="The network needs more memory than this machine has free.")
+                store.runs.close(
+                    run, owner, "failed", message="The network needs more memory than this machine has free."
+                )
             except Exception as error:
                 _log.exception("run %s failed", run)
                 message = f"Something unexpected went wrong ({type(error).__name__}: {error}). The log has the details."
-                store.close(run, owner, "failed", message=message)
+                store.runs.close(run, owner, "failed", message=message)
         except ClaimLost:
             _log.warning("run %s was taken away from this worker", run)
     return True
@@ -127,17 +130,19 @@ class Session:
         self._set_status()
         data = self._load(download_progress)
         self.trainer = self._new_trainer(data)
-        checkpoint = self.store.go_back(self.run, self.owner)
+        checkpoint = self.store.checkpoints.restore(self.run, self.owner)
         if checkpoint is None:
-            self.store.begin(self.run, self.owner, _tensors(self.trainer.network), sparsity=self.trainer.sparsity)
+            self.store.histories.begin(
+                self.run, self.owner, _tensors(self.trainer.network), sparsity=self.trainer.sparsity
+            )
         else:
             state, self.seconds = checkpoint
             restore_checkpoint(self.trainer, state)
-            self.trainer.regulariser_seconds = self.store.run(self.run).regulariser_seconds
+            self.trainer.regulariser_seconds = self.store.runs.get(self.run).regulariser_seconds
         self._show(force=True)
 
     def _new_trainer(self, data: Dataset) -> Trainer:
-        start = self.store.start(self.run)
+        start = self.store.weights.start(self.run)
         if start is None:
             return Trainer(self.experiment, data)
         tensors, masks = load(start[0]), unpack(start[1], self.experiment.sizes)
@@ -154,7 +159,7 @@ class Session:
                 self._rate.restart()
                 if self.may_park and time.monotonic() - paused_since > PARK_AFTER:
                     self._save(force=True)
-                    if self.store.park(self.run, self.owner):
+                    if self.store.leases.park(self.run, self.owner):
                         return
                 time.sleep(LOOK_EVERY / 2)
                 continue
@@ -197,7 +202,7 @@ class Session:
             "samples": trainer.activity.epoch_samples,
             "counts": pack_counts(trainer.activity.epoch_counts),
         }
-        self.store.save_epoch(self.run, self.owner, row)
+        self.store.histories.add_epoch(self.run, self.owner, row)
         if self.report:
             accuracies = (epoch.train.accuracy, epoch.valid.accuracy)
             self.report(Progressed(epoch.number, self.experiment.epochs, *accuracies, epoch.sparsity))
@@ -235,7 +240,7 @@ class Session:
             "spectra_before": before,
             "spectra_after": _spectra(trainer),
         }
-        self.store.save_pruning(
+        self.store.histories.add_pruning(
             self.run,
             self.owner,
             row,
@@ -256,11 +261,11 @@ class Session:
         if now - self._looked < LOOK_EVERY:
             return
         self._looked = now
-        for command in self.store.pending_commands(self.run):
+        for command in self.store.commands.pending(self.run):
             outcome = self._obey(command)
             state = {"status": self._status, "held": self.held, "pace": self.pace}
             place = {"epoch": self.trainer.epoch, "batch": self.trainer.batch}
-            self.store.settle(self.run, self.owner, command, **place, outcome=outcome, state=state)
+            self.store.commands.settle(self.run, self.owner, command, **place, outcome=outcome, state=state)
             self._show(force=True)
 
     def _obey(self, command: Command) -> str:
@@ -303,7 +308,7 @@ class Session:
         self._show(force=True)  # a paused run shows where it stands
 
     def _set_status(self) -> None:
-        self.store.set_state(self.run, self.owner, status=self._status, held=self.held)
+        self.store.runs.set_state(self.run, self.owner, status=self._status, held=self.held)
 
     # Showing and saving
 
@@ -327,13 +332,13 @@ class Session:
             "live_weights": pack_counts(live_weights(trainer.masks)),
         }
         spent = {"seconds": self.seconds, "regulariser_seconds": trainer.regulariser_seconds}
-        self.store.save_frame(self.run, self.owner, row, **spent)
+        self.store.frames.save(self.run, self.owner, row, **spent)
 
     def _save(self, *, force: bool = False) -> None:
         now = time.monotonic()
         if now - self._saved >= SAVE_EVERY or force:
             self._saved = now
-            self.store.save_checkpoint(self.run, self.owner, self._checkpoint())
+            self.store.checkpoints.save(self.run, self.owner, self._checkpoint())
 
     def _checkpoint(self) -> dict[str, Any]:
         finished = self.trainer.epoch - self.trainer.in_progress
@@ -348,12 +353,12 @@ class Session:
         self._show(force=True)
         trainer, weights = self.trainer, _tensors(self.trainer.network)
         if self.stop_asked:
-            self.store.close(self.run, self.owner, "stopped", stopped_by="hand", weights=weights)
+            self.store.runs.close(self.run, self.owner, "stopped", stopped_by="hand", weights=weights)
             return
         sizes = self.experiment.sizes
-        pruned = self.store.spectra(self.run, sizes)
+        pruned = self.store.histories.spectra(self.run, sizes)
         found = measure(sizes, trainer.network, trainer.masks, pruned[-1][1] if pruned else None)
-        self.store.close(
+        self.store.runs.close(
             self.run,
             self.owner,
             "finished",
@@ -374,10 +379,10 @@ class Session:
     def _load(self, download_progress: Progress) -> Dataset:
         def tell(file: str, done: int, size: int) -> None:
             share = f"{done / size:.0%}" if size else f"{done / 1e6:.1f} MB"
-            self.store.set_state(self.run, self.owner, message=f"Downloading {file}: {share}")
+            self.store.runs.set_state(self.run, self.owner, message=f"Downloading {file}: {share}")
 
         data = _dataset(self.experiment.dataset, tell if download_progress is None else download_progress)
-        self.store.set_state(self.run, self.owner, message=None)
+        self.store.runs.set_state(self.run, self.owner, message=None)
         return data
 
 
@@ -435,7 +440,7 @@ def _lease_kept(store: Store, run: int, owner: str) -> Iterator[None]:
     def renew() -> None:
         while not ended.wait(LEASE / 4):
             try:
-                store.renew(run, owner)
+                store.leases.renew(run, owner)
             except StoreUnusable:
                 continue  # perhaps it is only busy
             except ClaimLost:

@@ -2,12 +2,15 @@
 
 import os
 import shutil
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
@@ -34,6 +37,61 @@ BUSY = 30
 def database_path() -> Path:
     """The database file in the home folder (`abp.home`)."""
     return home() / "abp.sqlite3"
+
+
+class Database:
+    """A database file, opened; all that is read and written goes through its transactions.
+
+    Raises
+    ------
+    StoreUnusable
+        See `open_database`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._engine = open_database(path)
+        self._thread = threading.local()  # holds the transaction that this thread is in, if any
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction: all of it happens, or nothing; one writer at a time. Within another one, a part of that."""
+        connection = getattr(self._thread, "connection", None)
+        if connection is not None:
+            yield connection
+            return
+        with writing(self._engine) as connection:
+            self._thread.connection = connection
+            try:
+                yield connection
+            finally:
+                del self._thread.connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for looking only, which holds nobody up. Within a transaction it sees what that has written."""
+        connection = getattr(self._thread, "connection", None)
+        if connection is not None:
+            yield connection
+            return
+        with reading(self._engine) as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Let go of the file; it is opened again when needed."""
+        self._engine.dispose()
+
+
+def put(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
+    """Insert a row, or replace the one with the same key (SQLite and PostgreSQL share this form of upsert)."""
+    keys = [column.name for column in table.primary_key]
+    rest = {name: value for name, value in row.items() if name not in keys}
+    statement = sqlite.insert(table).values(**row)
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
+
+
+def is_id(number: int) -> bool:
+    """Whether a database takes this for the number of a row; links may hold others."""
+    return 0 < number < 2**63
 
 
 def open_database(path: Path) -> Engine:

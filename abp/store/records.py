@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from abp.training.experiment import Experiment
+from abp.training.experiment import Experiment, SettingError
 
 LANES = {
     "hand": "started by a person: any worker",
@@ -20,6 +20,16 @@ ACTIVE = ("queued", "running", "paused")
 """Statuses of runs that still go on."""
 
 RESUMABLE = ("paused", "interrupted")
+
+ACCURACIES = ("train_accuracy", "valid_accuracy", "test_accuracy")
+
+
+class RunUnknown(LookupError):
+    """There is no run of this number."""
+
+
+class StudyUnknown(LookupError):
+    """There is no study of this number."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +110,25 @@ class Command:
     epoch: int | None
     batch: int | None
     outcome: str | None
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """One study as the store knows it; columns are described in `abp.store.schema`."""
+
+    id: int
+    name: str
+    specification: str
+    paused: bool
+    created: float
+
+
+def checked_name(name: str) -> str:
+    """A name for people without the spaces around it, or a SettingError if it has not 1 to 200 characters."""
+    name = name.strip()
+    if not 1 <= len(name) <= 200:
+        raise SettingError(f"a name must have 1 to 200 characters, not {len(name)}")
+    return name
 
 
 def pack_counts(counts: Sequence[Tensor]) -> bytes:

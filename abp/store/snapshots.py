@@ -58,14 +58,14 @@ class Snapshot:
 
 def moments(store: Store, run: Run) -> list[Moment]:
     """The moments of a run until now, in order; none while it has not begun."""
-    if not store.has_weights(run.id, "initial"):
+    if not store.weights.has(run.id, "initial"):
         return []
     found = [Moment("start", 0, "initial", 0)]
-    table = store.prunings(run.id)
+    table = store.histories.prunings(run.id)
     for number, epoch in zip(table["number"].astype(int), table["epoch"].astype(int), strict=True):
         found.append(Moment(f"before {number}", int(epoch), f"before-{number}", int(number) - 1))
         found.append(Moment(f"after {number}", int(epoch), f"before-{number}", int(number)))
-    if not run.active and store.has_weights(run.id, "final"):
+    if not run.active and store.weights.has(run.id, "final"):
         found.append(Moment("end", run.epoch, "final", len(table)))
     return found
 
@@ -85,7 +85,7 @@ def spectral_snapshots(store: Store, run: Run) -> list[Snapshot]:
     Those around prunings are recorded; those of the start and the end are computed.
     """
     sizes = run.experiment.sizes
-    around = dict(enumerate(store.spectra(run.id, sizes), start=1))
+    around = dict(enumerate(store.histories.spectra(run.id, sizes), start=1))
     found: list[Snapshot] = []
     for moment in moments(store, run):
         kind, _, number = moment.name.partition(" ")
@@ -109,10 +109,10 @@ def final_network(store: Store, run: Run) -> Network | None:
 
 def recorded_masks(store: Store, run: Run, number: int) -> list[Tensor]:
     """Masks of a run after its pruning `number`, or at its start (0), bool ``[out, in]`` per hidden layer."""
-    packed = store.masks(run.id, number)
+    packed = store.histories.masks(run.id, number)
     return unpack(packed, run.experiment.sizes) if packed else full_masks(run.experiment.sizes)
 
 
 def _recorded_network(store: Store, run: Run, source: str) -> Network | None:
-    recorded = store.weights(run.id, source)
+    recorded = store.weights.get(run.id, source)
     return None if recorded is None else Network.from_tensors(run.experiment.sizes, load(recorded))

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from abp.analysis.paired_statistics import mean, paired_difference, standard_deviation
-from abp.runs.baselines import known_baselines
 from abp.runs.summaries import Measures, recorded_measures
 from abp.store.store import Store
 from abp.studies.registry import StudyRun, study_record, study_runs
@@ -54,7 +53,7 @@ def read_results(store: Store, number: int) -> Results:
     for member in members:
         cells[member.cell][member.seed] = member
     measured = recorded_measures(store, [member.run for member in members if member.counts])
-    return Results(cells, measured, known_baselines(store))
+    return Results(cells, measured, store.baselines.all())
 
 
 # The tables

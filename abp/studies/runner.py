@@ -5,15 +5,7 @@ from collections.abc import Callable
 
 from abp.runs.engine import Engine
 from abp.store.store import Store
-from abp.studies.registry import (
-    StudyProgress,
-    continue_interrupted,
-    pause_study,
-    resume_study,
-    study_progress,
-    study_record,
-    study_runs,
-)
+from abp.studies.registry import StudyProgress, resume_study, study_progress, study_record, study_runs
 
 LOOK_EVERY = 1.0  # seconds: looking takes time from the training
 
@@ -35,7 +27,7 @@ def conduct(store: Store, number: int, *, workers: int, report: Report | None = 
     KeyboardInterrupt
         After the engine has ended and the study is paused.
     """
-    store.expire()
+    store.leases.expire()
     resume_study(store, number)
     progress = study_progress(store, number, workers=workers)
     if progress.ended:
@@ -51,7 +43,7 @@ def conduct(store: Store, number: int, *, workers: int, report: Report | None = 
             if report:
                 report(progress)
     except KeyboardInterrupt:
-        pause_study(store, number)
+        store.studies.pause(number)
         raise
     finally:
         engine.stop()
@@ -62,5 +54,5 @@ def _retry(store: Store, number: int, retried: set[int]) -> None:
     """Queue interrupted runs again unless that was tried before, or a person paused the study."""
     interrupted = {member.run.id for member in study_runs(store, number) if member.run.status == "interrupted"}
     if interrupted - retried and not study_record(store, number).paused:
-        continue_interrupted(store, number)
+        store.studies.continue_interrupted(number)
         retried |= interrupted

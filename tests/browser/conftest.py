@@ -112,8 +112,8 @@ def dashboard(tmp_path_factory, chromium) -> Iterator[Dashboard]:
     with serving(tmp_path_factory.mktemp("dashboard")) as running:
         visitor = chromium.new_page()
         visitor.goto(running.url)  # the first visit starts the engine
-        first = running.store.add_run(Experiment(hidden=(5,), criterion="none", epochs=1))
-        wait_until(lambda: running.store.run(first).status == "finished", "for the engine")
+        first = running.store.runs.add(Experiment(hidden=(5,), criterion="none", epochs=1))
+        wait_until(lambda: running.store.runs.get(first).status == "finished", "for the engine")
         visitor.close()
         yield running
 

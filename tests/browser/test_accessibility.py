@@ -45,7 +45,7 @@ def shown(dashboard) -> dict[str, str]:
     """Addresses below the dashboard's of what every page can show, its store having a study."""
     number = start_study(dashboard.store, STUDY)
     wait_until(lambda: study_progress(dashboard.store, number, workers=1).ended, "for the study")
-    of = {run.experiment.criterion: run.id for run in dashboard.store.runs() if run.experiment.hidden == (20, 10)}
+    of = {run.experiment.criterion: run.id for run in dashboard.store.runs.all() if run.experiment.hidden == (20, 10)}
     run = of["activation-neuron"]
     links = {label: f"/{'' if file == 'app' else file}" for label, file in PAGES.items() if file != "app.py"}
     links["Start"] = "/"

@@ -36,7 +36,7 @@ def heading(page, name: str):
 def trained(dashboard: Dashboard, criterion: str, **settings) -> int:
     """A run that this process has trained for a few epochs, pruned on the way."""
     amount = {"amount": 0.8, "prunings": 1, "start_accuracy": 0.0, "epochs": 2}
-    run = dashboard.store.add_run(Experiment(criterion=criterion, **amount, **settings), lane="self")
+    run = dashboard.store.runs.add(Experiment(criterion=criterion, **amount, **settings), lane="self")
     assert worker.execute(dashboard.store, run, worker.new_owner(), park=False)
     return run
 
@@ -107,7 +107,7 @@ def test_from_a_run_to_its_spectra_pca_curve_pictures_file_and_back(visit, dashb
     expect(heading(page, "Accuracy against rank")).to_be_visible()
     menu(page, "Runs").click()
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
-    assert sum(other.parent in runs.values() for other in dashboard.store.runs()) == 4
+    assert sum(other.parent in runs.values() for other in dashboard.store.runs.all()) == 4
 
 
 def test_a_continued_run_is_started_from_the_page_of_its_parent(visit, dashboard):
@@ -122,10 +122,10 @@ def test_a_continued_run_is_started_from_the_page_of_its_parent(visit, dashboard
     page.wait_for_url(re.compile(r"/train\?run=\d+$"))
     child = int(page.url.rsplit("=")[-1])
     expect(page.get_by_test_id("stMain").get_by_text("Finished").first).to_be_visible()
-    record = dashboard.store.run(child)
+    record = dashboard.store.runs.get(child)
     assert record.parent == parent and record.epoch == 2
-    assert record.sparsity == pytest.approx(dashboard.store.run(parent).sparsity)
-    wait_until(lambda: dashboard.store.weights(child, "final"), "for its weights")
+    assert record.sparsity == pytest.approx(dashboard.store.runs.get(parent).sparsity)
+    wait_until(lambda: dashboard.store.weights.get(child, "final"), "for its weights")
 
 
 def test_the_demo_study_from_the_click_to_the_sentence(visit, dashboard):

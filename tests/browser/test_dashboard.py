@@ -55,9 +55,9 @@ def run_of(page) -> int:
 
 def paused_run(dashboard: Dashboard, **details) -> int:
     """A run that its worker has paused before the first batch; resumed, it trains four epochs a second."""
-    run = dashboard.store.add_run(dataclasses.replace(ENDLESS, **details), held=True, pace=4.0, name="A paused run")
-    wait_until(lambda: dashboard.store.frame(run, ENDLESS.hidden), "for a worker")
-    assert dashboard.store.run(run).status == "paused"
+    run = dashboard.store.runs.add(dataclasses.replace(ENDLESS, **details), held=True, pace=4.0, name="A paused run")
+    wait_until(lambda: dashboard.store.frames.newest(run, ENDLESS.hidden), "for a worker")
+    assert dashboard.store.runs.get(run).status == "paused"
     return run
 
 
@@ -76,7 +76,7 @@ def test_one_click_on_the_first_page_opens_a_live_demo(visit, dashboard):
     run = run_of(page)
     expect(badge(page, "Running")).to_be_visible()
     expect(page.get_by_test_id("stMetricValue").first).to_have_text(re.compile("^[1-9]"))  # the epoch
-    assert dashboard.store.run(run).experiment == DEMO
+    assert dashboard.store.runs.get(run).experiment == DEMO
     assert page.locator(HEATMAP).count() == len(DEMO.hidden)
     expect(page.get_by_text("pictures a second")).to_be_visible()
     button(page, "Stop").click()
@@ -105,8 +105,8 @@ def test_start_training_works_by_keyboard_alone(visit, dashboard):
         pytest.fail("Tab does not reach the button")
     page.keyboard.press("Enter")
     run = run_of(page)
-    assert dashboard.store.run(run).experiment == Experiment()
-    dashboard.store.command(run, "stop")
+    assert dashboard.store.runs.get(run).experiment == Experiment()
+    dashboard.store.commands.add(run, "stop")
 
 
 # Live
@@ -125,7 +125,7 @@ def test_the_heatmap_changes_while_its_nodes_stay_the_same(visit, dashboard):
         }""",
         HEATMAP,
     )
-    dashboard.store.command(run, "resume")
+    dashboard.store.commands.add(run, "resume")
     for _ in range(10):
         page.wait_for_function("() => window.drawn().every((layer, place) => layer !== window.last[place])")
         connected = page.evaluate(
@@ -137,7 +137,7 @@ def test_the_heatmap_changes_while_its_nodes_stay_the_same(visit, dashboard):
             HEATMAP,
         )
         assert connected == [True] * layers
-    dashboard.store.command(run, "stop")
+    dashboard.store.commands.add(run, "stop")
 
 
 def test_pause_step_resume_and_stop_do_what_they_say(visit, dashboard):
@@ -150,25 +150,25 @@ def test_pause_step_resume_and_stop_do_what_they_say(visit, dashboard):
     for epoch in (1, 2):
         button(page, "Step").click()
         expect(page.get_by_text(f"{epoch} of 10000")).to_be_visible()
-        wait_until(lambda: dashboard.store.run(run).status == "paused")
-        assert dashboard.store.run(run).epoch == epoch
+        wait_until(lambda: dashboard.store.runs.get(run).status == "paused")
+        assert dashboard.store.runs.get(run).epoch == epoch
     expect(badge(page, "Paused")).to_be_visible()
 
     button(page, "Resume").click()
     expect(badge(page, "Running")).to_be_visible()
     assert button(page, "Stop").bounding_box() == place  # no control moves from under the mouse
-    wait_until(lambda: dashboard.store.run(run).epoch > 3)
+    wait_until(lambda: dashboard.store.runs.get(run).epoch > 3)
     button(page, "Pause").click()
     expect(badge(page, "Paused")).to_be_visible()
     expect(answer(page)).to_contain_text("Paused.")
-    epoch = dashboard.store.frame(run, ENDLESS.hidden).epoch
+    epoch = dashboard.store.frames.newest(run, ENDLESS.hidden).epoch
     expect(page.get_by_text(f"{epoch} of 10000")).to_be_visible()
 
     button(page, "Stop").click()
     expect(badge(page, "Stopped")).to_be_visible()
     for control in ("Pause", "Resume", "Step", "Stop", "Prune now"):
         expect(button(page, control)).to_have_count(0)
-    state = dashboard.store.run(run)
+    state = dashboard.store.runs.get(run)
     assert state.status == "stopped" and state.stopped_by == "hand"
     expect(page.get_by_role("slider")).to_be_visible()
 
@@ -187,7 +187,7 @@ def test_prune_now_raises_the_sparsity_and_says_what_came_of_it(visit, dashboard
     expect(badge(page, "Pruned by hand")).to_be_visible()
     expect(badge(page, "Paused")).to_be_visible()
     assert number(metric(page, "Weights removed")) == pytest.approx(40, abs=0.1)
-    sparsity = 100 * dashboard.store.run(run).sparsity
+    sparsity = 100 * dashboard.store.runs.get(run).sparsity
     expect(answer(page)).to_contain_text(f"sparsity {sparsity:.1f} %")
     expect(answer(page)).to_contain_text(re.compile(r"validation accuracy [\d.]+ → [\d.]+ %"))
 
@@ -195,7 +195,7 @@ def test_prune_now_raises_the_sparsity_and_says_what_came_of_it(visit, dashboard
     expect(page.get_by_test_id("stMetricValue").filter(has_text=re.compile("^80.0 %$"))).to_be_visible()
     button(page, "Step").click()  # and the network goes on learning without what was removed
     expect(page.get_by_text("2 of 10000")).to_be_visible()
-    assert dashboard.store.run(run).sparsity >= 0.799
+    assert dashboard.store.runs.get(run).sparsity >= 0.799
     button(page, "Stop").click()
     expect(badge(page, "Stopped")).to_be_visible()
 
@@ -233,9 +233,9 @@ def test_the_pace_can_be_set_and_set_free(visit, dashboard):
     for title, pace in (("1 epoch in 5 seconds", 0.2), ("As fast as it goes", None)):
         page.get_by_role("combobox", name="Pace").click()
         page.get_by_role("option", name=title).click()
-        wait_until(lambda pace=pace: dashboard.store.run(run).pace == pace, f"for the pace {pace}")
+        wait_until(lambda pace=pace: dashboard.store.runs.get(run).pace == pace, f"for the pace {pace}")
         expect(answer(page)).to_contain_text("Pace: ")
-    dashboard.store.command(run, "stop")
+    dashboard.store.commands.add(run, "stop")
 
 
 # Links
@@ -247,7 +247,7 @@ TITLES = {"" if file == "app.py" else file[6:-3]: title for pages in MENU.values
 @pytest.mark.parametrize("address", [*(f"/{page}" for page in TITLES), "/train?run=1"])
 def test_a_cold_link_on_a_fresh_server_opens_its_page_with_the_full_menu_and_no_dialog(address, visit, tmp_path):
     with serving(tmp_path, ABP_ENGINE="off") as fresh:
-        run = fresh.store.add_run(ENDLESS, name="The run of the link")
+        run = fresh.store.runs.add(ENDLESS, name="The run of the link")
         assert run == 1
         page = visit(fresh.url + address)
         mark = {
@@ -266,7 +266,7 @@ def test_a_cold_link_on_a_fresh_server_opens_its_page_with_the_full_menu_and_no_
 
 
 def test_a_link_to_an_unknown_run_says_so_and_offers_the_list(visit, dashboard):
-    dashboard.store.command(paused_run(dashboard), "stop")
+    dashboard.store.commands.add(paused_run(dashboard), "stop")
     for link, words in (("999999", "There is no run 999999"), ("abc", "is not the number of a run")):
         page = visit(f"{dashboard.url}/train?run={link}")
         expect(page.get_by_text(words)).to_be_visible()
@@ -285,10 +285,10 @@ def tick_first(page) -> None:
 
 def test_a_run_can_be_ticked_renamed_downloaded_opened_and_deleted(visit, dashboard):
     run = paused_run(dashboard)
-    dashboard.store.command(run, "step")
-    wait_until(lambda: dashboard.store.run(run).epoch == 1 and dashboard.store.run(run).status == "paused")
-    dashboard.store.command(run, "stop")
-    wait_until(lambda: dashboard.store.run(run).status == "stopped")
+    dashboard.store.commands.add(run, "step")
+    wait_until(lambda: dashboard.store.runs.get(run).epoch == 1 and dashboard.store.runs.get(run).status == "paused")
+    dashboard.store.commands.add(run, "stop")
+    wait_until(lambda: dashboard.store.runs.get(run).status == "stopped")
     page = visit(f"{dashboard.url}/runs")
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
     tick_first(page)
@@ -303,7 +303,7 @@ def test_a_run_can_be_ticked_renamed_downloaded_opened_and_deleted(visit, dashbo
     button(dialog, "Save").click()
     expect(dialog).to_have_count(0)
     expect(page.get_by_role("heading", name="Renamed")).to_be_visible()
-    assert dashboard.store.run(run).name == "Renamed <b>run</b>"
+    assert dashboard.store.runs.get(run).name == "Renamed <b>run</b>"
 
     with page.expect_download() as download:
         button(page, "History (CSV)").click()
@@ -324,11 +324,11 @@ def test_a_run_can_be_ticked_renamed_downloaded_opened_and_deleted(visit, dashbo
     expect(dialog).to_contain_text("cannot be undone")
     button(dialog, "Keep it").click()
     expect(dialog).to_have_count(0)
-    assert dashboard.store.run(run)
+    assert dashboard.store.runs.get(run)
     button(page, "Delete").click()
     button(dialog, "Delete it").click()
     expect(dialog).to_have_count(0)
-    wait_until(lambda: run not in [other.id for other in dashboard.store.runs()], "for the run to be gone")
+    wait_until(lambda: run not in [other.id for other in dashboard.store.runs.all()], "for the run to be gone")
     expect(button(page, "Delete")).to_have_count(0)  # and no other run is ticked now
 
 
@@ -341,7 +341,7 @@ def test_a_question_stays_open_while_the_list_follows_runs_that_go_on(visit, das
         button(page, question).click()
         dialog = page.get_by_role("dialog")
         expect(dialog).to_be_visible()
-        dashboard.store.rename(other, f"Renamed during {question}")
+        dashboard.store.runs.rename(other, f"Renamed during {question}")
         cell = page.get_by_test_id("stDataFrame").locator("canvas td", has_text=f"Renamed during {question}")
         expect(cell).to_have_count(1)
         expect(dialog).to_be_visible()
@@ -350,8 +350,8 @@ def test_a_question_stays_open_while_the_list_follows_runs_that_go_on(visit, das
             expect(dialog).to_have_count(0)
     expect(dialog).to_contain_text("training ends too")
     button(dialog, "Delete it").click()
-    dashboard.store.command(other, "stop")
-    wait_until(lambda: run not in [other.id for other in dashboard.store.runs()], "for the run to be gone")
+    dashboard.store.commands.add(other, "stop")
+    wait_until(lambda: run not in [other.id for other in dashboard.store.runs.all()], "for the run to be gone")
 
 
 def test_links_from_a_page_to_itself_change_the_address_too(visit, dashboard):
@@ -370,7 +370,7 @@ def test_links_from_a_page_to_itself_change_the_address_too(visit, dashboard):
     page.get_by_role("link", name="New run").click()
     expect(button(page, "Start training")).to_be_visible()
     expect(page).to_have_url(f"{dashboard.url}/train")
-    dashboard.store.command(run, "stop")
+    dashboard.store.commands.add(run, "stop")
 
 
 # Other eyes, other screens
@@ -395,7 +395,7 @@ def test_on_a_phone_nothing_scrolls_sideways_and_every_control_can_be_reached(vi
         page.goto(f"{dashboard.url}/{address}", wait_until="commit")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
-    dashboard.store.command(run, "stop")
+    dashboard.store.commands.add(run, "stop")
 
 
 def test_the_dark_theme_is_dark_and_its_words_can_be_read(visit, dashboard):
@@ -408,7 +408,7 @@ def test_the_dark_theme_is_dark_and_its_words_can_be_read(visit, dashboard):
     }"""
     background, words = page.evaluate(brightness, '[data-testid="stApp"]')
     assert background < 40 and words > 180
-    dashboard.store.command(run, "stop")
+    dashboard.store.commands.add(run, "stop")
 
 
 # Real data
@@ -420,7 +420,7 @@ def test_fashion_mnist_trains_is_pruned_and_stops(visit, dashboard, real_data):
     page.get_by_role("option", name="Fashion-MNIST").click()
     button(page, "Start training").click()
     run = run_of(page)
-    assert dashboard.store.run(run).experiment == Experiment(dataset="fashion-mnist")
+    assert dashboard.store.runs.get(run).experiment == Experiment(dataset="fashion-mnist")
     expect(badge(page, "Running")).to_be_visible()
     expect(page.get_by_text("pictures a second")).to_be_visible()
     expect(page.get_by_test_id("stMetricValue").first).to_have_text(re.compile("^[1-9]"))  # the epoch
@@ -431,7 +431,7 @@ def test_fashion_mnist_trains_is_pruned_and_stops(visit, dashboard, real_data):
     button(page, "Stop").click()
     expect(badge(page, "Stopped")).to_be_visible()
     # A fifth of all, but for the outgoing weights of the neurons that the last removal would have taken along.
-    assert dashboard.store.prunings(run)["weights_removed"].iloc[0] == pytest.approx(64_040, abs=784)
+    assert dashboard.store.histories.prunings(run)["weights_removed"].iloc[0] == pytest.approx(64_040, abs=784)
 
 
 # The end
@@ -439,10 +439,10 @@ def test_fashion_mnist_trains_is_pruned_and_stops(visit, dashboard, real_data):
 
 def test_killing_the_dashboard_leaves_no_process_behind(visit, tmp_path):
     with serving(tmp_path) as mortal:
-        run = mortal.store.add_run(ENDLESS, pace=1.0)
+        run = mortal.store.runs.add(ENDLESS, pace=1.0)
         page = visit(mortal.url)
         expect(button(page, "Start a demo run")).to_be_visible()
-        wait_until(lambda: mortal.store.run(run).status == "running", "for a worker")
+        wait_until(lambda: mortal.store.runs.get(run).status == "running", "for a worker")
         page.context.close()
         family = mortal.family()
         assert len(family) > 3  # the server, the engine, the workers
@@ -450,7 +450,9 @@ def test_killing_the_dashboard_leaves_no_process_behind(visit, tmp_path):
         mortal.process.wait()
         left = wait_gone(family)
         assert left == []
-        wait_until(lambda: mortal.store.expire() or mortal.store.run(run).status == "interrupted", "for the lease")
+        wait_until(
+            lambda: mortal.store.leases.expire() or mortal.store.runs.get(run).status == "interrupted", "for the lease"
+        )
 
 
 def wait_gone(family: list[psutil.Process]) -> list[psutil.Process]:

@@ -30,14 +30,14 @@ def of_100(share: float) -> str:
 def recorded(dashboard) -> tuple[int, int]:
     """A demo that is over, recorded as fast as it goes."""
     run, beside = start_guided(dashboard.store)
-    dashboard.store.command(run, "pace", epochs_per_second=0)
+    dashboard.store.commands.add(run, "pace", epochs_per_second=0)
     ended(dashboard, run, beside)
     return run, beside
 
 
 def ended(dashboard: Dashboard, *runs: int) -> None:
     for run in runs:
-        wait_until(lambda run=run: dashboard.store.run(run).status == "finished", "for the demo's runs")
+        wait_until(lambda run=run: dashboard.store.runs.get(run).status == "finished", "for the demo's runs")
 
 
 def test_from_the_first_page_to_the_last_step(visit, dashboard):
@@ -49,14 +49,14 @@ def test_from_the_first_page_to_the_last_step(visit, dashboard):
     neurons = page.locator(".stage svg circle")
     expect(neurons).to_have_count(sum(GUIDED.hidden))
     expect(page.locator(".stage .note")).to_have_text(re.compile("Round [2-9]"))  # it is followed
-    dashboard.store.command(run, "pace", epochs_per_second=0)
+    dashboard.store.commands.add(run, "pace", epochs_per_second=0)
     ended(dashboard, run, beside)
 
     page.keyboard.press("ArrowRight")
     expect(title(page, 2)).to_be_visible()
     expect(page.locator(".stage .sentence")).to_contain_text("hardly ever fire")
     expect(title(page, 3)).to_be_visible()  # by itself
-    prunings = dashboard.store.prunings(run)
+    prunings = dashboard.store.histories.prunings(run)
     expect(page.locator(".stage .sentence")).to_contain_text(f"{prunings['neurons_removed'][0]} least used")
     gone = "() => [...document.querySelectorAll('*')].flatMap(node => node.shadowRoot ? [node.shadowRoot] : [])"
     removed = f"{gone}.flatMap(root => [...root.querySelectorAll('circle')]).filter(dot => dot.getAttribute('r') < .2)"
@@ -66,8 +66,8 @@ def test_from_the_first_page_to_the_last_step(visit, dashboard):
     page.keyboard.press("ArrowRight")
     expect(title(page, 5)).to_be_visible()
     last = page.locator(".stage .sentence").inner_text()
-    assert of_100(dashboard.store.run(run).test_accuracy) in last
-    assert of_100(dashboard.store.run(beside).test_accuracy) in last
+    assert of_100(dashboard.store.runs.get(run).test_accuracy) in last
+    assert of_100(dashboard.store.runs.get(beside).test_accuracy) in last
     expect(button(page, "Next")).to_be_disabled()
 
     page.reload(wait_until="commit")

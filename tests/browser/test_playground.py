@@ -24,7 +24,7 @@ def run(request, dashboard) -> int:
         request.getfixturevalue("real_data")
     epochs = 20 if request.param == "digits" else 2
     settings = {"hidden": (80, 40), "learning_rate": 0.1, "criterion": "none", "stop_accuracy": 1.0}
-    number = dashboard.store.add_run(Experiment(dataset=request.param, epochs=epochs, **settings), lane="self")
+    number = dashboard.store.runs.add(Experiment(dataset=request.param, epochs=epochs, **settings), lane="self")
     assert worker.execute(dashboard.store, number, worker.new_owner(), park=False)
     return number
 
@@ -77,7 +77,7 @@ def test_a_visitor_draws_breaks_the_network_switches_a_neuron_and_changes_nothin
 
     drawn_line(page, finger=finger)
     expect(says).to_have_count(2)
-    if dashboard.store.run(run).experiment.dataset == "mnist":
+    if dashboard.store.runs.get(run).experiment.dataset == "mnist":
         expect(says.first).to_contain_text("It says 1,")
 
     pad = page.get_by_role("application", name="Drawing pad")

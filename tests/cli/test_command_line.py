@@ -164,10 +164,10 @@ def test_the_same_seed_gives_the_same_result_and_another_seed_another(train):
 
 def test_a_run_of_the_command_line_stands_in_the_store_as_finished(train):
     number = train("--criterion", "random", "--name", "my own run")["run"]
-    run = Store().run(number)
+    run = Store().runs.get(number)
     assert (run.name, run.status, run.lane, run.owner) == ("my own run", "finished", "self", None)
-    assert len(Store().epochs(number)) == run.epoch > 0
-    assert Store().weights(number, "final")
+    assert len(Store().histories.epochs(number)) == run.epoch > 0
+    assert Store().weights.get(number, "final")
 
 
 def test_every_setting_has_an_option_that_reaches_the_run(train):
@@ -228,7 +228,7 @@ def test_a_run_is_continued_from_the_command_line(options, origin, train, run_ab
     assert child["sparsity"] == (0 if "svd" in options else parent["sparsity"])
     assert child["settings"]["learning_rate"] == (0.02 if 0.02 in options else 0.1)
     assert child["settings"]["seed"] == (5 if 5 in options else parent["seed"])
-    run = Store().run(child["run"])
+    run = Store().runs.get(child["run"])
     assert (run.name, run.lane, run.parent) == ("again", "self", parent["run"])
 
 
@@ -246,7 +246,7 @@ def test_a_run_is_continued_from_the_command_line(options, origin, train, run_ab
 def test_what_cannot_be_continued_is_refused_in_words(options, words, train, run_abp):
     train("--criterion", "random", "--epochs", 1)
     assert words in complaint(*run_abp("continue", *options))
-    assert len(Store().runs()) == 1
+    assert len(Store().runs.all()) == 1
 
 
 def test_a_dash_writes_only_the_json_to_standard_output(home):
@@ -332,7 +332,7 @@ def test_a_diverged_run_gives_its_json_and_says_so(run_abp):
 )
 def test_a_mistake_is_answered_in_one_line_that_names_it_before_anything_is_done(arguments, named, run_abp, home):
     assert named in complaint(*run_abp(*arguments))
-    assert Store().runs() == []
+    assert Store().runs.all() == []
 
 
 def test_a_mistake_shows_no_traceback_in_a_process_of_its_own_either(home):
@@ -404,7 +404,7 @@ def outputs(tensors: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
 
 
 def test_a_run_without_final_weights_cannot_be_exported(run_abp, tmp_path):
-    number = Store().add_run(Experiment())
+    number = Store().runs.add(Experiment())
     path = tmp_path / "weights.safetensors"
     line = complaint(*run_abp("export", number, "--weights", path))
     assert f"run {number} has no final weights" in line and "queued" in line
@@ -420,7 +420,7 @@ def test_control_c_leaves_the_run_interrupted_and_says_how_to_go_on(epochs, home
     process = start_abp("train", *FAST, *endless, "--json", "-")
     store = Store()
     try:
-        wait_until(lambda: any(run.epoch >= epochs for run in store.runs()), "for training to begin")
+        wait_until(lambda: any(run.epoch >= epochs for run in store.runs.all()), "for training to begin")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=90)
     finally:
@@ -428,17 +428,17 @@ def test_control_c_leaves_the_run_interrupted_and_says_how_to_go_on(epochs, home
         process.wait()
     assert (process.returncode, out) == (130, "")
     assert "Interrupted. Run 1 can be resumed" in err and "Traceback" not in err
-    run = store.run(1)
+    run = store.runs.get(1)
     assert (run.status, run.owner) == ("interrupted", None)
 
-    store.command(1, "stop")
+    store.commands.add(1, "stop")
     assert execute(store, 1, "a worker of the dashboard")
-    assert store.run(1).status == "stopped" and store.weights(1, "final")
+    assert store.runs.get(1).status == "stopped" and store.weights.get(1, "final")
 
 
 def test_a_run_deleted_while_it_trains_ends_with_a_sentence(run_abp, monkeypatch):
     def delete_it(store, number, *rest, **options) -> bool:
-        return execute(store, number, *rest, **{**options, "report": lambda progress: store.delete(number)})
+        return execute(store, number, *rest, **{**options, "report": lambda progress: store.runs.delete(number)})
 
     monkeypatch.setattr(main_module, "execute", delete_it)
     status, out, err = run_abp("train", *FAST, "--json", "-")
@@ -474,10 +474,10 @@ def test_a_disk_that_becomes_full_in_mid_run_gives_a_sentence_and_the_run_can_be
     assert err.splitlines()[-1].startswith(f"abp: The disk that holds {store.path} is full.")
     assert "Traceback" not in err
     filler.unlink()
-    store.interrupt(1)
-    store.command(1, "resume")
+    store.leases.interrupt(1)
+    store.commands.add(1, "resume")
     assert execute(store, 1, "a worker of the dashboard")
-    assert store.run(1).status == "finished"
+    assert store.runs.get(1).status == "finished"
 
 
 def test_a_result_that_cannot_be_written_gives_a_sentence_and_leaves_no_half_file(run_abp, small_disk):
@@ -486,11 +486,11 @@ def test_a_result_that_cannot_be_written_gives_a_sentence_and_leaves_no_half_fil
     assert (status, out) == (2, "")
     assert "cannot be written: No space left" in err.splitlines()[-1] and "Traceback" not in err
     assert os.listdir(small_disk) == [filler.name]
-    assert Store().run(1).status == "finished"  # the run itself is safe
+    assert Store().runs.get(1).status == "finished"  # the run itself is safe
 
 
 def test_a_database_of_another_version_is_not_used(run_abp, home):
-    with Store()._writing() as connection:
+    with Store().transaction() as connection:
         connection.exec_driver_sql("UPDATE abp_schema SET version = 999")
     with pytest.raises(StoreUnusable):
         Store()

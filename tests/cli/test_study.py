@@ -13,12 +13,13 @@ from abp.cli import study as study_command
 from abp.runs.worker import execute
 from abp.store.store import Store
 from abp.studies import specification as study_module
-from abp.studies.registry import delete_study, start_study, studies, study_progress, study_runs
+from abp.studies.registry import start_study, studies, study_progress, study_runs
 from abp.studies.runner import conduct
 from abp.studies.specification import preset
 from abp.studies.verdicts import fill_baselines, study_result
 from abp.training.experiment import Experiment
 from tests.cli.test_command_line import ROOT, complaint, run_abp
+from tests.rows import change_run
 from tests.waiting import wait_until
 
 __all__ = ["run_abp"]  # a fixture
@@ -44,7 +45,7 @@ def left_alone(folder: Path, **choice) -> dict:
     """What a study comes to that nobody interrupts, trained in this process."""
     store = Store(folder / "alone.sqlite3")
     number = start_study(store, preset("demo", **choice))
-    while queued := store.queued():
+    while queued := store.runs.queued():
         execute(store, queued[0].id, "worker")
     fill_baselines(store, number)
     return json.loads(json.dumps(study_result(store, number)))
@@ -66,11 +67,11 @@ def test_a_study_runs_from_start_to_end_and_once_more_trains_nothing(tiny, run_a
     status, out, err = run_abp("study", "demo", *CHOICE, "--json", "-")
     assert status == 0 and "6 runs, of which 6 are done.\n" in err
     assert json.loads(out) == found
-    assert len(Store().runs()) == 6
+    assert len(Store().runs.all()) == 6
 
     status, _, err = run_abp("study", "demo", *CHOICE, "--seeds", 3)
     assert status == 0 and "9 runs, of which 6 are done. The other 3 train" in err and "Expected duration:" in err
-    assert len(Store().runs()) == 9
+    assert len(Store().runs.all()) == 9
 
 
 def start(*arguments: object) -> subprocess.Popen:
@@ -90,8 +91,8 @@ def test_control_c_pauses_a_study_and_the_same_command_goes_on_to_the_same_rows(
     store = Store()
     process = start("study", "demo", *CHOICE, "--json", "-")
     try:
-        wait_until(lambda: any(run.status == "finished" for run in store.runs()), "for the first run")
-        wait_until(lambda: any(run.status == "running" and run.epoch for run in store.runs()), "for another")
+        wait_until(lambda: any(run.status == "finished" for run in store.runs.all()), "for the first run")
+        wait_until(lambda: any(run.status == "running" and run.epoch for run in store.runs.all()), "for another")
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=90)
     finally:
@@ -100,7 +101,7 @@ def test_control_c_pauses_a_study_and_the_same_command_goes_on_to_the_same_rows(
     assert (process.returncode, out) == (130, "")
     assert "the same command goes on" in err and "Traceback" not in err
     assert studies(store)[0].paused
-    assert store.queued() == []  # nothing starts again by itself
+    assert store.runs.queued() == []  # nothing starts again by itself
     done = study_progress(store, 1, workers=2).done
     assert 1 <= done < 6
 
@@ -111,15 +112,15 @@ def test_control_c_pauses_a_study_and_the_same_command_goes_on_to_the_same_rows(
     expected = left_alone(tmp_path, seeds=2, criteria=("none", "activation", "magnitude"), amounts=(0.5,))
     same_rows(found["rows"], expected["rows"])
     assert found["claims"] == expected["claims"]
-    assert len(store.runs()) == 6
+    assert len(store.runs.all()) == 6
 
 
 def test_a_failed_run_is_reported_and_the_status_says_so(tiny, run_abp, tmp_path):
     store = Store()
     number = start_study(store, preset("demo", seeds=2, criteria=("none", "activation", "magnitude"), amounts=(0.5,)))
-    while queued := store.queued():
+    while queued := store.runs.queued():
         execute(store, queued[0].id, "worker")
-    store._update(study_runs(store, number)[0].run.id, status="diverged", stopped_by="diverged")
+    change_run(store, study_runs(store, number)[0].run.id, status="diverged", stopped_by="diverged")
     status, out, err = run_abp("study", "demo", *CHOICE, "--json", "-")
     assert status == 1 and "1 of 6 runs have no result: 1 diverged" in err
     row = json.loads(out)["rows"][0]
@@ -130,14 +131,14 @@ def test_a_run_whose_worker_died_is_taken_up_again(tiny, home):
     store = Store()
     number = start_study(store, preset("demo", seeds=1, criteria=("none",)))
     (member,) = study_runs(store, number)
-    assert store.claim(member.run.id, "a worker that is gone")
-    store._update(member.run.id, lease=1.0)
+    assert store.leases.claim(member.run.id, "a worker that is gone")
+    change_run(store, member.run.id, lease=1.0)
     assert conduct(store, number, workers=1).done == 1
 
 
 def test_a_study_that_is_deleted_meanwhile_ends_with_a_sentence(tiny, run_abp, monkeypatch):
     def delete_it(store, number, **options):
-        delete_study(store, number)
+        store.studies.delete(number)
         return conduct(store, number, **options)
 
     monkeypatch.setattr(study_command, "conduct", delete_it)
@@ -165,4 +166,4 @@ def test_a_study_that_is_deleted_meanwhile_ends_with_a_sentence(tiny, run_abp, m
 )
 def test_a_mistake_is_answered_in_one_line_before_anything_is_done(arguments, named, run_abp, home):
     assert named in complaint(*run_abp(*arguments)).replace("{demo,published,trade-off}", "STUDY")
-    assert Store().runs() == [] and studies(Store()) == []
+    assert Store().runs.all() == [] and studies(Store()) == []

@@ -24,7 +24,7 @@ PRUNED = Experiment(
 
 
 def trained(store: Store, experiment: Experiment, **details) -> int:
-    number = store.add_run(experiment, **details)
+    number = store.runs.add(experiment, **details)
     assert worker.execute(store, number, worker.new_owner())
     return number
 

@@ -20,7 +20,7 @@ def open_weights(run: int) -> AppTest:
 
 
 def test_the_page_measures_dense_masked_and_compacted_and_offers_the_files(store):
-    run = store.run(trained(store, PRUNED))
+    run = store.runs.get(trained(store, PRUNED))
     page = open_weights(run.id)
     compacted = compact(store, run)
     assert f"**{' – '.join(map(str, compacted.network.sizes))}**" in " ".join(text.value for text in page.markdown)
@@ -47,7 +47,7 @@ def test_a_network_that_would_compute_something_else_is_not_offered(store, monke
 
 
 def test_a_run_without_its_end_is_not_offered_smaller(store):
-    queued = store.add_run(dataclasses.replace(PRUNED, seed=1))
+    queued = store.runs.add(dataclasses.replace(PRUNED, seed=1))
     page = open_weights(queued)
     assert "Really smaller" not in {heading.value for heading in page.subheader}
 

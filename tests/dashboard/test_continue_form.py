@@ -28,7 +28,7 @@ def execute(store: Store, number: int) -> int:
 
 @pytest.fixture
 def parent(store) -> int:
-    return execute(store, store.add_run(PARENT, name="The parent"))
+    return execute(store, store.runs.add(PARENT, name="The parent"))
 
 
 def form(number: object) -> AppTest:
@@ -41,7 +41,7 @@ def choose(page: AppTest, way: str) -> AppTest:
 
 
 def children(store: Store, number: int) -> list:
-    return [other for other in store.runs() if other.parent == number]
+    return [other for other in store.runs.all() if other.parent == number]
 
 
 # The form
@@ -55,7 +55,7 @@ def test_start_without_a_change_trains_the_network_further_for_five_epochs_and_o
     assert page.query_params == {"run": str(child.id)}
     assert page.title[0].value == child.name
     assert "Queued" in badges(page) and f"Run {parent}, fine-tuned" in badges(page)
-    assert len(store.runs()) == 2
+    assert len(store.runs.all()) == 2
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,12 @@ def test_a_seed_that_would_be_the_parents_is_refused_in_words(store, parent):
 @pytest.mark.parametrize("details", [{"keep": "ends"}, {}], ids=["ends", "dense"])
 def test_rewinding_to_before_a_pruning_is_offered_only_where_it_is_recorded(details, store):
     settings = PARENT if details else dataclasses.replace(PARENT, criterion="none")
-    page = form(execute(store, store.add_run(settings, **details)))
+    page = form(execute(store, store.runs.add(settings, **details)))
     assert len(page.radio[0].options) == 3 and not page.selectbox
 
 
 def test_a_run_that_has_not_ended_cannot_be_continued_and_says_so(store):
-    number = store.add_run(PARENT)
+    number = store.runs.add(PARENT)
     page = form(number)
     assert "queued" in page.info[0].value
     assert not page.button and not page.error
@@ -121,22 +121,24 @@ def test_a_link_to_continue_a_run_that_there_is_not_says_so(link, parent):
 
 
 def test_a_queued_child_already_shows_what_is_removed(store, parent):
-    child = continue_run(store, store.run(parent), "rewind", epochs=3)
+    child = continue_run(store, store.runs.get(parent), "rewind", epochs=3)
     page = watch(child)
-    state = store.run(parent)
+    state = store.runs.get(parent)
     assert metric(page, "Weights removed") == f"{100 * state.sparsity:.1f} %"
-    alive = [(weights > 0).sum().item() for weights in live_weights(unpack(store.masks(parent, 2), PARENT.sizes))]
+    alive = [
+        (weights > 0).sum().item() for weights in live_weights(unpack(store.histories.masks(parent, 2), PARENT.sizes))
+    ]
     assert sum(alive) < 30
     assert metric(page, "Neurons alive") == f"{sum(alive)} of 30"
     assert [(table["state"] == "live").sum() for table in heatmap(page)] == alive
 
 
 def test_the_slider_of_an_ended_child_shows_its_parents_mask_from_the_first_epoch_on(store, parent):
-    child = execute(store, continue_run(store, store.run(parent), "rewind", epochs=3))
+    child = execute(store, continue_run(store, store.runs.get(parent), "rewind", epochs=3))
     page = watch(child)
     page.slider[0].set_value(1)
     for table, weights in zip(
-        heatmap(run(page)), live_weights(unpack(store.masks(parent, 2), PARENT.sizes)), strict=True
+        heatmap(run(page)), live_weights(unpack(store.histories.masks(parent, 2), PARENT.sizes)), strict=True
     ):
         assert table["live_weights"].tolist() == weights.tolist()
 
@@ -149,14 +151,14 @@ def test_an_ended_run_offers_to_be_continued_on_both_pages(store, parent):
     assert link in links(watch(parent))
     page = tick(open_page("pages/runs.py"), parent)
     assert link in links(page)
-    queued = store.add_run(PARENT)
+    queued = store.runs.add(PARENT)
     page = tick(open_page("pages/runs.py"), queued)
     (button,) = [button for button in page.main.get("page_link") if button.value == "Continue"]
     assert button.proto.disabled
 
 
 def test_the_list_names_the_parent_and_what_was_made_of_it(store, parent):
-    child = execute(store, continue_run(store, store.run(parent), "rewind-1", epochs=2))
+    child = execute(store, continue_run(store, store.runs.get(parent), "rewind-1", epochs=2))
     table = open_page("pages/runs.py").dataframe[0].value.set_index("Run")
     assert table.loc[child, "Continues"] == f"{parent}: rewound to before pruning 1"
     assert table.loc[parent, "Continues"] == ""
@@ -170,8 +172,8 @@ def test_the_results_stand_directly_after_name_and_status(parent):
 
 
 def test_a_ticked_run_links_to_its_parent_and_its_children(store, parent):
-    child = continue_run(store, store.run(parent), "rewind", epochs=2)
-    other = continue_run(store, store.run(parent), "fine-tune", epochs=2)
+    child = continue_run(store, store.runs.get(parent), "rewind", epochs=2)
+    other = continue_run(store, store.runs.get(parent), "fine-tune", epochs=2)
 
     def relatives(number: int) -> set[str]:
         page = tick(open_page("pages/runs.py"), number)
@@ -181,12 +183,12 @@ def test_a_ticked_run_links_to_its_parent_and_its_children(store, parent):
 
     assert relatives(parent) == {f"run={child}", f"run={other}"}
     assert relatives(child) == {f"run={parent}"}
-    assert relatives(store.add_run(PARENT)) == set()
+    assert relatives(store.runs.add(PARENT)) == set()
 
 
 def test_a_child_whose_parent_was_deleted_says_so(store, parent):
-    child = continue_run(store, store.run(parent), "rewind", epochs=2)
-    store.delete(parent)
+    child = continue_run(store, store.runs.get(parent), "rewind", epochs=2)
+    store.runs.delete(parent)
     page = tick(open_page("pages/runs.py"), child)
     assert any(f"run {parent}, which was deleted" in caption.value for caption in page.caption)
     assert not page.error and not page.warning

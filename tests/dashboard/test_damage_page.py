@@ -26,7 +26,7 @@ def run(store) -> int:
 
 
 def copy(store: Store, run: int):
-    found = trained_network(store, store.run(run))
+    found = trained_network(store, store.runs.get(run))
     assert found is not None
     return found
 

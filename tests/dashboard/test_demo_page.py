@@ -66,12 +66,12 @@ def pair(store) -> tuple[int, int]:
 
 def half_done(store: Store, experiment: Experiment, until) -> threading.Thread:
     """Train in the background until a condition holds, then hold the run there."""
-    number = store.add_run(experiment, pace=50.0)
+    number = store.runs.add(experiment, pace=50.0)
     thread = threading.Thread(target=worker.execute, args=(store, number, worker.new_owner()))
     thread.start()
-    wait_until(lambda: until(store.run(number)), "for the run")
-    store.command(number, "pace", epochs_per_second=0.01)
-    wait_until(lambda: store.commands(number)[0].settled, "for the pace")
+    wait_until(lambda: until(store.runs.get(number)), "for the run")
+    store.commands.add(number, "pace", epochs_per_second=0.01)
+    wait_until(lambda: store.commands.of(number)[0].settled, "for the pace")
     return thread
 
 
@@ -79,8 +79,8 @@ def half_done(store: Store, experiment: Experiment, until) -> threading.Thread:
 
 
 def test_the_last_step_says_what_the_store_has(pair, store):
-    run, beside = map(store.run, pair)
-    prunings = store.prunings(run.id)
+    run, beside = map(store.runs.get, pair)
+    prunings = store.histories.prunings(run.id)
     shown = stage(played(open_page("demo", run=run.id, beside=beside.id, step=5)))
     before, after, random, left = shown["bars"]
     assert before["text"] == of_100(prunings["test_accuracy_before"][0])
@@ -103,7 +103,7 @@ def test_the_last_step_says_what_the_store_has(pair, store):
     [(0.94, "too close to call"), (0.90, "does worse"), (0.99, "does better"), (0.92, "too close to call")],
 )
 def test_the_verdict_follows_from_the_figures(random, words, pair, store):
-    here, there = (read_recording(store, store.run(number)) for number in pair)
+    here, there = (read_recording(store, store.runs.get(number)) for number in pair)
     here = dataclasses.replace(here, states=(*here.states[:-1], dataclasses.replace(here.states[-1], accuracy=0.95)))
     end = dataclasses.replace(there.states[-1], accuracy=random)
     last = scenes(here, dataclasses.replace(there, states=(*there.states[:-1], end)))[-1]
@@ -111,16 +111,16 @@ def test_the_verdict_follows_from_the_figures(random, words, pair, store):
 
 
 def test_a_run_at_random_that_removed_another_share_is_not_compared(pair, store):
-    here, there = (read_recording(store, store.run(number)) for number in pair)
+    here, there = (read_recording(store, store.runs.get(number)) for number in pair)
     end = dataclasses.replace(there.states[-1], sparsity=0.5)
     last = scenes(here, dataclasses.replace(there, states=(*there.states[:-1], end)))[-1]
     assert "too different to compare" in last.sentence
 
 
 def test_the_neurons_pointed_out_are_those_that_seldom_fired_until_the_first_pruning(pair, store):
-    run = store.run(pair[0])
-    until = int(store.prunings(run.id)["epoch"][0])
-    rows = [row for row in store.epoch_counts(run.id) if row[0] <= until]
+    run = store.runs.get(pair[0])
+    until = int(store.histories.prunings(run.id)["epoch"][0])
+    rows = [row for row in store.histories.epoch_counts(run.id) if row[0] <= until]
     samples = sum(row[1] for row in rows)
     counts = [sum(values) for values in zip(*(joined(row[2]) for row in rows), strict=True)]
     expected = [int(count < SELDOM * samples) for count in counts]
@@ -136,7 +136,7 @@ def joined(packed: bytes) -> list[int]:
 
 def test_the_third_step_removes_what_the_first_pruning_removed(pair, store):
     run, beside = pair
-    (first, random) = (store.prunings(number).iloc[0] for number in pair)
+    (first, random) = (store.histories.prunings(number).iloc[0] for number in pair)
     page = open_page("demo", run=run, beside=beside, step=3)
     before = stage(page)
     after = stage(played(page))
@@ -151,8 +151,8 @@ def test_the_third_step_removes_what_the_first_pruning_removed(pair, store):
 
 
 def test_the_first_and_the_fourth_step_play_every_epoch_and_every_pruning(pair, store):
-    recording = read_recording(store, store.run(pair[0]))
-    epochs, prunings = store.epochs(pair[0]), store.prunings(pair[0])
+    recording = read_recording(store, store.runs.get(pair[0]))
+    epochs, prunings = store.histories.epochs(pair[0]), store.histories.prunings(pair[0])
     learning, _, _, recovery, _ = scenes(recording, None)
     until = int(prunings["epoch"][0])
     assert [frame.bars[0].share for frame in learning.frames] == [None, *epochs["test_accuracy"][:until]]
@@ -204,62 +204,62 @@ def test_a_run_that_waits_shows_the_untrained_network_and_says_so(step, store, m
 def test_a_run_in_training_is_followed_and_later_steps_say_how_far_it_is(store):
     endless = dataclasses.replace(QUICK, start_accuracy=0.98, stop_accuracy=1.0, epochs=10_000, patience=0)
     thread = half_done(store, endless, lambda run: run.epoch >= 2)
-    run = store.runs()[0]
+    run = store.runs.all()[0]
     try:
-        accuracies = store.epochs(run.id)["test_accuracy"].tolist()
+        accuracies = store.histories.epochs(run.id)["test_accuracy"].tolist()
         assert stage(played(open_page("demo", run=run.id)))["bars"][0]["text"] == of_100(accuracies[-1])
         later = stage(open_page("demo", run=run.id, step=3))
         assert f"in round {run.epoch + 1} of practice" in later["sentence"]
         assert later["bars"][0]["text"] == of_100(accuracies[-1])
     finally:
-        store.command(run.id, "stop")
+        store.commands.add(run.id, "stop")
         thread.join()
 
 
 def test_between_prunings_the_first_steps_are_whole_and_the_last_waits(store):
     slow = dataclasses.replace(QUICK, start_accuracy=0.3, stop_accuracy=0.999, epochs=10_000, patience=0)
     thread = half_done(store, slow, lambda run: run.prunings == 1)
-    run = store.runs()[0]
+    run = store.runs.all()[0]
     try:
-        first = store.prunings(run.id).iloc[0]
+        first = store.histories.prunings(run.id).iloc[0]
         assert of_100(first["test_accuracy_after"]) in stage(open_page("demo", run=run.id, step=3))["sentence"]
         assert "more is removed on the way" in stage(open_page("demo", run=run.id, step=4))["sentence"] or (
-            store.run(run.id).epoch == first["epoch"]
+            store.runs.get(run.id).epoch == first["epoch"]
         )
         assert "not come so far" in stage(open_page("demo", run=run.id, step=5))["sentence"]
     finally:
-        store.command(run.id, "stop")
+        store.commands.add(run.id, "stop")
         thread.join()
 
 
 def test_while_the_run_at_random_still_learns_the_comparison_waits(store):
     run = trained(store, QUICK)
-    beside = store.add_run(dataclasses.replace(QUICK, criterion="random"))
+    beside = store.runs.add(dataclasses.replace(QUICK, criterion="random"))
     page = played(open_page("demo", run=run, beside=beside, step=5))
     assert stage(page)["bars"][2]["share"] is None
     assert page.session_state["demo"].playing  # it does not end before the comparison is there
     assert worker.execute(store, beside, worker.new_owner())
-    assert stage(played(page))["bars"][2]["text"] == of_100(store.run(beside).test_accuracy)
+    assert stage(played(page))["bars"][2]["text"] == of_100(store.runs.get(beside).test_accuracy)
 
 
 @pytest.mark.parametrize("gone", ["run", "beside"])
 def test_a_deleted_run_is_said_to_be_gone_and_there_is_a_way_on(gone, pair, store):
     run, beside = pair
     page = open_page("demo", run=run, beside=beside, step=5)
-    store.delete(run if gone == "run" else beside)
+    store.runs.delete(run if gone == "run" else beside)
     again(page)
     if gone == "beside":
         assert stage(played(page))["bars"][2]["text"] == "no such run"
         return
     assert "There is no run" in page.warning[0].value
     press(page, "Start the demo anew")
-    assert store.run(int(param(page, "run"))).experiment == GUIDED
+    assert store.runs.get(int(param(page, "run"))).experiment == GUIDED
 
 
 def test_a_run_that_failed_says_why_and_shows_what_there_is(store):
-    number = store.add_run(dataclasses.replace(QUICK, learning_rate=10.0, hidden=(20,) * 8, batch_size=1))
+    number = store.runs.add(dataclasses.replace(QUICK, learning_rate=10.0, hidden=(20,) * 8, batch_size=1))
     assert worker.execute(store, number, worker.new_owner())
-    assert store.run(number).status == "diverged"
+    assert store.runs.get(number).status == "diverged"
     page = open_page("demo", run=number, step=3)
     assert "diverged" in page.warning[0].value
     assert "There is nothing to see here" in stage(page)["sentence"] or "Nothing was removed" in stage(page)["sentence"]
@@ -267,7 +267,7 @@ def test_a_run_that_failed_says_why_and_shows_what_there_is(store):
 
 
 def test_a_network_too_large_for_it_is_sent_to_the_train_page(store):
-    number = store.add_run(Experiment(hidden=(900, 200)))
+    number = store.runs.add(Experiment(hidden=(900, 200)))
     page = open_page("demo", run=number)
     assert "1,100 neurons" in page.warning[0].value
     assert "train" in {link.proto.page for link in page.main.get("page_link")}
@@ -291,14 +291,14 @@ def test_a_step_that_there_is_not_is_the_first_and_is_said(step, pair):
 
 def test_a_run_of_other_settings_is_not_compared(store, pair):
     other = trained(store, dataclasses.replace(QUICK, criterion="random", seed=1))
-    assert not comparable(store.run(pair[0]), store.run(other))
+    assert not comparable(store.runs.get(pair[0]), store.runs.get(other))
     assert stage(played(open_page("demo", run=pair[0], beside=other, step=5)))["bars"][2]["text"] == "no such run"
 
 
 def test_without_a_run_the_page_offers_to_start_one_and_starts_nothing(store):
     page = open_page("demo")
     assert labels(page) == ["Show me, in a minute"]
-    assert store.runs() == []
+    assert store.runs.all() == []
 
 
 def test_the_first_page_starts_both_runs_with_one_seed_and_opens_the_demo(store):
@@ -306,7 +306,7 @@ def test_the_first_page_starts_both_runs_with_one_seed_and_opens_the_demo(store)
     assert labels(page)[0] == "Show me, in a minute"
     page.button[0].click()
     page.run()
-    random, run = store.runs()
+    random, run = store.runs.all()
     assert (run.experiment, random.experiment) == (GUIDED, GUIDED_AT_RANDOM)
     assert comparable(run, random)
     assert param(page, "run") == str(run.id) and param(page, "beside") == str(random.id)
@@ -387,26 +387,26 @@ def test_presenter_mode_plays_again_from_the_first_step_with_the_same_runs(pair,
     page.session_state["demo"].set(1e6)
     assert stage(again(page))["step"] == 1
     assert page.session_state["demo"].playing
-    assert len(store.runs()) == 2
+    assert len(store.runs.all()) == 2
 
 
 def test_presenter_mode_without_a_run_starts_one_and_keeps_to_it(store):
     page = open_page("demo", present=1)
-    assert [run.experiment for run in store.runs()] == [GUIDED_AT_RANDOM, GUIDED]
+    assert [run.experiment for run in store.runs.all()] == [GUIDED_AT_RANDOM, GUIDED]
     assert presented(page) and param(page, "present") == "1"
     again(page)
-    assert len(store.runs()) == 2
+    assert len(store.runs.all()) == 2
 
 
 def test_presenter_mode_without_a_run_shows_one_that_has_just_been_recorded(store):
     run, beside = start_guided(store)
     for number in (run, beside):
-        store.command(number, "pace", epochs_per_second=0)
+        store.commands.add(number, "pace", epochs_per_second=0)
         assert worker.execute(store, number, worker.new_owner())
     assert recent_guided(store) == (run, beside)
     page = open_page("demo", present=1)
     assert (param(page, "run"), param(page, "beside")) == (str(run), str(beside))
-    assert len(store.runs()) == 2
+    assert len(store.runs.all()) == 2
 
 
 def test_no_word_of_the_demo_is_a_formula(pair):

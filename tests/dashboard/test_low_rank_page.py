@@ -27,10 +27,10 @@ def test_a_pruned_run_is_shown_beside_its_dense_twin_pca_and_svd(store):
     page = open_low_rank(run=run)
     table = page.dataframe[0].value
     assert table["Network"].tolist() == ["dense", f"pruned (run {run})", "PCA", "SVD"]
-    found = compare(store, store.run(run))
+    found = compare(store, store.runs.get(run))
     assert table["as it is"].tolist() == pytest.approx([100 * each.test_accuracy for each in found.baselines])
-    assert store.run(run).test_accuracy == pytest.approx(found.baselines[1].test_accuracy)
-    assert store.run(dense).test_accuracy == pytest.approx(found.baselines[0].test_accuracy)
+    assert store.runs.get(run).test_accuracy == pytest.approx(found.baselines[1].test_accuracy)
+    assert store.runs.get(dense).test_accuracy == pytest.approx(found.baselines[0].test_accuracy)
     assert "tells apart" in words(page) and "another seed" in words(page)
     assert len(page.get("vega_lite_chart")) == 2 + 2  # bars, curve, variance of each layer
 
@@ -41,19 +41,21 @@ def test_all_networks_are_fine_tuned_equally_at_one_click(store):
     page = open_low_rank(run=run)
     page = settled(page.number_input[0].set_value(2).run())
     page = settled(page.button[0].click().run())
-    children = store.queued()
+    children = store.runs.queued()
     assert sorted(child.parent for child in children) == [run, dense, dense, dense]
     assert {child.experiment.epochs for child in children} == {2}
     assert "queued, epoch 0 of at most 2" in words(page) and page.button[0].disabled
     for child in children:
         assert worker.execute(store, child.id, worker.new_owner())
     page = settled(page)
-    expected = {child.origin if child.parent == dense else "pruned": child.test_accuracy for child in store.runs()[:4]}
+    expected = {
+        child.origin if child.parent == dense else "pruned": child.test_accuracy for child in store.runs.all()[:4]
+    }
     after = page.dataframe[0].value["after fine-tuning"].tolist()
     order = ["fine-tuned", "pruned", "PCA of the same rank", "SVD of the same rank"]
     assert after == pytest.approx([100 * expected[name] for name in order])
-    comparison = compare(store, store.run(run))
-    for child in store.runs()[:4]:  # fine-tuned networks keep their ranks and their zeros
+    comparison = compare(store, store.runs.get(run))
+    for child in store.runs.all()[:4]:  # fine-tuned networks keep their ranks and their zeros
         found = compare(store, child)
         limits = {"PCA of the same rank": comparison.baselines[2].ranks, "SVD of the same rank": comparison.ranks}
         limit = limits.get(child.origin, comparison.ranks if child.parent == run else (20, 10))
@@ -66,7 +68,7 @@ def test_the_slider_shows_the_accuracy_at_other_ranks(store):
     run = trained(store, PRUNED)
     trained(store, dense_settings(PRUNED))
     page = open_low_rank(run=run)
-    reducible = compare(store, store.run(run)).reducible
+    reducible = compare(store, store.runs.get(run)).reducible
     page = settled(page.slider[0].set_value(40).run())
     assert page.metric[0].value == f"{100 * reducible.accuracy('pca', [8, 4]):.1f} %"
     assert page.metric[2].value == "8 4"
@@ -81,9 +83,9 @@ def test_a_missing_dense_twin_is_queued_at_one_click_and_followed(store):
     page = open_low_rank(run=run)
     assert page.dataframe[0].value["Network"].tolist() == [f"pruned (run {run})"]
     page = settled(page.button[0].click().run())
-    twin = dense_twin(store, store.run(run))
+    twin = dense_twin(store, store.runs.get(run))
     assert twin.status == "queued" and twin.experiment == dense_settings(PRUNED)
-    assert not page.button and len(store.runs()) == 2
+    assert not page.button and len(store.runs.all()) == 2
     assert worker.execute(store, twin.id, worker.new_owner())
     assert len(settled(page).dataframe[0].value) == 4
 
@@ -116,11 +118,11 @@ def test_one_hidden_layer_and_a_layer_of_one_neuron(store, hidden):
 
 def test_the_page_says_what_it_cannot_show(store):
     assert "no runs yet" in words(open_low_rank())
-    queued = store.add_run(PRUNED)
+    queued = store.runs.add(PRUNED)
     assert "This run is queued" in words(open_low_rank(run=queued))
     assert "no run 99" in words(open_low_rank(run=99))
     assert "abc" in words(open_low_rank(run="abc"))
-    store.command(queued, "stop")
+    store.commands.add(queued, "stop")
     assert "final weights" in words(open_low_rank(run=queued))
 
 

@@ -24,7 +24,9 @@ from abp.dashboard.frame.status import STATUS
 from abp.data.datasets import DATASETS, DataUnavailable
 from abp.pruning.criteria import CRITERIA
 from abp.runs import worker
-from abp.store.store import RunUnknown, Store
+from abp.store.histories import Histories
+from abp.store.records import RunUnknown
+from abp.store.store import Store
 from abp.training.experiment import Experiment, settings
 from tests.waiting import wait_until
 
@@ -50,33 +52,33 @@ def leave_running(store: Store, run: int) -> threading.Thread:
     """Train in the background, a quarter of an epoch a second, until the run is stopped."""
     thread = threading.Thread(target=execute, args=(store, run))
     thread.start()
-    wait_until(lambda: (frame := store.frame(run, HIDDEN)) and frame.samples, "for the first batches")
+    wait_until(lambda: (frame := store.frames.newest(run, HIDDEN)) and frame.samples, "for the first batches")
     return thread
 
 
 def fill(store: Store) -> tuple[dict[str, int], list[threading.Thread]]:
     """Runs in all situations but the ended ones that need another process's fault; and what still trains."""
-    runs = {situation: store.add_run(TINY, name=f"Run that is {situation}") for situation in ("finished", "queued")}
+    runs = {situation: store.runs.add(TINY, name=f"Run that is {situation}") for situation in ("finished", "queued")}
     execute(store, runs["finished"])
 
     for situation in ("running", "paused", "stopped"):
-        runs[situation] = store.add_run(ENDLESS, name=f"Run that is {situation}", pace=20.0)
+        runs[situation] = store.runs.add(ENDLESS, name=f"Run that is {situation}", pace=20.0)
     threads = [leave_running(store, runs[situation]) for situation in ("running", "paused", "stopped")]
-    wait_until(lambda: all(store.run(run).epoch >= 2 for run in list(runs.values())[2:]), "for two epochs")
-    store.command(runs["running"], "pace", epochs_per_second=0.01)
-    store.command(runs["paused"], "pause")
-    store.command(runs["stopped"], "stop")
+    wait_until(lambda: all(store.runs.get(run).epoch >= 2 for run in list(runs.values())[2:]), "for two epochs")
+    store.commands.add(runs["running"], "pace", epochs_per_second=0.01)
+    store.commands.add(runs["paused"], "pause")
+    store.commands.add(runs["stopped"], "stop")
     threads.pop().join()
-    wait_until(lambda: store.run(runs["paused"]).status == "paused")
-    wait_until(lambda: store.commands(runs["running"])[0].settled, "for the pace")
+    wait_until(lambda: store.runs.get(runs["paused"]).status == "paused")
+    wait_until(lambda: store.commands.of(runs["running"])[0].settled, "for the pace")
 
-    runs["stopped-unbegun"] = store.add_run(TINY)
-    store.command(runs["stopped-unbegun"], "stop")
+    runs["stopped-unbegun"] = store.runs.add(TINY)
+    store.commands.add(runs["stopped-unbegun"], "stop")
 
-    runs["diverged"] = store.add_run(dataclasses.replace(TINY, hidden=(20,) * 8, learning_rate=10.0, batch_size=1))
+    runs["diverged"] = store.runs.add(dataclasses.replace(TINY, hidden=(20,) * 8, learning_rate=10.0, batch_size=1))
     execute(store, runs["diverged"])
 
-    runs["failed"] = store.add_run(dataclasses.replace(TINY, dataset="mnist"))
+    runs["failed"] = store.runs.add(dataclasses.replace(TINY, dataset="mnist"))
     with pytest.MonkeyPatch.context() as patch:
 
         def no_data(*_arguments, **_details):
@@ -85,16 +87,16 @@ def fill(store: Store) -> tuple[dict[str, int], list[threading.Thread]]:
         patch.setattr(worker, "load_dataset", no_data)
         execute(store, runs["failed"])
 
-    runs["interrupted"] = store.add_run(dataclasses.replace(TINY, epochs=50, stop_accuracy=1.0))
+    runs["interrupted"] = store.runs.add(dataclasses.replace(TINY, epochs=50, stop_accuracy=1.0))
 
     def lose_worker(progressed: worker.Progressed) -> None:
         if progressed.epoch == 3:
-            store.interrupt(runs["interrupted"])
+            store.leases.interrupt(runs["interrupted"])
 
     execute(store, runs["interrupted"], report=lose_worker)
 
-    runs["pruned-by-hand"] = store.add_run(TINY)
-    store.command(runs["pruned-by-hand"], "prune", criterion="magnitude", amount=0.1)  # before the first batch
+    runs["pruned-by-hand"] = store.runs.add(TINY)
+    store.commands.add(runs["pruned-by-hand"], "prune", criterion="magnitude", amount=0.1)  # before the first batch
     execute(store, runs["pruned-by-hand"])
     return runs, threads
 
@@ -108,7 +110,7 @@ def filled(tmp_path_factory) -> tuple[Path, dict[str, int]]:
     with sqlite3.connect(folder / "lively.sqlite3") as lively, sqlite3.connect(folder / "still.sqlite3") as still:
         lively.backup(still)
     for situation in ("running", "paused"):
-        store.command(runs[situation], "stop")
+        store.commands.add(runs[situation], "stop")
     for thread in threads:
         thread.join()
     return folder / "still.sqlite3", runs
@@ -203,7 +205,7 @@ def test_each_page_opens_over_an_empty_store(file, store):
 def test_a_run_is_shown_in_every_situation(situation, runs):
     page = watch(runs[situation])
     assert not page.error and not page.warning
-    state = Store().run(runs[situation])
+    state = Store().runs.get(runs[situation])
     word, _, _ = STATUS[state.status]
     assert page.title[0].value == state.name
     assert word in badges(page)
@@ -217,7 +219,7 @@ def test_a_run_is_shown_in_every_situation(situation, runs):
     [("stopped-unbegun", "stopped"), ("pruned-by-hand", "finished"), *((s, s) for s in SITUATIONS if "-" not in s)],
 )
 def test_the_situations_are_what_they_are_called(situation, status, runs):
-    assert Store().run(runs[situation]).status == status
+    assert Store().runs.get(runs[situation]).status == status
 
 
 def test_the_other_pages_open_with_runs_in_every_situation(runs):
@@ -230,7 +232,7 @@ def test_the_list_shows_every_run_with_its_status_and_results(runs):
     table = open_page("pages/runs.py").dataframe[0].value.set_index("Run")
     assert set(table.index) == set(runs.values())
     for situation, number in runs.items():
-        state, row = Store().run(number), table.loc[number]
+        state, row = Store().runs.get(number), table.loc[number]
         assert row["Status"].startswith(state.status)
         assert ("by hand" in row["Status"]) == (situation == "pruned-by-hand")
         assert row["Name"] == state.name
@@ -268,7 +270,7 @@ def test_a_link_to_a_run_that_there_is_not_says_so_and_offers_the_list(link, par
 
 def test_a_run_deleted_while_it_is_watched_is_said_to_be_gone(runs):
     page = watch(runs["running"])
-    Store().delete(runs["running"])
+    Store().runs.delete(runs["running"])
     run(page)
     assert "There is no run" in page.warning[0].value
     assert "runs" in {target for _, target, _ in links(page)}
@@ -277,7 +279,7 @@ def test_a_run_deleted_while_it_is_watched_is_said_to_be_gone(runs):
 @pytest.mark.parametrize("label", ["Pause", "Prune now"])
 def test_a_control_of_a_run_that_was_just_deleted_does_no_harm(label, runs):
     page = watch(runs["running"])
-    Store().delete(runs["running"])
+    Store().runs.delete(runs["running"])
     press(page, label)
     assert page.warning and not page.error
 
@@ -293,7 +295,7 @@ def test_a_run_that_waits_says_for_what(runs):
 
 def test_a_running_run_shows_its_rate_time_left_and_live_frequencies(runs):
     store, number = Store(), runs["running"]
-    page, frame = watch(number), store.frame(number, HIDDEN)
+    page, frame = watch(number), store.frames.newest(number, HIDDEN)
     assert "pictures a second" in page.get("progress")[0].text and "min left" in page.get("progress")[0].text
     assert metric(page, "Epoch") == f"{frame.epoch} of {ENDLESS.epochs:,}".replace(",", "")
     for drawn, counts in zip(heatmap(page), frame.counts, strict=True):
@@ -303,10 +305,10 @@ def test_a_running_run_shows_its_rate_time_left_and_live_frequencies(runs):
 def test_the_regulariser_s_share_of_the_time_is_told_if_it_is_on(store):
     off = dataclasses.replace(TINY, criterion="none", epochs=2)
     on = dataclasses.replace(off, nuclear=0.001, nuclear_from=0.0, nuclear_every=5)
-    plain, regularised = store.add_run(off), store.add_run(on)
+    plain, regularised = store.runs.add(off), store.runs.add(on)
     for number in (plain, regularised):
         execute(store, number)
-    state, page = store.run(regularised), watch(regularised)
+    state, page = store.runs.get(regularised), watch(regularised)
     share = f"Regulariser: {100 * state.regulariser_seconds / state.seconds:.0f} % of the time"
     assert share in page.get("progress")[0].text
     assert "nuclear norm 0.001" in page.title[0].value
@@ -315,7 +317,7 @@ def test_the_regulariser_s_share_of_the_time_is_told_if_it_is_on(store):
 
 def test_the_switch_shows_the_frequencies_of_the_epoch_in_progress(runs):
     number = runs["paused"]
-    page, frame = watch(number), Store().frame(number, HIDDEN)
+    page, frame = watch(number), Store().frames.newest(number, HIDDEN)
     page.get("button_group")[0].set_value("this epoch")
     for drawn, counts in zip(heatmap(run(page)), frame.epoch_counts, strict=True):
         assert drawn["frequency"].to_numpy() == pytest.approx(counts / frame.epoch_samples, abs=1e-4)
@@ -327,7 +329,7 @@ def test_the_charts_keep_their_specification_while_a_run_goes_on(runs):
     page = watch(number)
     before = list(map(specification, charts_of(page)))
     drawn = heatmap(page)
-    frame = store.frame(number, HIDDEN)
+    frame = store.frames.newest(number, HIDDEN)
     removed = [np.where(np.arange(width) % 2, 0, 7) for width in HIDDEN]
     row = {
         **{name: getattr(frame, name) for name in ("epoch", "batches", "rate", "train_loss", "train_accuracy")},
@@ -337,7 +339,7 @@ def test_the_charts_keep_their_specification_while_a_run_goes_on(runs):
         **{name: pack(getattr(frame, name)) for name in ("counts", "epoch_counts")},
         "live_weights": pack(removed),
     }
-    store.save_frame(number, store.run(number).owner, row, seconds=1.0)
+    store.frames.save(number, store.runs.get(number).owner, row, seconds=1.0)
     run(page)
     assert list(map(specification, charts_of(page))) == before
     for old, new in zip(drawn, heatmap(page), strict=True):
@@ -380,7 +382,7 @@ def test_a_run_pruned_by_hand_tells_the_prunings_and_draws_none_before_the_start
         if "what" in convert_arrow_bytes_to_pandas_df(dataset.data.data)
     }
     assert min(rules) == 0.0
-    assert len(rules) == len(Store().prunings(runs["pruned-by-hand"]))
+    assert len(rules) == len(Store().histories.prunings(runs["pruned-by-hand"]))
 
 
 # Charts
@@ -437,9 +439,11 @@ def test_the_slider_scrubs_the_heatmap_through_the_epochs(since, runs):
     if since == "this epoch":
         page.get("button_group")[0].set_value(since)
         run(page)
-    last = store.run(number).epoch
+    last = store.runs.get(number).epoch
     assert [(slider.min, slider.max, slider.value) for slider in page.slider] == [(1, last, last)]
-    history = [(samples, np.frombuffer(counts, np.uint32)) for _, samples, counts in store.epoch_counts(number)]
+    history = [
+        (samples, np.frombuffer(counts, np.uint32)) for _, samples, counts in store.histories.epoch_counts(number)
+    ]
     seen = []
     for epoch in range(1, last + 1):
         page.slider[0].set_value(epoch)
@@ -454,19 +458,19 @@ def test_the_slider_scrubs_the_heatmap_through_the_epochs(since, runs):
 def test_the_slider_shows_neurons_as_removed_from_their_pruning_on(home):
     store = Store()
     settings = dataclasses.replace(TINY, criterion="activation-neuron", amount=0.8, start_accuracy=0.3, epochs=30)
-    number = store.add_run(settings)
+    number = store.runs.add(settings)
     execute(store, number)
-    first, last = store.prunings(number)["epoch"].iloc[[0, -1]]
+    first, last = store.histories.prunings(number)["epoch"].iloc[[0, -1]]
     page = watch(number)
 
     def removed(epoch: int) -> int:
         page.slider[0].set_value(epoch)
         return sum((table["state"] == "removed").sum() for table in heatmap(run(page)))
 
-    neurons = store.prunings(number)["neurons_removed"]
+    neurons = store.histories.prunings(number)["neurons_removed"]
     assert first > 1
     assert removed(first - 1) == 0
-    assert removed(first) == neurons[store.prunings(number)["epoch"] <= first].sum() > 0
+    assert removed(first) == neurons[store.histories.prunings(number)["epoch"] <= first].sum() > 0
     assert removed(last) == neurons.sum()
 
 
@@ -489,7 +493,7 @@ def test_the_form_refuses_hidden_layers_that_cannot_be_and_starts_nothing(text, 
     assert error.value.startswith("Hidden must be")
     named = text if not text.replace("-", "").isdigit() else text.lstrip("0") or "0"
     assert named.replace(",", ", ")[:50].split(", ")[0] in error.value
-    assert store.runs() == []
+    assert store.runs.all() == []
 
 
 def test_the_form_refuses_settings_that_do_not_go_together(store):
@@ -498,7 +502,7 @@ def test_the_form_refuses_settings_that_do_not_go_together(store):
     page.number_input(key="new-momentum").set_value(0.5)
     press(page, "Start training")
     assert "Momentum belongs to the optimiser sgd" in page.error[0].value
-    assert store.runs() == []
+    assert store.runs.all() == []
 
 
 def test_the_form_offers_every_setting_with_its_default_its_bounds_and_what_it_means(store):
@@ -549,7 +553,7 @@ def test_start_training_queues_a_run_with_exactly_the_forms_settings_and_goes_to
     for name, value in dataclasses.asdict(CHOSEN).items():
         page.get_by_key(f"new-{name}").set_value(", ".join(map(str, value)) if isinstance(value, tuple) else value)
     press(page, "Start training")
-    (started,) = store.runs()
+    (started,) = store.runs.all()
     assert started.experiment == CHOSEN
     alike = ("optimiser", "ranks")  # others would rule out momentum, and pruning
     assert all(getattr(CHOSEN, name) != getattr(Experiment(), name) for name in settings() if name not in alike)
@@ -561,34 +565,34 @@ def test_start_training_queues_a_run_with_exactly_the_forms_settings_and_goes_to
 
 def test_start_training_without_a_change_runs_the_published_defaults(store):
     press(open_page("pages/train.py"), "Start training")
-    assert store.runs()[0].experiment == Experiment()
+    assert store.runs.all()[0].experiment == Experiment()
 
 
 def test_a_run_can_be_put_behind_the_others(store):
     page = open_page("pages/train.py")
     page.toggle[0].set_value(True)
     press(page, "Start training")
-    assert store.runs()[0].lane == "queue"
+    assert store.runs.all()[0].lane == "queue"
 
 
 def test_one_click_starts_one_run(store):
     page = press(open_page("pages/train.py"), "Start training")
     run(page)
-    assert len(store.runs()) == 1
+    assert len(store.runs.all()) == 1
 
 
 def test_rerun_with_changes_starts_from_the_settings_of_that_run(store):
-    source = store.add_run(CHOSEN)
+    source = store.runs.add(CHOSEN)
     page = open_page("pages/train.py", from_=source)
     press(page, "Start training")
-    again, _ = store.runs()
+    again, _ = store.runs.all()
     assert again.experiment == CHOSEN
     assert page.query_params == {"run": str(again.id)}
 
 
 def test_the_demo_button_starts_the_paced_demo_and_opens_it(store):
     page = press(open_page("app.py"), "Start a demo run")
-    (demo,) = store.runs()
+    (demo,) = store.runs.all()
     assert demo.experiment == DEMO and demo.pace == DEMO_PACE and demo.status == "queued"
     assert page.query_params == {"run": str(demo.id)}
     assert page.title[0].value == demo.name
@@ -606,9 +610,9 @@ def test_each_control_writes_its_command(situation, label, runs):
     assert [button.label for button in page.button if button.disabled] == [idle]
     if label == idle:
         return
-    before = len(Store().commands(runs[situation]))
+    before = len(Store().commands.of(runs[situation]))
     page = press(page, label)
-    commands = Store().commands(runs[situation])
+    commands = Store().commands.of(runs[situation])
     assert len(commands) == before + 1
     assert (commands[0].kind, commands[0].arguments) == (label.lower(), {})
     if label != "Stop" or situation != "queued":
@@ -620,10 +624,10 @@ def test_each_control_writes_its_command(situation, label, runs):
 def test_the_pace_control_writes_the_pace(situation, pace, runs):
     page = watch(runs[situation])
     (field,) = [field for field in page.selectbox if field.label == "Pace"]
-    assert field.value == Store().run(runs[situation]).pace
+    assert field.value == Store().runs.get(runs[situation]).pace
     field.set_value(pace)
     run(page)
-    command = Store().commands(runs[situation])[0]
+    command = Store().commands.of(runs[situation])[0]
     assert (command.kind, command.arguments) == ("pace", {"epochs_per_second": pace})
 
 
@@ -634,7 +638,7 @@ def test_prune_now_writes_criterion_and_amount_even_when_they_were_typed_just_be
     method.set_value(criterion)
     page.number_input[0].set_value(35)
     press(page, "Prune now")
-    command = Store().commands(runs["running"])[0]
+    command = Store().commands.of(runs["running"])[0]
     assert command.kind == "prune"
     assert command.arguments == {"criterion": criterion, "amount": pytest.approx(0.35)}
 
@@ -649,7 +653,7 @@ def test_an_interrupted_run_can_be_resumed(runs):
     page = watch(runs["interrupted"])
     assert labels(page.button) == ["Resume"]
     page = press(page, "Resume")
-    state = Store().run(runs["interrupted"])
+    state = Store().runs.get(runs["interrupted"])
     assert state.status == "queued" and state.epoch == 3
     assert "Queued" in badges(page)
 
@@ -661,17 +665,17 @@ def test_a_run_that_has_ended_has_no_controls(situation, runs):
 
 def test_a_run_stopped_before_it_began_is_stopped_at_once(runs):
     page = press(watch(runs["queued"]), "Stop")
-    assert Store().run(runs["queued"]).status == "stopped"
+    assert Store().runs.get(runs["queued"]).status == "stopped"
     assert "Stopped" in badges(page)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda store, number: store.set_state(number, store.run(number).owner, status="paused"),
-        lambda store, number: store.set_state(number, store.run(number).owner, pruned_by_hand=True),
-        lambda store, number: store.set_state(number, store.run(number).owner, pace=4.0),
-        lambda store, number: store.rename(number, "Another name"),
+        lambda store, number: store.runs.set_state(number, store.runs.get(number).owner, status="paused"),
+        lambda store, number: store.runs.set_state(number, store.runs.get(number).owner, pruned_by_hand=True),
+        lambda store, number: store.runs.set_state(number, store.runs.get(number).owner, pace=4.0),
+        lambda store, number: store.runs.rename(number, "Another name"),
     ],
     ids=["status", "mark", "pace", "name"],
 )
@@ -680,9 +684,9 @@ def test_the_page_around_the_live_view_follows_the_run(change: Callable[[Store, 
     from abp.dashboard.train import live
 
     store, number = Store(), runs["running"]
-    shown = store.run(number)
+    shown = store.runs.get(number)
     change(store, number)
-    assert live._heading(store.run(number)) != live._heading(shown)
+    assert live._heading(store.runs.get(number)) != live._heading(shown)
 
 
 # The list of runs
@@ -699,7 +703,7 @@ def tick(page: AppTest, number: int) -> AppTest:
 def test_a_ticked_run_can_be_opened_repeated_renamed_and_deleted(situation, runs):
     number = runs[situation]
     page = tick(open_page("pages/runs.py"), number)
-    assert page.subheader[0].value == Store().run(number).name
+    assert page.subheader[0].value == Store().runs.get(number).name
     assert {("train", f"run={number}"), ("train", f"from={number}")} <= {(to, query) for _, to, query in links(page)}
     assert {"Rename", "Delete"} <= set(labels(page.button))
     assert ("Resume" in labels(page.button)) == (situation == "interrupted")
@@ -707,32 +711,32 @@ def test_a_ticked_run_can_be_opened_repeated_renamed_and_deleted(situation, runs
 
 def test_the_list_follows_what_others_do_to_the_ticked_run(runs):
     page = tick(open_page("pages/runs.py"), runs["finished"])
-    Store().rename(runs["finished"], "Renamed elsewhere")
+    Store().runs.rename(runs["finished"], "Renamed elsewhere")
     assert run(page).subheader[0].value == "Renamed elsewhere"
 
 
 def test_a_list_whose_last_run_was_deleted_elsewhere_is_empty(store):
-    number = store.add_run(TINY)
+    number = store.runs.add(TINY)
     page = tick(open_page("pages/runs.py"), number)
-    store.delete(number)
+    store.runs.delete(number)
     assert "no runs yet" in run(page).info[0].value
 
 
 def test_a_tick_does_not_pass_to_another_run_when_the_list_changes(runs):
     page = tick(open_page("pages/runs.py"), runs["finished"])
     assert page.subheader
-    Store().add_run(TINY)
+    Store().runs.add(TINY)
     assert not run(page).subheader
     newest = max(runs.values())
     page = tick(open_page("pages/runs.py"), newest)
-    Store().delete(newest)
+    Store().runs.delete(newest)
     assert not run(page).subheader
 
 
 def test_rename_opens_a_dialog_with_the_name(runs):
     page = press(tick(open_page("pages/runs.py"), runs["finished"]), "Rename")
     (name,) = page.text_input
-    assert name.value == Store().run(runs["finished"]).name
+    assert name.value == Store().runs.get(runs["finished"]).name
     assert "Save" in labels(page.button)
 
 
@@ -740,7 +744,7 @@ def test_delete_asks_first(runs):
     page = press(tick(open_page("pages/runs.py"), runs["finished"]), "Delete")
     assert {"Delete it", "Keep it"} <= set(labels(page.button))
     assert any("cannot be undone" in text.value for text in page.markdown)
-    assert Store().run(runs["finished"]).status == "finished"  # it is still there
+    assert Store().runs.get(runs["finished"]).status == "finished"  # it is still there
 
 
 def test_delete_warns_of_a_run_that_goes_on(runs):
@@ -750,7 +754,7 @@ def test_delete_warns_of_a_run_that_goes_on(runs):
 
 def test_a_resumed_run_of_the_list_is_queued(runs):
     press(tick(open_page("pages/runs.py"), runs["interrupted"]), "Resume")
-    assert Store().run(runs["interrupted"]).status == "queued"
+    assert Store().runs.get(runs["interrupted"]).status == "queued"
 
 
 # What can be downloaded
@@ -779,8 +783,8 @@ def test_the_history_of_a_run_is_offered_as_csv(runs, offered):
     number = runs["finished"]
     tick(open_page("pages/runs.py"), number)
     history = table(offered[f"run-{number}-history.csv"])
-    expected = Store().epochs(number)
-    assert history["epoch"].tolist() == list(range(1, Store().run(number).epoch + 1))
+    expected = Store().histories.epochs(number)
+    assert history["epoch"].tolist() == list(range(1, Store().runs.get(number).epoch + 1))
     pd.testing.assert_frame_equal(history, expected, check_dtype=False)
 
 
@@ -790,12 +794,12 @@ def test_the_weights_of_a_run_are_offered_as_safetensors(runs, offered):
     content = offered[f"run-{number}.safetensors"]
     assert content is not None
     tensors = load(content)
-    sizes = Store().run(number).experiment.sizes
+    sizes = Store().runs.get(number).experiment.sizes
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items() if name.endswith("weight")}
     assert shapes == {"hidden.0.weight": (20, 64), "hidden.1.weight": (10, 20), "output.weight": (10, 10)}
     zeros = sum(int((tensors[f"hidden.{layer}.weight"] == 0).sum()) for layer in range(len(HIDDEN)))
     total = sum(inputs * outputs for inputs, outputs in zip(sizes[:-2], sizes[1:-1], strict=True))
-    assert zeros / total == pytest.approx(Store().run(number).sparsity)
+    assert zeros / total == pytest.approx(Store().runs.get(number).sparsity)
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
@@ -803,8 +807,8 @@ def test_files_are_offered_if_and_only_if_there_is_something_in_them(situation, 
     number = runs[situation]
     tick(open_page("pages/runs.py"), number)
     for file, there in (
-        (f"run-{number}-history.csv", not Store().epochs(number).empty),
-        (f"run-{number}.safetensors", Store().weights(number, "final") is not None),
+        (f"run-{number}-history.csv", not Store().histories.epochs(number).empty),
+        (f"run-{number}.safetensors", Store().weights.get(number, "final") is not None),
     ):
         assert (offered[file] is not None) == there, file
 
@@ -821,8 +825,8 @@ def test_the_data_of_every_chart_are_offered_as_csv(situation, runs, offered):
     activity = table(offered["activity.csv"])
     assert list(activity.groupby("layer")["neuron"].count()) == list(HIDDEN)
     assert {"frequency", "live_weights", "state"} <= set(activity)
-    assert len(table(offered["accuracy.csv"])) == len(Store().epochs(runs[situation]))
-    assert len(table(offered["weights-removed.csv"])) == len(Store().prunings(runs[situation]))
+    assert len(table(offered["accuracy.csv"])) == len(Store().histories.epochs(runs[situation]))
+    assert len(table(offered["weights-removed.csv"])) == len(Store().histories.prunings(runs[situation]))
 
 
 # When the store cannot be used
@@ -878,7 +882,7 @@ def test_what_nobody_thought_of_gives_a_sentence_and_goes_to_the_log(runs, monke
     def break_down(*_arguments):
         raise ZeroDivisionError("never shown")
 
-    monkeypatch.setattr(Store, "epochs", break_down)
+    monkeypatch.setattr(Histories, "epochs", break_down)
     page = watch(runs["finished"])
     assert "unexpected" in page.error[0].value and "never shown" not in page.error[0].value
     assert "never shown" in caplog.text
@@ -927,4 +931,4 @@ def test_data_sets_and_methods_have_the_names_that_people_know(store):
 
 def test_a_run_that_is_gone_cannot_be_renamed(store):
     with pytest.raises(RunUnknown):
-        store.rename(77, "nobody")
+        store.runs.rename(77, "nobody")

@@ -65,7 +65,7 @@ def test_a_test_picture_is_judged_by_both_networks_as_a_forward_pass_judges_it(s
     assert not page.error and not page.warning
     x, y = load_test_set("digits")
     for said, bars, sent, run in zip(answers(page), figures(page), lights(page), (number, dense), strict=True):
-        expected = trained_network(store, store.run(run))
+        expected = trained_network(store, store.runs.get(run))
         *outputs, probabilities = activations(expected.network, x[4].numpy())
         assert bars == [f"{100 * share:.0f} %" for share in probabilities]
         for layer, output, mask in zip(sent, outputs, expected.masks, strict=True):
@@ -77,7 +77,7 @@ def test_a_test_picture_is_judged_by_both_networks_as_a_forward_pass_judges_it(s
 
 def test_the_outputs_as_a_file_have_a_row_for_each_neuron(store):
     run = trained(store, PRUNED)
-    expected = trained_network(store, store.run(run))
+    expected = trained_network(store, store.runs.get(run))
     *outputs, _ = activations(expected.network, load_test_set("digits")[0][0].numpy())
     table = outputs_table(expected.masks, outputs)
     assert table["layer"].value_counts().to_dict() == {"hidden 1": 20, "hidden 2": 10}
@@ -129,7 +129,7 @@ def test_an_empty_pad_waits_and_what_is_drawn_is_judged(store, monkeypatch):
     stroke[20:90, 50:58] = 255
     monkeypatch.setattr("abp.dashboard.playground.picture_source.drawing_pad", lambda key: ink_of(drawn(stroke)))
     again(page)
-    probabilities = activations(final_network(store, store.run(number)), prepared(stroke / 255, "digits"))[-1]
+    probabilities = activations(final_network(store, store.runs.get(number)), prepared(stroke / 255, "digits"))[-1]
     assert answers(page) == [f"#### It says {probabilities.argmax()}, {percent(probabilities.max())} sure."] * 2
 
 
@@ -141,11 +141,11 @@ def test_without_runs_the_demo_is_offered(store):
     assert "There are no runs yet" in words(page)
     next(button for button in page.button if button.label == "Start a demo run").click()
     again(page)
-    assert store.runs()[0].status == "queued"
+    assert store.runs.all()[0].status == "queued"
 
 
 def test_a_run_that_is_not_trained_yet_says_so_and_another_is_offered(store):
-    ready, waiting = trained(store, PRUNED), store.add_run(PRUNED)
+    ready, waiting = trained(store, PRUNED), store.runs.add(PRUNED)
     page = open_playground(run=waiting)
     assert "still being trained" in words(page)
     assert any(link.proto.label == f"Play with run {ready}, which is ready" for link in page.get("page_link"))
@@ -222,7 +222,7 @@ def test_a_photograph_of_dark_ink_on_light_paper_is_judged(store):
     again(page)
     page.file_uploader[0].upload("one.png", png(Image.fromarray(paper)), "image/png")
     again(page)
-    network = final_network(store, store.run(number))
+    network = final_network(store, store.runs.get(number))
     expected = activations(network, prepared(np.where(paper < 99, 1.0, 0.0), "digits"))[-1]
     assert answers(page) == [f"#### It says {expected.argmax()}, {percent(expected.max())} sure."] * 2
 

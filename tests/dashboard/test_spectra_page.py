@@ -53,10 +53,10 @@ def curve_names(page: AppTest) -> list[str]:
 
 def test_moments_are_numpys_singular_values_of_the_recorded_weights(store):
     number = trained(store, PRUNED)
-    found = {snapshot.moment.name: snapshot for snapshot in spectral_snapshots(store, store.run(number))}
+    found = {snapshot.moment.name: snapshot for snapshot in spectral_snapshots(store, store.runs.get(number))}
     assert list(found) == ["start", "before 1", "after 1", "before 2", "after 2", "end"]
     for name, recorded in (("start", "initial"), ("before 2", "before-2"), ("end", "final")):
-        tensors = load(store.weights(number, recorded))
+        tensors = load(store.weights.get(number, recorded))
         for layer, values in enumerate(found[name].spectra):
             expected = np.linalg.svd(tensors[f"hidden.{layer}.weight"].double().numpy(), compute_uv=False)
             np.testing.assert_allclose(values, expected, atol=1e-9)
@@ -64,7 +64,7 @@ def test_moments_are_numpys_singular_values_of_the_recorded_weights(store):
 
 def test_the_tables_hold_every_value_and_the_change_of_each(store):
     number = trained(store, PRUNED)
-    found = spectral_snapshots(store, store.run(number))
+    found = spectral_snapshots(store, store.runs.get(number))
     start, before, after = found[0], found[3], found[4]
     table = curves(start, before, after)
     assert len(table) == 3 * (20 + 10)
@@ -97,7 +97,7 @@ def test_the_page_shows_a_pruned_run_and_every_chart_has_its_words(store):
 
 def test_the_page_says_what_it_cannot_show(store):
     assert "no runs yet" in words(open_spectra())
-    queued = store.add_run(PRUNED)
+    queued = store.runs.add(PRUNED)
     assert "has not come to its" in words(open_spectra(run=queued))
     dense = trained(store, dataclasses.replace(PRUNED, criterion="none", hidden=(15,)))
     page = open_spectra(run=dense)
@@ -107,7 +107,7 @@ def test_the_page_says_what_it_cannot_show(store):
 
 
 def test_a_dense_twin_has_the_same_settings_and_seed_and_was_never_pruned(store):
-    pruned = store.run(trained(store, PRUNED))
+    pruned = store.runs.get(trained(store, PRUNED))
     assert dense_twin(store, pruned) is None
     trained(store, dataclasses.replace(PRUNED, criterion="none", seed=1))
     assert dense_twin(store, pruned) is None
@@ -121,7 +121,7 @@ def test_analyse_reports_spectra_and_baselines_computed_apart(store, capsys):
     assert main(["analyse", str(number)]) == 0
     report = json.loads(capsys.readouterr().out)
 
-    final, twin = load(store.weights(number, "final")), load(store.weights(dense, "final"))
+    final, twin = load(store.weights.get(number, "final")), load(store.weights.get(dense, "final"))
     data = load_dataset("digits")
 
     arrays = [{name: tensor.double().numpy() for name, tensor in tensors.items()} for tensors in (final, twin)]
@@ -141,12 +141,12 @@ def test_analyse_reports_spectra_and_baselines_computed_apart(store, capsys):
 
 
 def test_the_page_follows_a_run_and_moves_on_only_from_the_newest_pruning(store):
-    number = store.add_run(dataclasses.replace(PRUNED, prunings=4))
+    number = store.runs.add(dataclasses.replace(PRUNED, prunings=4))
     pages: dict[str, AppTest] = {}
     seen = []
 
     def look(progressed: worker.Progressed) -> None:
-        prunings = store.run(number).prunings
+        prunings = store.runs.get(number).prunings
         if not pages and prunings == 2:
             pages["newest"], pages["first"] = open_spectra(run=number), open_spectra(run=number)
             pages["first"].slider[0].set_value(1)
@@ -163,17 +163,17 @@ def test_the_page_follows_a_run_and_moves_on_only_from_the_newest_pruning(store)
 
 
 def test_a_run_before_its_first_pruning_is_waited_for_and_one_that_ended_is_not(store):
-    number = store.add_run(dataclasses.replace(PRUNED, start_accuracy=0.99, stop_accuracy=1.0, epochs=2))
+    number = store.runs.add(dataclasses.replace(PRUNED, start_accuracy=0.99, stop_accuracy=1.0, epochs=2))
     pages = []
     worker.execute(store, number, worker.new_owner(), report=lambda _: pages.append(open_spectra(run=number)))
     assert "appear here by themselves" in words(pages[0])
-    queued = store.add_run(PRUNED)
-    store.command(queued, "stop")
+    queued = store.runs.add(PRUNED)
+    store.commands.add(queued, "stop")
     assert "ended before its first pruning" in words(open_spectra(run=queued))
 
 
 def test_the_watching_fragment_redraws_the_page_only_when_there_is_more_to_see(store, monkeypatch):
-    run = store.run(store.add_run(PRUNED))
+    run = store.runs.get(store.runs.add(PRUNED))
     reruns: list[bool] = []
     ticks: list = []
 
@@ -188,7 +188,7 @@ def test_the_watching_fragment_redraws_the_page_only_when_there_is_more_to_see(s
     assert worker.execute(store, run.id, worker.new_owner())
     ticks[0]()
     assert reruns == [True]
-    run = store.run(run.id)
+    run = store.runs.get(run.id)
     following.follow(store, run)
     assert reruns == [True]
 
@@ -236,10 +236,10 @@ def test_layers_of_one_neuron_and_of_thousands(store, hidden):
 
 
 def test_a_layer_collapsed_to_one_neuron(store):
-    number = store.add_run(PRUNED)
-    store.command(number, "prune", criterion="activation-neuron", amount=0.95)
+    number = store.runs.add(PRUNED)
+    store.commands.add(number, "prune", criterion="activation-neuron", amount=0.95)
     assert worker.execute(store, number, worker.new_owner())
-    assert min(int(mask.any(dim=1).sum()) for mask in spectral_snapshots(store, store.run(number))[-1].masks) == 1
+    assert min(int(mask.any(dim=1).sum()) for mask in spectral_snapshots(store, store.runs.get(number))[-1].masks) == 1
     page = open_spectra(run=number)
     assert not page.error and page.get("vega_lite_chart")
 
@@ -263,16 +263,18 @@ def test_runs_of_one_name_are_two_curves_and_the_scale_has_room_for_all(store):
     dense = dataclasses.replace(PRUNED, criterion="none", learning_rate=0.1)
     others = [trained(store, dataclasses.replace(dense, seed=seed)) for seed in (1, 2)]
     for other in others:
-        store.rename(other, "The same name")
+        store.runs.rename(other, "The same name")
     page = open_spectra(run=number)
     for other in others:
         page.multiselect[0].select(other)
     again(page)
     assert curve_names(page)[3:] == [f"{other}: The same name" for other in others]
-    highest = max(values[0] for other in others for values in spectral_snapshots(store, store.run(other))[-1].spectra)
+    highest = max(
+        values[0] for other in others for values in spectral_snapshots(store, store.runs.get(other))[-1].spectra
+    )
     assert spec(page)["encoding"]["y"]["scale"]["domain"][1] > highest
     assert all(name in words(page) for name in curve_names(page))  # the legend
-    store.delete(others[0])
+    store.runs.delete(others[0])
     again(page)
     assert curve_names(page)[3:] == [f"{others[1]}: The same name"]
 
@@ -280,7 +282,7 @@ def test_runs_of_one_name_are_two_curves_and_the_scale_has_room_for_all(store):
 def test_a_run_deleted_meanwhile_is_said(store):
     number = trained(store, PRUNED)
     page = open_spectra(run=number)
-    store.delete(number)
+    store.runs.delete(number)
     page.run()
     assert f"no run {number}" in words(page)
 

@@ -36,7 +36,7 @@ SMALL = Study(
 
 
 def train_all(store: Store) -> None:
-    for run in store.queued():
+    for run in store.runs.queued():
         assert worker.execute(store, run.id, worker.new_owner())
 
 
@@ -72,7 +72,7 @@ def test_a_study_is_started_by_the_form_once_however_often_it_is_asked_for(store
         next(button for button in page.button if button.label == "Start the study").click()
         page.run()
         assert not page.exception
-    assert len(studies(store)) == 1 and len(store.queued()) == 10
+    assert len(studies(store)) == 1 and len(store.runs.queued()) == 10
     assert "0 of 10 runs done" in page.get("progress")[0].proto.text
 
 
@@ -106,14 +106,14 @@ def test_a_study_can_be_paused_gone_on_with_and_extended(store):
     number = start_study(store, SMALL)
     page = settled(open_page("compare", study=number))
     page = settled(next(button for button in page.button if button.label == "Pause").click().run())
-    assert study_record(store, number).paused and store.queued() == []
+    assert study_record(store, number).paused and store.runs.queued() == []
     assert "paused" in page.get("progress")[0].proto.text
     page = settled(next(button for button in page.button if button.label == "Go on").click().run())
-    assert not study_record(store, number).paused and len(store.queued()) == 12
+    assert not study_record(store, number).paused and len(store.runs.queued()) == 12
     seeds = [box for box in page.number_input if box.label == "Seeds"][-1]
     page = settled(seeds.set_value(4).run())
     settled(next(button for button in page.button if button.label == "Extend").click().run())
-    assert study_record(store, number).study.seeds == (0, 1, 2, 3) and len(store.queued()) == 16
+    assert study_record(store, number).study.seeds == (0, 1, 2, 3) and len(store.runs.queued()) == 16
 
 
 def test_more_seeds_are_the_lowest_that_are_not_there():
@@ -202,7 +202,7 @@ def test_what_claim_4_needs_is_trained_at_one_click(store, finished):
     button = next(button for button in page.button if button.label.startswith("Train what is missing"))
     assert button.label.endswith("9 runs")
     settled(button.click().run())
-    assert len(store.queued()) == 9 and all(run.experiment.nuclear for run in store.queued())
+    assert len(store.runs.queued()) == 9 and all(run.experiment.nuclear for run in store.runs.queued())
 
 
 @pytest.mark.parametrize("file", ["compare", "claims"])
@@ -212,7 +212,7 @@ def test_an_unknown_study_is_said_to_be_unknown(store, file):
 
 
 def test_a_run_of_a_study_can_be_deleted_and_is_missing_then(store, finished):
-    store.delete(store.runs()[0].id)
+    store.runs.delete(store.runs.all()[0].id)
     assert "1 missing" in settled(open_page("compare", study=finished)).get("progress")[0].proto.text
 
 

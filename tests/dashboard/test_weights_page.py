@@ -75,8 +75,8 @@ def test_at_the_start_nothing_is_removed_and_after_a_pruning_what_the_store_says
     assert all("100.0 % of the weights kept" in alt for alt in matrices(page))
     page.select_slider[0].set_value("after 1")
     again(page)
-    found = {moment.name: moment for moment in moments(store, store.run(number))}
-    masks = snapshot(store, store.run(number), found["after 1"]).masks
+    found = {moment.name: moment for moment in moments(store, store.runs.get(number))}
+    masks = snapshot(store, store.runs.get(number), found["after 1"]).masks
     for alt, mask in zip(matrices(page), masks, strict=True):
         assert f"{100 * mask.float().mean():.1f} % of the weights kept" in alt
         assert f"{int(mask.any(dim=1).sum())} of {len(mask)} neurons alive" in alt
@@ -94,14 +94,14 @@ def test_another_run_of_the_same_layers_stands_beside_it(store):
     again(page)
     assert len(matrices(page)) == 4
     assert sum("end: 100.0 % of the weights kept" in alt for alt in matrices(page)) == 2  # it had no pruning
-    store.delete(dense)
+    store.runs.delete(dense)
     again(page)
     assert len(matrices(page)) == 2
 
 
 def test_the_other_run_may_have_no_weights_yet(store):
-    number, other = trained(store, PRUNED), store.add_run(PRUNED)
-    store.claim(other, "somebody")
+    number, other = trained(store, PRUNED), store.runs.add(PRUNED)
+    store.leases.claim(other, "somebody")
     page = open_weights(run=number)
     next(box for box in page.selectbox if box.label == "Beside it").set_value(other)
     again(page)
@@ -109,9 +109,9 @@ def test_the_other_run_may_have_no_weights_yet(store):
 
 
 def test_a_neurons_answers_are_those_of_a_direct_forward_pass(store):
-    run = store.run(trained(store, PRUNED))
+    run = store.runs.get(trained(store, PRUNED))
     end = moments(store, run)[-1]
-    network = Network.from_tensors(run.experiment.sizes, load(store.weights(run.id, "final")))
+    network = Network.from_tensors(run.experiment.sizes, load(store.weights.get(run.id, "final")))
     x, y = load_test_set("digits")
     output = x
     for layer, answers in enumerate(answers_of(store, run, end)):
@@ -123,23 +123,23 @@ def test_a_neurons_answers_are_those_of_a_direct_forward_pass(store):
 
 
 def test_a_wide_network_answers_to_as_many_pictures_as_there_is_time_for(store, monkeypatch):
-    run = store.run(trained(store, PRUNED))
+    run = store.runs.get(trained(store, PRUNED))
     monkeypatch.setattr(reading, "_BUDGET", 100 * (64 * 20 + 20 * 10))
     assert answers_of(store, run, moments(store, run)[-1])[0].seen == (100, 360)
     assert "the first 100 test pictures" in words(open_weights(run=run.id))
 
 
 def test_frequencies_are_the_recorded_counts(store):
-    run = store.run(trained(store, PRUNED))
+    run = store.runs.get(trained(store, PRUNED))
     found = frequencies_of(store, run)
-    for epoch, samples, packed in store.epoch_counts(run.id):
+    for epoch, samples, packed in store.histories.epoch_counts(run.id):
         counts = np.frombuffer(packed, dtype=np.uint32)
         joined = np.concatenate([layer[epoch - 1] for layer in found])
         np.testing.assert_allclose(joined, counts / samples, rtol=1e-6)
 
 
 def test_sorting_puts_the_highest_first_and_dead_neurons_last(store):
-    run = store.run(trained(store, PRUNED))
+    run = store.runs.get(trained(store, PRUNED))
     network = snapshot(store, run, moments(store, run)[-1])
     table = neuron_table(network, frequencies_of(store, run)[0])
     dead = ~network.masks[0].any(dim=1).numpy()
@@ -173,7 +173,7 @@ def test_the_downloaded_matrix_is_the_matrix():
 
 
 def test_the_costs_of_all_layers_are_below_them(store):
-    run = store.run(trained(store, PRUNED))
+    run = store.runs.get(trained(store, PRUNED))
     table = cost_table(run, snapshot(store, run, moments(store, run)[-1]))
     for column in ("Parameters", "Multiply-adds", "FLOPs (published)", "Bytes, dense", "Bytes, compacted"):
         assert table[column].iloc[:-1].sum() == table[column].iloc[-1]
@@ -198,7 +198,7 @@ def test_a_link_names_a_neuron_and_follows_the_choice_of_another(store):
 
 
 def test_without_a_link_the_first_live_neuron_is_shown(store):
-    run = store.run(trained(store, PRUNED))
+    run = store.runs.get(trained(store, PRUNED))
     alive = snapshot(store, run, moments(store, run)[-1]).masks[0].any(dim=1)
     page = open_weights(run=run.id)
     assert f"Neuron {int(alive.int().argmax()) + 1} of hidden layer 1" in words(page)
@@ -223,7 +223,7 @@ def test_a_nonsense_link_to_a_run_is_said(store):
 def test_a_run_deleted_meanwhile_is_said(store):
     number = trained(store, PRUNED)
     page = open_weights(run=number)
-    store.delete(number)
+    store.runs.delete(number)
     again(page)
     assert f"no run {number}" in words(page)
 
@@ -232,19 +232,19 @@ def test_a_run_deleted_meanwhile_is_said(store):
 
 
 def test_a_queued_run_has_nothing_yet_and_a_stopped_one_never_will(store):
-    queued = store.add_run(PRUNED)
+    queued = store.runs.add(PRUNED)
     assert "waits for its first worker" in words(open_weights(run=queued))
-    store.command(queued, "stop")
+    store.commands.add(queued, "stop")
     assert "ended before it began" in words(open_weights(run=queued))
 
 
 def test_a_run_in_progress_shows_what_there_is_and_moves_on_only_from_the_newest(store):
-    number = store.add_run(dataclasses.replace(PRUNED, prunings=3))
+    number = store.runs.add(dataclasses.replace(PRUNED, prunings=3))
     pages: dict[str, AppTest] = {}
     seen = []
 
     def look(progressed: worker.Progressed) -> None:
-        prunings = store.run(number).prunings
+        prunings = store.runs.get(number).prunings
         if not pages and prunings:
             pages["newest"], pages["start"] = open_weights(run=number), open_weights(run=number)
             pages["start"].select_slider[0].set_value("start")
@@ -260,7 +260,7 @@ def test_a_run_in_progress_shows_what_there_is_and_moves_on_only_from_the_newest
 
 
 def test_a_run_before_its_first_pruning_shows_its_start(store):
-    number = store.add_run(dataclasses.replace(PRUNED, start_accuracy=0.99, stop_accuracy=1.0, epochs=2))
+    number = store.runs.add(dataclasses.replace(PRUNED, start_accuracy=0.99, stop_accuracy=1.0, epochs=2))
     pages = []
     worker.execute(store, number, worker.new_owner(), report=lambda _: pages.append(open_weights(run=number)))
     assert "These are the weights of the start" in words(pages[0]) and len(matrices(pages[0])) == 2
@@ -279,10 +279,10 @@ def test_a_layer_of_one_neuron(store, hidden):
 
 
 def test_a_layer_collapsed_to_one_live_neuron_and_a_dead_one_says_so(store):
-    number = store.add_run(PRUNED)
-    store.command(number, "prune", criterion="activation-neuron", amount=0.95)
+    number = store.runs.add(PRUNED)
+    store.commands.add(number, "prune", criterion="activation-neuron", amount=0.95)
     assert worker.execute(store, number, worker.new_owner())
-    run = store.run(number)
+    run = store.runs.get(number)
     alive = [mask.any(dim=1) for mask in snapshot(store, run, moments(store, run)[-1]).masks]
     assert min(int(layer.sum()) for layer in alive) == 1
     dead = int((~alive[0]).int().argmax()) + 1

@@ -82,9 +82,9 @@ def situations(tmp_path_factory) -> Iterator[dict[str, dict[str, object]]]:
         patch.setenv("ABP_HOME", str(tmp_path_factory.mktemp("home")))
         store = Store()
         study = start_study(store, SMALL)
-        for run in store.queued():
+        for run in store.runs.queued():
             assert worker.execute(store, run.id, worker.new_owner())
-        pruned = next(run.id for run in store.runs() if run.experiment.criterion == "activation-neuron")
+        pruned = next(run.id for run in store.runs.all() if run.experiment.criterion == "activation-neuron")
         yield {"empty": {}, "run": {"run": pruned}, "study": {"study": study}}
 
 

@@ -21,14 +21,14 @@ SETTINGS = {"hidden": (24, 16), "learning_rate": 0.1, "epochs": 4, "seed": 3, "s
 @pytest.fixture(scope="module", params=["none", "activation-neuron"])
 def run(request, tmp_path_factory) -> tuple[Store, int]:
     store = Store(tmp_path_factory.mktemp("breaking") / "abp.sqlite3")
-    number = store.add_run(Experiment(criterion=request.param, amount=0.4, **SETTINGS))
+    number = store.runs.add(Experiment(criterion=request.param, amount=0.4, **SETTINGS))
     execute(store, number, "worker")
     return store, number
 
 
 def whole(run: tuple[Store, int]) -> TrainedNetwork:
     store, number = run
-    found = trained_network(store, store.run(number))
+    found = trained_network(store, store.runs.get(number))
     assert found is not None
     return found
 
@@ -36,14 +36,14 @@ def whole(run: tuple[Store, int]) -> TrainedNetwork:
 def trainer_of(run: tuple[Store, int]) -> Trainer:
     """A trainer that stands where the run ended, put together from what the store has."""
     store, number = run
-    record = store.run(number)
-    packed = store.masks(number, record.prunings)
+    record = store.runs.get(number)
+    packed = store.histories.masks(number, record.prunings)
     masks = unpack(packed, record.experiment.sizes) if packed else None
-    trainer = Trainer(record.experiment, tensors=load(store.weights(number, "final")), masks=masks)
+    trainer = Trainer(record.experiment, tensors=load(store.weights.get(number, "final")), masks=masks)
     trainer.prunings = record.prunings
     total_counts = [np.zeros(width, dtype=np.int64) for width in record.experiment.hidden]
     samples = 0
-    for _, seen, packed_counts in store.epoch_counts(number):  # the epochs' own counts, added up
+    for _, seen, packed_counts in store.histories.epoch_counts(number):  # the epochs' own counts, added up
         samples += seen
         joined = np.frombuffer(packed_counts, dtype=np.uint32).astype(np.int64)
         for sum_, part in zip(total_counts, np.split(joined, np.cumsum(record.experiment.hidden)[:-1]), strict=True):
@@ -65,13 +65,13 @@ def test_breaking_equals_pruning_through_the_trainer(criterion, share, run):
 
 def test_breaking_and_switching_off_leave_the_network_and_the_store_as_they_were(run):
     store, number = run
-    before, first = store.weights(number, "final"), whole(run)
+    before, first = store.weights.get(number, "final"), whole(run)
     tensors = [tensor.clone() for tensor in (*first.network.weights, *first.network.biases, *first.masks)]
     for criterion, share in itertools.product(BREAKING, (0.5, 0.9)):
         damaged(first, criterion, share)
     switched_off(first, [(0, 3), (1, 2)])
     after = (*first.network.weights, *first.network.biases, *first.masks)
-    assert all(map(torch.equal, tensors, after)) and store.weights(number, "final") == before
+    assert all(map(torch.equal, tensors, after)) and store.weights.get(number, "final") == before
 
 
 def test_a_neuron_switched_off_gives_zero_and_all_others_what_they_make_of_that(run):
@@ -93,7 +93,7 @@ def test_a_neuron_switched_off_gives_zero_and_all_others_what_they_make_of_that(
 
 def test_a_run_without_weights_or_counts_cannot_be_broken(tmp_path):
     store = Store(tmp_path / "abp.sqlite3")
-    assert trained_network(store, store.run(store.add_run(Experiment()))) is None
+    assert trained_network(store, store.runs.get(store.runs.add(Experiment()))) is None
 
 
 def test_the_knee_is_the_last_point_before_accuracy_is_lost():
@@ -106,6 +106,6 @@ def test_the_knee_is_the_last_point_before_accuracy_is_lost():
 def test_it_knows_its_run_and_what_was_removed(run):
     store, number = run
     trained = whole(run)
-    assert trained.run == store.run(number) and trained.network.sizes == [64, 24, 16, 10]
-    assert sparsity(trained.masks) == pytest.approx(store.run(number).sparsity)
+    assert trained.run == store.runs.get(number) and trained.network.sizes == [64, 24, 16, 10]
+    assert sparsity(trained.masks) == pytest.approx(store.runs.get(number).sparsity)
     assert all((weight[~mask] == 0).all() for weight, mask in zip(trained.network.weights, trained.masks, strict=False))

@@ -42,23 +42,23 @@ def store(engine) -> Iterator[Store]:
 
 
 def end_all(store: Store) -> None:
-    for run in store.runs():
+    for run in store.runs.all():
         if run.active:
-            store.command(run.id, "stop")
-    wait_until(lambda: not any(run.active for run in store.runs()), "for all runs to end")
+            store.commands.add(run.id, "stop")
+    wait_until(lambda: not any(run.active for run in store.runs.all()), "for all runs to end")
 
 
 def status(store: Store, run: int) -> str:
-    return store.run(run).status
+    return store.runs.get(run).status
 
 
 def count(store: Store, status: str) -> int:
-    return sum(run.status == status for run in store.runs())
+    return sum(run.status == status for run in store.runs.all())
 
 
 def kill_worker(store: Store, run: int) -> None:
     """End the process that has a run, as the system would when memory runs out."""
-    owner = store.run(run).owner
+    owner = store.runs.get(run).owner
     assert owner is not None
     os.kill(int(owner.split(":")[1]), signal.SIGKILL)
 
@@ -83,7 +83,7 @@ def gone(processes: list[psutil.Process]) -> bool:
 
 
 def test_a_queue_longer_than_the_workers_all_finishes_as_a_trainer_alone_would(store):
-    runs = [store.add_run(TINY, lane="queue") for _ in range(2 * (CORES + 1) + 1)]
+    runs = [store.runs.add(TINY, lane="queue") for _ in range(2 * (CORES + 1) + 1)]
     wait_until(lambda: all(status(store, run) == "finished" for run in runs), "for the queue")
     expected = alone(TINY)
     for run in runs:
@@ -91,65 +91,65 @@ def test_a_queue_longer_than_the_workers_all_finishes_as_a_trainer_alone_would(s
 
 
 def test_a_run_started_by_hand_does_not_wait_behind_a_full_queue(store):
-    queue = [store.add_run(ENDLESS, lane="queue", pace=5.0) for _ in range(2 * CORES + 2)]
+    queue = [store.runs.add(ENDLESS, lane="queue", pace=5.0) for _ in range(2 * CORES + 2)]
     wait_until(lambda: count(store, "running") == CORES, "for every core to have a run")
     for _ in range(2):
-        by_hand = store.add_run(TINY)
+        by_hand = store.runs.add(TINY)
         wait_until(lambda by_hand=by_hand: status(store, by_hand) == "finished", "for the run started by hand")
         assert sum(status(store, run) == "running" for run in queue) == CORES
         assert sum(status(store, run) == "queued" for run in queue) == CORES + 2
 
 
 def test_a_run_of_the_command_line_is_left_to_the_command_line(store):
-    own = store.add_run(TINY, lane="self")
-    other = store.add_run(TINY)
+    own = store.runs.add(TINY, lane="self")
+    other = store.runs.add(TINY)
     wait_until(lambda: status(store, other) == "finished")
     assert status(store, own) == "queued"
-    store.interrupt(own)  # as when that is interrupted before it has begun
-    store.command(own, "resume")
+    store.leases.interrupt(own)  # as when that is interrupted before it has begun
+    store.commands.add(own, "resume")
     wait_until(lambda: status(store, own) == "finished", "for an engine to take it over")
 
 
 def test_a_run_obeys_commands_in_a_worker_process(store):
-    run = store.add_run(ENDLESS, held=True)
+    run = store.runs.add(ENDLESS, held=True)
     wait_until(lambda: status(store, run) == "paused")
-    store.command(run, "prune", criterion="magnitude", amount=0.25)
-    wait_until(lambda: store.run(run).sparsity == 0.25, "for the pruning")
-    store.command(run, "stop")
+    store.commands.add(run, "prune", criterion="magnitude", amount=0.25)
+    wait_until(lambda: store.runs.get(run).sparsity == 0.25, "for the pruning")
+    store.commands.add(run, "stop")
     wait_until(lambda: status(store, run) == "stopped")
-    assert [command.outcome[:7] for command in store.commands(run)] == ["Stopped", "Removed"]
-    assert store.weights(run, "final") is not None
+    assert [command.outcome[:7] for command in store.commands.of(run)] == ["Stopped", "Removed"]
+    assert store.weights.get(run, "final") is not None
 
 
 # Deaths of workers
 
 
 def test_a_run_whose_worker_is_killed_is_interrupted_and_finishes_unchanged_when_resumed(store):
-    run = store.add_run(LONG, pace=5.0)
-    wait_until(lambda: store.run(run).epoch >= 5, "for five epochs")
+    run = store.runs.add(LONG, pace=5.0)
+    wait_until(lambda: store.runs.get(run).epoch >= 5, "for five epochs")
     kill_worker(store, run)
     wait_until(lambda: status(store, run) == "interrupted", "for the death to be noticed")
-    row = store.run(run)
+    row = store.runs.get(run)
     assert (row.owner, row.lease) == (None, None) and row.epoch >= 5
-    store.command(run, "pace", epochs_per_second=None)
-    store.command(run, "resume")
+    store.commands.add(run, "pace", epochs_per_second=None)
+    store.commands.add(run, "resume")
     wait_until(lambda: status(store, run) == "finished", "for the resumed run")
     same(recorded(store, run), alone(LONG))
 
 
 def test_a_held_run_whose_worker_is_killed_is_interrupted_too(store):
-    run = store.add_run(ENDLESS, held=True)
+    run = store.runs.add(ENDLESS, held=True)
     wait_until(lambda: status(store, run) == "paused")
     kill_worker(store, run)
     wait_until(lambda: status(store, run) == "interrupted")
-    store.command(run, "stop")
+    store.commands.add(run, "stop")
     wait_until(lambda: status(store, run) == "stopped")
 
 
 def test_only_the_run_of_a_killed_worker_suffers(store):
-    killed = store.add_run(ENDLESS, lane="queue", pace=5.0)
+    killed = store.runs.add(ENDLESS, lane="queue", pace=5.0)
     wait_until(lambda: status(store, killed) == "running")
-    others = [store.add_run(TINY, lane="queue", pace=20.0) for _ in range(3 * CORES)]
+    others = [store.runs.add(TINY, lane="queue", pace=20.0) for _ in range(3 * CORES)]
     wait_until(lambda: any(status(store, run) == "running" for run in others) or CORES == 1)
     kill_worker(store, killed)
     wait_until(lambda: all(status(store, run) == "finished" for run in others), "for the others in the queue")
@@ -158,12 +158,12 @@ def test_only_the_run_of_a_killed_worker_suffers(store):
 
 
 def test_after_many_deaths_every_worker_still_works(store):
-    runs = [store.add_run(ENDLESS, pace=0.01) for _ in range(CORES + 1)]
+    runs = [store.runs.add(ENDLESS, pace=0.01) for _ in range(CORES + 1)]
     wait_until(lambda: all(status(store, run) == "running" for run in runs), "for all workers to be taken")
     for run in runs:
         kill_worker(store, run)
     wait_until(lambda: all(status(store, run) == "interrupted" for run in runs))
-    again = [store.add_run(ENDLESS, pace=0.01) for _ in range(CORES + 1)]
+    again = [store.runs.add(ENDLESS, pace=0.01) for _ in range(CORES + 1)]
     wait_until(lambda: all(status(store, run) == "running" for run in again), "for all workers to be there again")
 
 
@@ -171,7 +171,7 @@ def test_after_many_deaths_every_worker_still_works(store):
 
 
 def test_the_engine_listens_on_this_machine_only(engine, store):
-    run = store.add_run(TINY)
+    run = store.runs.add(TINY)
     wait_until(lambda: status(store, run) == "finished")
     listening = [
         connection.laddr.ip
@@ -184,7 +184,7 @@ def test_the_engine_listens_on_this_machine_only(engine, store):
 
 
 def test_an_engine_that_is_killed_takes_its_workers_along_and_is_started_again(engine, store):
-    run = store.add_run(ENDLESS, held=True)
+    run = store.runs.add(ENDLESS, held=True)
     wait_until(lambda: status(store, run) == "paused")
     first, processes = engine.pid, family(engine.pid)
     engine.ensure()
@@ -194,20 +194,20 @@ def test_an_engine_that_is_killed_takes_its_workers_along_and_is_started_again(e
     engine.ensure()
     assert engine.pid != first
     wait_until(lambda: status(store, run) == "interrupted", "for the new engine to notice")
-    after = store.add_run(TINY)
+    after = store.runs.add(TINY)
     wait_until(lambda: status(store, after) == "finished", "for the new engine to train")
 
 
 def test_stopping_an_engine_ends_all_its_processes_and_interrupts_its_runs(home):
     engine, store = Engine(), Store()
-    run = store.add_run(ENDLESS, pace=5.0)
-    wait_until(lambda: store.run(run).epoch >= 1)
+    run = store.runs.add(ENDLESS, pace=5.0)
+    wait_until(lambda: store.runs.get(run).epoch >= 1)
     processes = family(engine.pid)
     assert len(processes) > CORES + 1
     engine.stop()
     wait_until(lambda: gone(processes), "for all processes to end")
     engine.stop()  # once more harms nothing
-    wait_until(lambda: store.expire() or status(store, run) == "interrupted", "for the lease to expire")
+    wait_until(lambda: store.leases.expire() or status(store, run) == "interrupted", "for the lease to expire")
 
 
 def start_parent() -> subprocess.Popen:
@@ -226,10 +226,10 @@ def start_parent() -> subprocess.Popen:
 
 def test_when_the_dashboard_is_killed_no_process_is_left_and_its_runs_can_be_resumed(home):
     store = Store()
-    runs = [store.add_run(ENDLESS, pace=5.0), store.add_run(ENDLESS, held=True)]
+    runs = [store.runs.add(ENDLESS, pace=5.0), store.runs.add(ENDLESS, held=True)]
     with start_parent() as parent:
         wait_until(lambda: [status(store, run) for run in runs] == ["running", "paused"], "for the runs to begin")
-        wait_until(lambda: store.run(runs[0]).epoch >= 2)
+        wait_until(lambda: store.runs.get(runs[0]).epoch >= 2)
         processes = family(parent.pid)
         assert len(processes) > CORES + 2
         parent.kill()
@@ -238,9 +238,9 @@ def test_when_the_dashboard_is_killed_no_process_is_left_and_its_runs_can_be_res
     engine = Engine()
     try:
         wait_until(lambda: [status(store, run) for run in runs] == ["interrupted"] * 2, "for the next engine")
-        epoch = store.run(runs[0]).epoch
-        store.command(runs[0], "resume")
-        wait_until(lambda: store.run(runs[0]).epoch > epoch, "for the resumed run to go on")
+        epoch = store.runs.get(runs[0]).epoch
+        store.commands.add(runs[0], "resume")
+        wait_until(lambda: store.runs.get(runs[0]).epoch > epoch, "for the resumed run to go on")
     finally:
         engine.stop()
 

@@ -33,16 +33,16 @@ def store(home) -> Store:
 
 
 def trained(store: Store, experiment: Experiment):
-    number = store.add_run(experiment)
+    number = store.runs.add(experiment)
     assert worker.execute(store, number, worker.new_owner())
-    return store.run(number)
+    return store.runs.get(number)
 
 
 @pytest.mark.parametrize("criterion", ["activation-neuron", "magnitude", "none"])
 def test_a_compacted_network_computes_what_the_whole_one_does(store, criterion):
     run = trained(store, dataclasses.replace(SETTINGS, criterion=criterion))
     compacted = compact(store, run)
-    whole = Network.from_tensors(run.experiment.sizes, load(store.weights(run.id, "final")))
+    whole = Network.from_tensors(run.experiment.sizes, load(store.weights.get(run.id, "final")))
     x = load_dataset("digits").test_x
     expected = whole(x).numpy()
     small = Network.from_tensors(compacted.network.sizes, load(compacted.safetensors))
@@ -69,7 +69,7 @@ def test_another_function_is_not_handed_out(store, monkeypatch):
 
 
 def test_a_run_without_final_weights_has_no_compacted_network(store):
-    assert compact(store, store.run(store.add_run(SETTINGS))) is None
+    assert compact(store, store.runs.get(store.runs.add(SETTINGS))) is None
 
 
 @given(st.lists(st.integers(1, 6), min_size=3, max_size=5), st.integers(1, 4), st.integers(0, 100))

@@ -24,9 +24,11 @@ from abp.data.datasets import load_dataset
 from abp.network.masks import pack, unpack
 from abp.runs import worker
 from abp.runs.worker import execute
+from abp.store.commands import Commands
 from abp.store.database import StoreFull
-from abp.store.records import Command, pack_counts
-from abp.store.store import ClaimLost, RunUnknown, Store
+from abp.store.leases import ClaimLost
+from abp.store.records import Command, RunUnknown, pack_counts
+from abp.store.store import Store
 from abp.training.experiment import Experiment
 from abp.training.trainer import Epoch, Pruning, Trainer
 from tests.waiting import wait_until
@@ -85,11 +87,11 @@ def pruning_values(pruning: Pruning) -> tuple:
 
 def recorded(store: Store, run: int) -> dict:
     """All that the store holds of a run's history and that may not depend on when and by whom it was trained."""
-    epochs = store.epochs(run)[
+    epochs = store.histories.epochs(run)[
         ["epoch", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "test_loss", "test_accuracy",
          "sparsity"]
     ]  # fmt: skip
-    prunings = store.prunings(run)
+    prunings = store.histories.prunings(run)
     assert prunings["number"].tolist() == [*range(1, len(prunings) + 1)]
     prunings = prunings[
         ["epoch", "batch", "criterion", "made_by", "requested", "achieved", "sparsity", "weights_removed",
@@ -97,14 +99,14 @@ def recorded(store: Store, run: int) -> dict:
          "test_accuracy_before", "test_accuracy_after"]
     ]  # fmt: skip
     moments = ["initial", *(f"before-{number}" for number in range(1, len(prunings) + 2)), "final"]
-    weights = {moment: store.weights(run, moment) for moment in moments}
+    weights = {moment: store.weights.get(run, moment) for moment in moments}
     return {
         "epochs": list(epochs.itertuples(index=False, name=None)),
-        "counts": [counts for _, _, counts in store.epoch_counts(run)],
+        "counts": [counts for _, _, counts in store.histories.epoch_counts(run)],
         "prunings": list(prunings.itertuples(index=False, name=None)),
-        "masks": [store.masks(run, number) for number in range(1, len(prunings) + 1)],
+        "masks": [store.histories.masks(run, number) for number in range(1, len(prunings) + 1)],
         "weights": {moment: tensors for moment, tensors in weights.items() if tensors},
-        "stopped_by": store.run(run).stopped_by,
+        "stopped_by": store.runs.get(run).stopped_by,
     }
 
 
@@ -125,13 +127,13 @@ def same(first: dict, second: dict) -> None:
 @pytest.mark.parametrize("experiment", [TINY, LONG], ids=["weights", "neurons"])
 def test_a_run_records_what_the_trainer_alone_does(experiment, store):
     told = []
-    run = store.add_run(experiment)
+    run = store.runs.add(experiment)
     assert execute(store, run, "me", report=told.append)
     expected = alone(experiment)
     same(recorded(store, run), expected)
     assert len(expected["prunings"]) == 3
 
-    row = store.run(run)
+    row = store.runs.get(run)
     assert (row.status, row.owner, row.lease, row.message) == ("finished", None, None, None)
     assert (row.epoch, row.prunings, row.scheduled_left) == (len(expected["epochs"]), 3, 0)
     assert row.sparsity == pytest.approx(0.6, abs=0.02)
@@ -140,16 +142,16 @@ def test_a_run_records_what_the_trainer_alone_does(experiment, store):
     assert (row.train_accuracy, row.valid_accuracy, row.test_accuracy) == (last[2], last[4], last[6])
     assert [progress.epoch for progress in told] == [epoch[0] for epoch in expected["epochs"]]
 
-    frame = store.frame(run, experiment.hidden)
+    frame = store.frames.newest(run, experiment.hidden)
     assert (frame.epoch, frame.batch, frame.batches) == (row.epoch, 41, 41)
     assert frame.samples == row.epoch * len(DIGITS.train_x) and frame.epoch_samples == len(DIGITS.train_x)
-    masks = unpack(store.masks(run, 3), experiment.sizes)
+    masks = unpack(store.histories.masks(run, 3), experiment.sizes)
     for live, mask in zip(frame.live_weights, masks, strict=True):
         assert live.tolist() == mask.sum(dim=1).tolist()
 
 
 def test_a_run_that_keeps_the_ends_records_only_the_initial_and_the_final_weights(store):
-    run = store.add_run(TINY, keep="ends")
+    run = store.runs.add(TINY, keep="ends")
     execute(store, run, "me")
     expected = alone(TINY)
     expected["weights"] = {moment: expected["weights"][moment] for moment in ("initial", "final")}
@@ -157,13 +159,13 @@ def test_a_run_that_keeps_the_ends_records_only_the_initial_and_the_final_weight
 
 
 def test_spectra_before_and_after_each_pruning_are_those_of_the_recorded_weights(store):
-    run = store.add_run(LONG)
+    run = store.runs.add(LONG)
     execute(store, run, "me")
-    spectra = store.spectra(run, LONG.sizes)
+    spectra = store.histories.spectra(run, LONG.sizes)
     assert len(spectra) == 3
     for number, (before, after) in enumerate(spectra, start=1):
-        weights = load(store.weights(run, f"before-{number}"))
-        masks = unpack(store.masks(run, number), LONG.sizes)
+        weights = load(store.weights.get(run, f"before-{number}"))
+        masks = unpack(store.histories.masks(run, number), LONG.sizes)
         for index, mask in enumerate(masks):
             weight = weights[f"hidden.{index}.weight"].double().numpy()
             for shown, matrix in ((before[index], weight), (after[index], weight * mask.numpy())):
@@ -172,7 +174,7 @@ def test_spectra_before_and_after_each_pruning_are_those_of_the_recorded_weights
 
 
 def test_a_run_can_be_executed_once_only(store):
-    run = store.add_run(TINY)
+    run = store.runs.add(TINY)
     assert execute(store, run, "me")
     before = recorded(store, run)
     assert not execute(store, run, "another")
@@ -194,10 +196,10 @@ def working(store: Store, run: int, **options) -> Iterator[threading.Thread]:
 
 def ask(store: Store, run: int, kind: str, **arguments) -> Command:
     """Give a command and wait for what comes of it."""
-    number = store.command(run, kind, **arguments)
+    number = store.commands.add(run, kind, **arguments)
 
     def answers() -> list[Command]:
-        return [command for command in store.commands(run) if command.id == number and command.settled]
+        return [command for command in store.commands.of(run) if command.id == number and command.settled]
 
     return wait_until(answers, f"for what comes of {kind}")[0]
 
@@ -224,18 +226,18 @@ def replay(experiment: Experiment, log: list[Command]) -> Trainer:
 def test_every_command_is_answered_and_its_log_replayed_gives_the_same_bits(store, monkeypatch):
     monkeypatch.setattr(worker, "LOOK_EVERY", 0.01)
     endless = dataclasses.replace(LONG, epochs=10_000)
-    run = store.add_run(endless, held=True, pace=20.0)
+    run = store.runs.add(endless, held=True, pace=20.0)
     with working(store, run):
-        wait_until(lambda: store.run(run).status == "paused", "for a held run to be paused")
-        assert store.epochs(run).empty
+        wait_until(lambda: store.runs.get(run).status == "paused", "for a held run to be paused")
+        assert store.histories.epochs(run).empty
 
         early = ask(store, run, "prune", criterion="random", amount=0.05)
         assert early.outcome.startswith("Removed 74 weights") and (early.epoch, early.batch) == (0, 0)
 
         step = ask(store, run, "step")
         assert step.outcome == "Trains to the end of the epoch and pauses."
-        wait_until(lambda: store.run(run).status == "paused" and store.run(run).epoch == 1, "for one epoch")
-        assert store.epochs(run)["epoch"].tolist() == [1]
+        wait_until(lambda: store.runs.get(run).status == "paused" and store.runs.get(run).epoch == 1, "for one epoch")
+        assert store.histories.epochs(run)["epoch"].tolist() == [1]
 
         wrong = [
             ask(store, run, "prune", criterion="none", amount=0.1),
@@ -249,68 +251,68 @@ def test_every_command_is_answered_and_its_log_replayed_gives_the_same_bits(stor
         pruned = ask(store, run, "prune", criterion="magnitude", amount=0.2)
         assert pruned.outcome.startswith("Removed 296 weights: sparsity 25.0 %, validation accuracy ")
         assert (pruned.epoch, pruned.batch) == (1, 41)
-        assert store.run(run).status == "paused" and store.run(run).sparsity == 0.25
+        assert store.runs.get(run).status == "paused" and store.runs.get(run).sparsity == 0.25
 
         assert ask(store, run, "resume").outcome == "Training goes on."
-        wait_until(lambda: store.run(run).epoch >= 3)
-        assert store.run(run).status == "running"
+        wait_until(lambda: store.runs.get(run).epoch >= 3)
+        assert store.runs.get(run).status == "running"
         in_motion = ask(store, run, "prune", criterion="activation", amount=0.1)
         assert in_motion.outcome.startswith("Removed 148 weights") and in_motion.epoch >= 3
 
         assert ask(store, run, "pause").outcome == "Paused."
-        row, frame = store.run(run), store.frame(run, LONG.hidden)
+        row, frame = store.runs.get(run), store.frames.newest(run, LONG.hidden)
         assert row.status == "paused" and row.held
         assert ask(store, run, "pace", epochs_per_second=40).outcome == "Pace: 40 epochs a second."
-        assert store.run(run).pace == 40.0
+        assert store.runs.get(run).pace == 40.0
         for wrong_pace in (0, -1, "quick", None, True):
             assert ask(store, run, "pace", epochs_per_second=wrong_pace).outcome == "Pace: as fast as it goes."
-        assert store.run(run).pace is None
-        again = store.frame(run, LONG.hidden)
+        assert store.runs.get(run).pace is None
+        again = store.frames.newest(run, LONG.hidden)
         assert (again.epoch, again.batch) == (frame.epoch, frame.batch)  # it did stand still
 
         ask(store, run, "pace", epochs_per_second=20)
         ask(store, run, "resume")
-        wait_until(lambda: store.run(run).epoch >= row.epoch + 2)
+        wait_until(lambda: store.runs.get(run).epoch >= row.epoch + 2)
         assert ask(store, run, "stop").outcome == "Stopped."
-    row = store.run(run)
+    row = store.runs.get(run)
     assert (row.status, row.stopped_by, row.pruned_by_hand) == ("stopped", "hand", True)
-    assert all(command.outcome and command.settled for command in store.commands(run))
-    by_hand = store.prunings(run).query("made_by == 'hand'")
+    assert all(command.outcome and command.settled for command in store.commands.of(run))
+    by_hand = store.histories.prunings(run).query("made_by == 'hand'")
     assert by_hand["criterion"].tolist() == ["random", "magnitude", "activation"]
 
-    log = store.commands(run)[::-1]
+    log = store.commands.of(run)[::-1]
     places = [(command.epoch, command.batch) for command in log]
     assert places == sorted(places)
     trainer = replay(endless, log)
-    assert store.weights(run, "final") == save(trainer.network.tensors())
-    assert store.masks(run, row.prunings) == pack(trainer.masks)
-    frame = store.frame(run, LONG.hidden)
+    assert store.weights.get(run, "final") == save(trainer.network.tensors())
+    assert store.histories.masks(run, row.prunings) == pack(trainer.masks)
+    frame = store.frames.newest(run, LONG.hidden)
     assert [counts.tolist() for counts in frame.counts] == [counts.tolist() for counts in trainer.activity.counts]
 
 
 def test_commands_given_before_a_worker_comes_are_obeyed_in_order_before_the_first_batch(store):
-    run = store.add_run(TINY)
-    store.command(run, "prune", criterion="magnitude", amount=0.1)
-    store.command(run, "pause")
-    store.command(run, "prune", criterion="random", amount=0.1)
-    store.command(run, "resume")
+    run = store.runs.add(TINY)
+    store.commands.add(run, "prune", criterion="magnitude", amount=0.1)
+    store.commands.add(run, "pause")
+    store.commands.add(run, "prune", criterion="random", amount=0.1)
+    store.commands.add(run, "resume")
     execute(store, run, "me")
-    log = store.commands(run)[::-1]
+    log = store.commands.of(run)[::-1]
     assert [(command.epoch, command.batch) for command in log] == [(0, 0)] * 4
-    assert store.weights(run, "final") == save(replay(TINY, log).network.tensors())
-    assert store.run(run).status == "finished"
+    assert store.weights.get(run, "final") == save(replay(TINY, log).network.tensors())
+    assert store.runs.get(run).status == "finished"
 
 
 def test_a_command_that_comes_after_the_end_is_too_late(store):
-    run = store.add_run(TINY)
+    run = store.runs.add(TINY)
 
     def at_the_end(progress) -> None:
         if progress.train_accuracy >= TINY.stop_accuracy:
-            store.command(run, "prune", criterion="magnitude", amount=0.1)
+            store.commands.add(run, "prune", criterion="magnitude", amount=0.1)
 
     execute(store, run, "me", report=at_the_end)
-    assert store.run(run).status == "finished" and not store.run(run).pruned_by_hand
-    assert [command.outcome for command in store.commands(run)] == ["Too late: the run had ended."]
+    assert store.runs.get(run).status == "finished" and not store.runs.get(run).pruned_by_hand
+    assert [command.outcome for command in store.commands.of(run)] == ["Too late: the run had ended."]
 
 
 @pytest.fixture
@@ -331,18 +333,18 @@ def clock(monkeypatch) -> SimpleNamespace:
 @pytest.mark.parametrize("pace", [0.25, 2.0])
 def test_a_paced_run_takes_its_time_for_every_epoch(pace, batch_size, clock, store):
     settings = {"criterion": "none", "epochs": 4, "stop_accuracy": 1.0, "batch_size": batch_size}
-    run = store.add_run(Experiment(**FAST | settings), pace=pace)
+    run = store.runs.add(Experiment(**FAST | settings), pace=pace)
     execute(store, run, "me")
     assert clock.now - 1000.0 == pytest.approx(4 / pace)
 
 
 def test_a_new_pace_holds_at_once(clock, store):
-    run = store.add_run(TINY, pace=0.01)
+    run = store.runs.add(TINY, pace=0.01)
     asked = []
 
     def ask_once() -> None:
         if not asked:
-            asked.append(store.command(run, "pace", epochs_per_second=100))
+            asked.append(store.commands.add(run, "pace", epochs_per_second=100))
 
     clock.at_each_wait = ask_once
     execute(store, run, "me")
@@ -351,9 +353,9 @@ def test_a_new_pace_holds_at_once(clock, store):
 
 
 def test_pace_pauses_and_frames_change_nothing_but_the_time(store):
-    run = store.add_run(TINY, pace=50.0, held=True)
+    run = store.runs.add(TINY, pace=50.0, held=True)
     with working(store, run):
-        wait_until(lambda: store.run(run).status == "paused")
+        wait_until(lambda: store.runs.get(run).status == "paused")
         ask(store, run, "resume")
     same(recorded(store, run), alone(TINY))
 
@@ -364,35 +366,35 @@ def test_pace_pauses_and_frames_change_nothing_but_the_time(store):
 def test_a_run_paused_for_long_gives_its_worker_back_and_goes_on_when_resumed(store, monkeypatch):
     monkeypatch.setattr(worker, "PARK_AFTER", 0.05)
     monkeypatch.setattr(worker, "LOOK_EVERY", 0.01)
-    run = store.add_run(LONG, pace=5.0)
+    run = store.runs.add(LONG, pace=5.0)
     with working(store, run):
-        wait_until(lambda: store.run(run).epoch >= 3)
+        wait_until(lambda: store.runs.get(run).epoch >= 3)
         ask(store, run, "pause")
-    row = store.run(run)
+    row = store.runs.get(run)
     assert (row.status, row.held, row.owner, row.lease) == ("paused", True, None, None)
-    assert store.expire() == 0 and store.queued() == []
+    assert store.leases.expire() == 0 and store.runs.queued() == []
 
-    store.command(run, "pace", epochs_per_second=None)  # which needs a worker to answer it, who gives up again
-    assert [waiting.id for waiting in store.queued()] == [run]
+    store.commands.add(run, "pace", epochs_per_second=None)  # which needs a worker to answer it, who gives up again
+    assert [waiting.id for waiting in store.runs.queued()] == [run]
     with working(store, run):
         pass
-    assert store.run(run).status == "paused" and store.commands(run)[0].outcome == "Pace: as fast as it goes."
+    assert store.runs.get(run).status == "paused" and store.commands.of(run)[0].outcome == "Pace: as fast as it goes."
 
-    store.command(run, "resume")
+    store.commands.add(run, "resume")
     with working(store, run):
         pass
-    assert store.run(run).status == "finished"
+    assert store.runs.get(run).status == "finished"
     same(recorded(store, run), alone(LONG))
 
 
 def test_the_command_line_does_not_park_its_runs(store, monkeypatch):
     monkeypatch.setattr(worker, "PARK_AFTER", -1.0)
-    run = store.add_run(TINY, held=True)
+    run = store.runs.add(TINY, held=True)
     with working(store, run, park=False):
         ask(store, run, "pace", epochs_per_second=None)
-        assert store.run(run).owner == "me"
+        assert store.runs.get(run).owner == "me"
         ask(store, run, "resume")
-    assert store.run(run).status == "finished"
+    assert store.runs.get(run).status == "finished"
 
 
 # Death, and life after it
@@ -404,13 +406,18 @@ class Dying(Store):
     def __init__(self, writes: int, error: Exception | None = None) -> None:
         super().__init__()
         self.left, self.error = writes, error or ClaimLost("dead")
+        held = self.leases.held
 
-    def _own(self, connection, run, owner, values) -> None:
-        super()._own(connection, run, owner, values)
-        if threading.current_thread() is threading.main_thread():
-            self.left -= 1
-            if self.left < 0:
-                raise self.error  # and the transaction is undone
+        @contextmanager
+        def held_until_death(run, owner, **values):
+            with held(run, owner, **values) as connection:
+                if threading.current_thread() is threading.main_thread():
+                    self.left -= 1
+                    if self.left < 0:
+                        raise self.error  # and the transaction is undone
+                yield connection
+
+        object.__setattr__(self.leases, "held", held_until_death)
 
 
 @pytest.mark.parametrize("save_every", [0.0, math.inf], ids=["saved at each batch", "saved at prunings"])
@@ -421,30 +428,30 @@ def test_a_run_that_dies_at_any_write_goes_on_from_its_checkpoint_to_the_same_en
     monkeypatch.setattr(worker, "SAVE_EVERY", save_every)
     monkeypatch.setattr(worker, "FRAME_EVERY", 0.0)
     store, expected = Store(), alone(experiment)
-    execute(counting := Dying(10**6), store.add_run(experiment), "healthy")
+    execute(counting := Dying(10**6), store.runs.add(experiment), "healthy")
     writes_in_all = 10**6 - counting.left
     for writes in range(0, writes_in_all, writes_in_all // 6):
-        run = store.add_run(experiment)
+        run = store.runs.add(experiment)
         execute(dying := Dying(writes), run, "first")
-        assert dying.left < 0 and store.run(run).status == "running"
-        store.interrupt(run)
-        store.command(run, "resume")
+        assert dying.left < 0 and store.runs.get(run).status == "running"
+        store.leases.interrupt(run)
+        store.commands.add(run, "resume")
         assert execute(store, run, "second")
         same(recorded(store, run), expected)
-        assert store.run(run).status == "finished"
+        assert store.runs.get(run).status == "finished"
 
 
 def test_a_run_that_dies_again_and_again_comes_to_the_same_end(home, monkeypatch):
     monkeypatch.setattr(worker, "SAVE_EVERY", 0.0)
     store = Store()
-    run = store.add_run(LONG)
+    run = store.runs.add(LONG)
     lives = 0
-    while store.run(run).status != "finished":
+    while store.runs.get(run).status != "finished":
         lives += 1
         assert execute(Dying(17), run, f"life {lives}")
-        store.interrupt(run)
-        if store.run(run).status == "interrupted":
-            store.command(run, "resume")
+        store.leases.interrupt(run)
+        if store.runs.get(run).status == "interrupted":
+            store.commands.add(run, "resume")
     assert lives > 3
     same(recorded(store, run), alone(LONG))
 
@@ -459,40 +466,41 @@ def test_a_pruning_by_activation_before_any_picture_says_how_it_chose():
 
 
 def test_a_pruning_by_hand_is_not_made_twice_when_the_worker_dies_after_it(home, monkeypatch):
-    class DyingAfterPruning(Store):
+    class DyingAfterPruning(Commands):
         def settle(self, run, owner, command, **details) -> None:
             if command.kind == "prune":
                 raise ClaimLost("dead")
             super().settle(run, owner, command, **details)
 
-    store = Store()
-    run = store.add_run(TINY)
-    store.command(run, "prune", criterion="magnitude", amount=0.1)
-    execute(DyingAfterPruning(), run, "first")
-    assert store.run(run).prunings == 1
-    store.interrupt(run)
-    store.command(run, "resume")
+    store, dying = Store(), Store()
+    dying.commands = DyingAfterPruning(dying.database, dying.leases)
+    run = store.runs.add(TINY)
+    store.commands.add(run, "prune", criterion="magnitude", amount=0.1)
+    execute(dying, run, "first")
+    assert store.runs.get(run).prunings == 1
+    store.leases.interrupt(run)
+    store.commands.add(run, "resume")
     execute(store, run, "second")
-    assert store.prunings(run)["made_by"].tolist().count("hand") == 1
-    log = store.commands(run)[::-1]
+    assert store.histories.prunings(run)["made_by"].tolist().count("hand") == 1
+    log = store.commands.of(run)[::-1]
     assert log[0].outcome.startswith("Removed 148 weights")
-    assert store.weights(run, "final") == save(replay(TINY, log[:1]).network.tensors())
+    assert store.weights.get(run, "final") == save(replay(TINY, log[:1]).network.tensors())
 
 
 def test_a_run_stopped_right_after_it_was_resumed_shows_the_epoch_that_its_weights_are_of(home, monkeypatch):
     monkeypatch.setattr(worker, "SAVE_EVERY", math.inf)  # the last checkpoint is of the last pruning
     store = Store()
-    run = store.add_run(LONG)
+    run = store.runs.add(LONG)
     execute(Dying(25), run, "first")
-    died_at = store.run(run).epoch
-    store.interrupt(run)
-    store.command(run, "stop")
+    died_at = store.runs.get(run).epoch
+    store.leases.interrupt(run)
+    store.commands.add(run, "stop")
     execute(store, run, "second")
-    row = store.run(run)
+    row = store.runs.get(run)
     assert row.status == "stopped" and 0 < row.epoch < died_at
-    assert store.epochs(run)["epoch"].tolist() == [*range(1, row.epoch + 1)]
+    assert store.histories.epochs(run)["epoch"].tolist() == [*range(1, row.epoch + 1)]
     trainer = Trainer(LONG, DIGITS)
-    trainer.network.load_tensors(load(store.weights(run, "final")))
+    trainer.network.load_tensors(load(store.weights.get(run, "final")))
     assert (row.valid_accuracy, row.test_accuracy) == (
         trainer.evaluate("valid").accuracy,
         trainer.evaluate("test").accuracy,
@@ -507,41 +515,41 @@ def start_worker(run: int) -> subprocess.Popen:
 
 
 def test_a_run_whose_process_is_killed_goes_on_from_its_checkpoint_to_the_same_end(store):
-    run = store.add_run(LONG, pace=5.0)
+    run = store.runs.add(LONG, pace=5.0)
     process = start_worker(run)
     try:
-        wait_until(lambda: store.run(run).epoch >= 5, "for five epochs of the other process")
+        wait_until(lambda: store.runs.get(run).epoch >= 5, "for five epochs of the other process")
     finally:
         process.kill()
         process.wait()
     assert process.returncode == -signal.SIGKILL
-    assert store.run(run).status == "running" and store.run(run).owner == "doomed"
-    wait_until(store.expire, "for the lease to expire")
-    assert store.run(run).status == "interrupted"
-    store.command(run, "resume")
-    store.command(run, "pace", epochs_per_second=None)
+    assert store.runs.get(run).status == "running" and store.runs.get(run).owner == "doomed"
+    wait_until(store.leases.expire, "for the lease to expire")
+    assert store.runs.get(run).status == "interrupted"
+    store.commands.add(run, "resume")
+    store.commands.add(run, "pace", epochs_per_second=None)
     execute(store, run, "another")
     same(recorded(store, run), alone(LONG))
 
 
 def test_a_worker_whose_run_is_deleted_lets_go(store, monkeypatch):
     monkeypatch.setattr(worker, "FRAME_EVERY", 0.0)
-    run = store.add_run(LONG, pace=5.0)
+    run = store.runs.add(LONG, pace=5.0)
     with working(store, run):
-        wait_until(lambda: store.run(run).epoch >= 1)
-        store.delete(run)
+        wait_until(lambda: store.runs.get(run).epoch >= 1)
+        store.runs.delete(run)
     with pytest.raises(RunUnknown):
-        store.run(run)
-    assert store.epochs(run).empty
+        store.runs.get(run)
+    assert store.histories.epochs(run).empty
 
 
 def test_a_worker_whose_paused_run_is_deleted_lets_go(store, monkeypatch):
     monkeypatch.setattr(worker, "PARK_AFTER", 0.2)
-    run = store.add_run(LONG, held=True)
+    run = store.runs.add(LONG, held=True)
     with working(store, run):
-        wait_until(lambda: store.run(run).status == "paused")
-        store.delete(run)
-    assert store.runs() == []
+        wait_until(lambda: store.runs.get(run).status == "paused")
+        store.runs.delete(run)
+    assert store.runs.all() == []
 
 
 def test_a_lease_is_kept_while_the_data_take_their_time(store, monkeypatch):
@@ -549,14 +557,14 @@ def test_a_lease_is_kept_while_the_data_take_their_time(store, monkeypatch):
     leases = []
 
     def slowly(name, progress) -> object:
-        leases.append(store.run(run).lease)
-        wait_until(lambda: store.run(run).lease > leases[0], "for the lease to be renewed")
+        leases.append(store.runs.get(run).lease)
+        wait_until(lambda: store.runs.get(run).lease > leases[0], "for the lease to be renewed")
         return DIGITS
 
     monkeypatch.setattr(worker, "_dataset", slowly)
-    run = store.add_run(TINY)
+    run = store.runs.add(TINY)
     execute(store, run, "me")
-    assert leases and store.run(run).status == "finished"
+    assert leases and store.runs.get(run).status == "finished"
 
 
 # What can go wrong
@@ -573,19 +581,19 @@ def test_a_run_that_diverges_says_so_and_keeps_all_epochs_before(store, monkeypa
     dense = Experiment(**FAST | {"criterion": "none", "epochs": 6})
     expected = alone(dense)
     monkeypatch.setattr(worker, "Trainer", Exploding)
-    run = store.add_run(dense)
+    run = store.runs.add(dense)
     execute(store, run, "me")
-    row = store.run(run)
+    row = store.runs.get(run)
     assert (row.status, row.stopped_by, row.owner) == ("diverged", "diverged", None)
     assert row.message.startswith("Training diverged: the loss became ") and "epoch 4" in row.message
     assert recorded(store, run)["epochs"] == expected["epochs"][:3]
-    assert store.weights(run, "initial") == expected["weights"]["initial"]
+    assert store.weights.get(run, "initial") == expected["weights"]["initial"]
 
 
 def test_a_learning_rate_that_is_far_too_large_diverges(store):
-    run = store.add_run(Experiment(criterion="none", learning_rate=10))
+    run = store.runs.add(Experiment(criterion="none", learning_rate=10))
     execute(store, run, "me")
-    row = store.run(run)
+    row = store.runs.get(run)
     assert row.status == "diverged" and "a smaller learning rate may help" in row.message
 
 
@@ -596,14 +604,14 @@ def test_a_run_whose_data_cannot_be_had_fails_with_the_names_of_the_files(store,
         monkeypatch.setattr(download, "PAUSES", (0.0, 0.0, 0.0))
         monkeypatch.setenv("ABP_DATA_DIR", str(tmp_path / "nowhere"))
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        run = store.add_run(Experiment(dataset="mnist", **FAST))
+        run = store.runs.add(Experiment(dataset="mnist", **FAST))
         execute(store, run, "me")
-    row = store.run(run)
+    row = store.runs.get(run)
     assert (row.status, row.epoch, row.owner) == ("failed", 0, None)
     assert "train-images-idx3-ubyte" in row.message and str(tmp_path / "nowhere") in row.message
-    after = store.add_run(TINY)
+    after = store.runs.add(TINY)
     execute(store, after, "me")
-    assert store.run(after).status == "finished"
+    assert store.runs.get(after).status == "finished"
 
 
 @pytest.mark.parametrize(
@@ -618,34 +626,34 @@ def test_what_nobody_expected_is_a_failed_run_with_a_sentence(error, message, st
         raise error
 
     monkeypatch.setattr(worker, "Trainer", broken)
-    run = store.add_run(TINY)
+    run = store.runs.add(TINY)
     assert execute(store, run, "me")
-    row = store.run(run)
+    row = store.runs.get(run)
     assert row.status == "failed"
     assert re.search(message, row.message)
 
 
 def test_a_damaged_checkpoint_fails_the_run_and_keeps_its_history(home):
     store = Store()
-    run = store.add_run(LONG)
+    run = store.runs.add(LONG)
     execute(Dying(25), run, "first")
-    store.save_checkpoint(run, "first", {"epoch": store.run(run).epoch, "seconds": 1.0, "state": b"nonsense"})
+    store.checkpoints.save(run, "first", {"epoch": store.runs.get(run).epoch, "seconds": 1.0, "state": b"nonsense"})
     epochs = recorded(store, run)["epochs"]
-    store.interrupt(run)
-    store.command(run, "resume")
+    store.leases.interrupt(run)
+    store.commands.add(run, "resume")
     execute(store, run, "second")
-    row = store.run(run)
+    row = store.runs.get(run)
     assert row.status == "failed" and "checkpoint cannot be read" in row.message
     assert recorded(store, run)["epochs"] == epochs != []
 
 
 def test_a_run_that_could_not_be_saved_on_a_full_disk_can_be_resumed(home):
     store = Store()
-    run = store.add_run(TINY)
+    run = store.runs.add(TINY)
     with pytest.raises(StoreFull):
         execute(Dying(13, StoreFull("full")), run, "first")
-    store.interrupt(run)
-    store.command(run, "resume")
+    store.leases.interrupt(run)
+    store.commands.add(run, "resume")
     execute(store, run, "second")
     same(recorded(store, run), alone(TINY))
 
@@ -653,7 +661,7 @@ def test_a_run_that_could_not_be_saved_on_a_full_disk_can_be_resumed(home):
 def test_the_thread_count_of_a_run_is_used(store, monkeypatch):
     asked = []
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
-    run = store.add_run(Experiment(**FAST, criterion="none", epochs=1, threads=2))
+    run = store.runs.add(Experiment(**FAST, criterion="none", epochs=1, threads=2))
     execute(store, run, "me")
     assert asked == [2]
 
@@ -665,24 +673,24 @@ def test_the_time_of_the_regulariser_is_recorded_and_goes_on_after_an_interrupti
     monkeypatch.setattr(worker, "SAVE_EVERY", 0.0)
     settings = dataclasses.replace(TINY, criterion="none", epochs=6, stop_accuracy=1.0, patience=0)
     on = dataclasses.replace(settings, nuclear=0.001, nuclear_from=0.0, nuclear_every=5)
-    plain, regularised = store.add_run(settings), store.add_run(on)
+    plain, regularised = store.runs.add(settings), store.runs.add(on)
     execute(store, plain, "me")
-    assert store.run(plain).regulariser_seconds == 0
+    assert store.runs.get(plain).regulariser_seconds == 0
 
     spent = []
 
     def lose_worker(progress) -> None:
-        spent.append(store.run(regularised).regulariser_seconds)
+        spent.append(store.runs.get(regularised).regulariser_seconds)
         if progress.epoch == 3 and len(spent) == 3:
-            store.interrupt(regularised)
+            store.leases.interrupt(regularised)
 
     execute(store, regularised, "me", report=lose_worker)
-    store.command(regularised, "resume")
+    store.commands.add(regularised, "resume")
     execute(store, regularised, "another", report=lose_worker)
-    run = store.run(regularised)
+    run = store.runs.get(regularised)
     assert run.status == "finished" and run.epoch == 6
     assert 0 < run.regulariser_seconds < run.seconds
     assert spent == sorted(spent)
     trainer = Trainer(on, DIGITS)
     list(trainer.run())
-    assert store.weights(regularised, "final") == save(trainer.network.tensors())
+    assert store.weights.get(regularised, "final") == save(trainer.network.tensors())

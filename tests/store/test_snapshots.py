@@ -22,13 +22,13 @@ def store(home) -> Store:
 
 
 def trained(store: Store, **details) -> int:
-    number = store.add_run(PRUNED, **details)
+    number = store.runs.add(PRUNED, **details)
     assert worker.execute(store, number, worker.new_owner())
     return number
 
 
 def test_every_recorded_network_has_the_accuracy_and_sparsity_noted_at_its_moment(store):
-    run = store.run(trained(store))
+    run = store.runs.get(trained(store))
     x, y = load_test_set("digits")
     found = {moment.name: snapshot(store, run, moment) for moment in moments(store, run)}
     assert list(found) == ["start", "before 1", "after 1", "before 2", "after 2", "end"]
@@ -36,7 +36,7 @@ def test_every_recorded_network_has_the_accuracy_and_sparsity_noted_at_its_momen
     def accuracy(name: str) -> float:
         return evaluate(found[name].network, x, y).accuracy
 
-    rows = store.prunings(run.id)
+    rows = store.histories.prunings(run.id)
     previous = 0.0
     for row in rows.itertuples():
         assert accuracy(f"before {row.number}") == pytest.approx(row.test_accuracy_before)
@@ -52,11 +52,11 @@ def test_every_recorded_network_has_the_accuracy_and_sparsity_noted_at_its_momen
 
 
 def test_a_run_that_keeps_only_its_ends_still_has_its_masks(store):
-    run = store.run(trained(store, keep="ends"))
+    run = store.runs.get(trained(store, keep="ends"))
     found = {moment.name: snapshot(store, run, moment) for moment in moments(store, run)}
     assert [name for name, recorded in found.items() if recorded.network is not None] == ["start", "end"]
     assert sparsity(found["after 2"].masks) == pytest.approx(run.sparsity)
 
 
 def test_a_run_that_has_not_begun_has_no_moments(store):
-    assert moments(store, store.run(store.add_run(PRUNED))) == []
+    assert moments(store, store.runs.get(store.runs.add(PRUNED))) == []

@@ -17,15 +17,16 @@ import torch
 
 from abp.home import HomeUnusable
 from abp.network.masks import pack, unpack
-from abp.store import store as store_module
+from abp.store import leases
 from abp.store.database import StoreFull, StoreUnusable
-from abp.store.records import pack_counts
-from abp.store.store import ClaimLost, RunUnknown, Store
+from abp.store.leases import ClaimLost
+from abp.store.records import RunUnknown, pack_counts
+from abp.store.store import Store
 from abp.training.experiment import Experiment, SettingError
 from tests.disks import fill
 from tests.waiting import wait_until
 
-ROOT = Path(store_module.__file__).parents[2]
+ROOT = Path(leases.__file__).parents[2]
 SMALL = Experiment(hidden=(20, 10), criterion="magnitude")
 
 
@@ -101,12 +102,12 @@ def checkpoint_row(epoch: int) -> dict:
 
 def save_epochs(store: Store, run: int, epochs: Iterable[int]) -> None:
     for epoch in epochs:
-        store.save_epoch(run, "me", epoch_row(epoch))
+        store.histories.add_epoch(run, "me", epoch_row(epoch))
 
 
 def save_pruning(store: Store, run: int, owner: str, row: dict, **more) -> None:
     weights = b"weights before %d" % row["number"]
-    store.save_pruning(
+    store.histories.add_pruning(
         run, owner, row, **{
             "scheduled_left": 5 - row["number"], "weights_before": weights, "checkpoint": checkpoint_row(row["epoch"]),
             **more,
@@ -116,33 +117,33 @@ def save_pruning(store: Store, run: int, owner: str, row: dict, **more) -> None:
 
 def running(store: Store, **settings) -> int:
     """A run that the worker "me" has, with something of everything recorded, and a command that waits."""
-    run = store.add_run(SMALL, **settings)
-    assert store.claim(run, "me")
-    store.begin(run, "me", b"initial weights")
-    store.save_epoch(run, "me", epoch_row(1))
+    run = store.runs.add(SMALL, **settings)
+    assert store.leases.claim(run, "me")
+    store.histories.begin(run, "me", b"initial weights")
+    store.histories.add_epoch(run, "me", epoch_row(1))
     save_pruning(store, run, "me", pruning_row(1))
-    store.save_frame(run, "me", frame_row(1), seconds=1.0)
-    store.command(run, "pace", epochs_per_second=2.0)
+    store.frames.save(run, "me", frame_row(1), seconds=1.0)
+    store.commands.add(run, "pace", epochs_per_second=2.0)
     return run
 
 
 def in_status(store: Store, status: str) -> int:
     """A run in one of the conditions that a command may find it in."""
     if status == "queued":
-        return store.add_run(SMALL, lane="queue")
+        return store.runs.add(SMALL, lane="queue")
     run = running(store, lane="queue")
-    for command in store.pending_commands(run):
-        store.settle(run, "me", command, epoch=1, batch=0, outcome="Done.", state={})
+    for command in store.commands.pending(run):
+        store.commands.settle(run, "me", command, epoch=1, batch=0, outcome="Done.", state={})
     if status in ("interrupted", "queued again"):
-        store.interrupt(run)
+        store.leases.interrupt(run)
     elif status in ("paused", "parked"):
-        store.set_state(run, "me", status="paused", held=True)
+        store.runs.set_state(run, "me", status="paused", held=True)
     elif status in ("finished", "stopped", "diverged", "failed"):
-        store.close(run, "me", status)
+        store.runs.close(run, "me", status)
     if status == "parked":
-        assert store.park(run, "me")
+        assert store.leases.park(run, "me")
     if status == "queued again":
-        store.command(run, "resume")
+        store.commands.add(run, "resume")
     return run
 
 
@@ -184,12 +185,12 @@ def start_together(processes: list[subprocess.Popen]) -> list[str]:
 
 def test_of_many_threads_that_claim_a_run_exactly_one_has_it(store):
     for _ in range(5):
-        run = store.add_run(SMALL)
+        run = store.runs.add(SMALL)
         start, claimed = threading.Barrier(12), []
 
         def claim(owner: str, run: int = run, start=start, claimed=claimed) -> None:
             start.wait()
-            if store.claim(run, owner):
+            if store.leases.claim(run, owner):
                 claimed.append(owner)
 
         threads = [threading.Thread(target=claim, args=(f"worker {index}",)) for index in range(12)]
@@ -197,46 +198,46 @@ def test_of_many_threads_that_claim_a_run_exactly_one_has_it(store):
             thread.start()
         for thread in threads:
             thread.join()
-        assert claimed == [store.run(run).owner]
+        assert claimed == [store.runs.get(run).owner]
 
 
 def test_of_many_processes_that_claim_runs_exactly_one_has_each(store):
-    ids = [store.add_run(SMALL) for _ in range(40)]
+    ids = [store.runs.add(SMALL) for _ in range(40)]
     program = """
 import sys
 from abp.store.store import Store
 store, owner = Store(), sys.argv[1]
 print("ready", flush=True)
 sys.stdin.readline()
-print(*[run for run in map(int, sys.argv[2:]) if store.claim(run, owner)])
+print(*[run for run in map(int, sys.argv[2:]) if store.leases.claim(run, owner)])
 """
     owners = ["a", "b", "c"]
     printed = start_together([start_python(program, owner, *ids) for owner in owners])
     claims = {owner: [int(run) for run in text.split()] for owner, text in zip(owners, printed, strict=True)}
     assert sorted(run for runs in claims.values() for run in runs) == ids
-    assert all(store.run(run).owner == owner for owner, runs in claims.items() for run in runs)
+    assert all(store.runs.get(run).owner == owner for owner, runs in claims.items() for run in runs)
 
 
 @pytest.mark.parametrize("status", ["running", "paused", "parked", "interrupted", "finished", "failed"])
 def test_only_a_queued_run_can_be_claimed(status, store):
     run = in_status(store, status)
     before = contents(store.path)
-    assert store.claim(run, "another") is None
+    assert store.leases.claim(run, "another") is None
     assert contents(store.path) == before
 
 
 WRITES: dict[str, Callable[[Store, int, str], object]] = {
-    "renew": lambda store, run, owner: store.renew(run, owner),
-    "begin": lambda store, run, owner: store.begin(run, owner, b"other weights"),
-    "go_back": lambda store, run, owner: store.go_back(run, owner),
-    "save_epoch": lambda store, run, owner: store.save_epoch(run, owner, epoch_row(2)),
+    "renew": lambda store, run, owner: store.leases.renew(run, owner),
+    "begin": lambda store, run, owner: store.histories.begin(run, owner, b"other weights"),
+    "go_back": lambda store, run, owner: store.checkpoints.restore(run, owner),
+    "save_epoch": lambda store, run, owner: store.histories.add_epoch(run, owner, epoch_row(2)),
     "save_pruning": lambda store, run, owner: save_pruning(store, run, owner, pruning_row(2)),
-    "save_frame": lambda store, run, owner: store.save_frame(run, owner, frame_row(2), seconds=2.0),
-    "save_checkpoint": lambda store, run, owner: store.save_checkpoint(run, owner, checkpoint_row(2)),
-    "set_state": lambda store, run, owner: store.set_state(run, owner, status="paused"),
-    "park": lambda store, run, owner: store.park(run, owner),
-    "close": lambda store, run, owner: store.close(run, owner, "finished", weights=b"final weights"),
-    "close without weights": lambda store, run, owner: store.close(run, owner, "failed", message="No."),
+    "save_frame": lambda store, run, owner: store.frames.save(run, owner, frame_row(2), seconds=2.0),
+    "save_checkpoint": lambda store, run, owner: store.checkpoints.save(run, owner, checkpoint_row(2)),
+    "set_state": lambda store, run, owner: store.runs.set_state(run, owner, status="paused"),
+    "park": lambda store, run, owner: store.leases.park(run, owner),
+    "close": lambda store, run, owner: store.runs.close(run, owner, "finished", weights=b"final weights"),
+    "close without weights": lambda store, run, owner: store.runs.close(run, owner, "failed", message="No."),
 }
 
 
@@ -245,16 +246,16 @@ WRITES: dict[str, Callable[[Store, int, str], object]] = {
 def test_a_worker_that_has_lost_its_run_can_write_nothing(write, lost, store, monkeypatch):
     run = running(store)
     if lost == "deleted":
-        store.delete(run)
+        store.runs.delete(run)
     elif lost == "interrupted":
-        store.interrupt(run)
+        store.leases.interrupt(run)
     elif lost == "closed":
-        store.close(run, "me", "stopped")
+        store.runs.close(run, "me", "stopped")
     elif lost == "expired":
         with monkeypatch.context() as patch:
-            patch.setattr(store_module, "LEASE", -1.0)
-            store.renew(run, "me")
-        assert store.expire() == 1
+            patch.setattr(leases, "LEASE", -1.0)
+            store.leases.renew(run, "me")
+        assert store.leases.expire() == 1
     before = contents(store.path)
     with pytest.raises(ClaimLost):
         WRITES[write](store, run, "a stranger" if lost == "to a stranger" else "me")
@@ -264,27 +265,27 @@ def test_a_worker_that_has_lost_its_run_can_write_nothing(write, lost, store, mo
 @pytest.mark.parametrize("deleted", [False, True])
 def test_a_worker_that_has_lost_its_run_can_answer_no_command(deleted, store):
     run = running(store)
-    command = store.pending_commands(run)[0]
-    store.delete(run) if deleted else store.interrupt(run)
+    command = store.commands.pending(run)[0]
+    store.runs.delete(run) if deleted else store.leases.interrupt(run)
     before = contents(store.path)
     with pytest.raises(ClaimLost):
-        store.settle(run, "me", command, epoch=1, batch=2, outcome="Done.", state={"held": True})
+        store.commands.settle(run, "me", command, epoch=1, batch=2, outcome="Done.", state={"held": True})
     assert contents(store.path) == before
 
 
 def test_a_run_whose_lease_expired_is_interrupted_and_no_other(store, monkeypatch):
     healthy, parked, queued = running(store), in_status(store, "parked"), in_status(store, "queued")
-    monkeypatch.setattr(store_module, "LEASE", -1.0)
+    monkeypatch.setattr(leases, "LEASE", -1.0)
     lost = running(store)
     paused = running(store)
-    store.set_state(paused, "me", status="paused", held=True)
-    assert store.expire() == 2
-    assert [store.run(run).status for run in (healthy, parked, queued)] == ["running", "paused", "queued"]
+    store.runs.set_state(paused, "me", status="paused", held=True)
+    assert store.leases.expire() == 2
+    assert [store.runs.get(run).status for run in (healthy, parked, queued)] == ["running", "paused", "queued"]
     for run in (lost, paused):
-        row = store.run(run)
+        row = store.runs.get(run)
         assert (row.status, row.owner, row.lease) == ("interrupted", None, None)
-        assert len(store.epochs(run)) == 1  # what was recorded stays
-    assert store.expire() == 0
+        assert len(store.histories.epochs(run)) == 1  # what was recorded stays
+    assert store.leases.expire() == 0
 
 
 def test_every_write_of_a_worker_renews_its_lease(store, monkeypatch):
@@ -292,10 +293,10 @@ def test_every_write_of_a_worker_renews_its_lease(store, monkeypatch):
         if write in ("park", "close", "close without weights"):
             continue
         with monkeypatch.context() as patch:
-            patch.setattr(store_module, "LEASE", -1.0)
+            patch.setattr(leases, "LEASE", -1.0)
             run = running(store)
         act(store, run, "me")
-        assert store.expire() == 0, write
+        assert store.leases.expire() == 0, write
 
 
 # Commands
@@ -318,60 +319,60 @@ def test_every_write_of_a_worker_renews_its_lease(store, monkeypatch):
 )
 def test_a_command_queues_a_run_that_needs_a_worker_for_it(status, kind, becomes, store):
     run = in_status(store, status)
-    number = store.command(run, kind, amount=0.25)
-    row = store.run(run)
+    number = store.commands.add(run, kind, amount=0.25)
+    row = store.runs.get(run)
     assert row.status == becomes
-    command = store.commands(run)[0]
+    command = store.commands.of(run)[0]
     assert (command.id, command.kind, command.arguments) == (number, kind, {"amount": 0.25})
     if becomes in ("queued", "running", "paused", "interrupted"):
         assert command.settled is None
-        assert store.pending_commands(run)[-1] == command
+        assert store.commands.pending(run)[-1] == command
     else:  # there is nobody to answer it later
         assert command.outcome == ("Stopped." if becomes != status else "Too late: the run had ended.")
-        assert store.pending_commands(run) == []
+        assert store.commands.pending(run) == []
     if status in ("parked", "interrupted") and becomes == "queued":
         assert row.lane == "hand"  # a person waits for it
-        assert store.claim(run, "another").epoch == 1
+        assert store.leases.claim(run, "another").epoch == 1
 
 
 def test_a_command_to_a_run_that_is_gone_is_refused(store):
     run = in_status(store, "queued")
-    store.delete(run)
+    store.runs.delete(run)
     with pytest.raises(RunUnknown, match=f"run {run}"):
-        store.command(run, "pause")
+        store.commands.add(run, "pause")
 
 
 def test_a_run_with_a_command_that_waits_is_not_parked(store):
     run = running(store)
-    assert len(store.pending_commands(run)) == 1
-    assert not store.park(run, "me")
-    assert store.run(run).owner == "me"
+    assert len(store.commands.pending(run)) == 1
+    assert not store.leases.park(run, "me")
+    assert store.runs.get(run).owner == "me"
 
 
 def test_commands_are_pending_in_the_order_in_which_they_were_given(store):
-    run = store.add_run(SMALL)
+    run = store.runs.add(SMALL)
     kinds = ["prune", "pause", "prune", "step", "pace"]
     for kind in kinds:
-        store.command(run, kind)
-    assert [command.kind for command in store.pending_commands(run)] == kinds
-    assert [command.kind for command in store.commands(run)] == kinds[::-1]
+        store.commands.add(run, kind)
+    assert [command.kind for command in store.commands.pending(run)] == kinds
+    assert [command.kind for command in store.commands.of(run)] == kinds[::-1]
 
 
 def test_what_was_still_asked_of_a_run_that_ends_is_answered_too_late(store):
     run = running(store)
-    store.close(run, "me", "finished", weights=b"final")
-    assert [command.outcome for command in store.commands(run)] == ["Too late: the run had ended."]
+    store.runs.close(run, "me", "finished", weights=b"final")
+    assert [command.outcome for command in store.commands.of(run)] == ["Too late: the run had ended."]
 
 
 def test_a_pruning_by_hand_is_recorded_together_with_the_answer_to_its_command(store):
     run = running(store)
-    store.command(run, "prune", criterion="magnitude", amount=0.2)
-    pace, prune = store.pending_commands(run)
+    store.commands.add(run, "prune", criterion="magnitude", amount=0.2)
+    pace, prune = store.commands.pending(run)
     save_pruning(store, run, "me", pruning_row(2, by="hand"), answered=(prune, "Removed 102 weights."))
-    assert store.pending_commands(run) == [pace]
-    answer = store.commands(run)[0]
+    assert store.commands.pending(run) == [pace]
+    answer = store.commands.of(run)[0]
     assert (answer.epoch, answer.batch, answer.outcome) == (2, 41, "Removed 102 weights.")
-    assert store.run(run).pruned_by_hand
+    assert store.runs.get(run).pruned_by_hand
 
 
 # Runs
@@ -379,51 +380,51 @@ def test_a_pruning_by_hand_is_recorded_together_with_the_answer_to_its_command(s
 
 def test_the_queue_starts_runs_by_hand_first_and_leaves_runs_of_the_command_line_alone(store):
     order = ["queue", "hand", "self", "queue", "hand"]
-    runs = [store.add_run(SMALL, lane=lane) for lane in order]
-    assert [run.id for run in store.queued()] == [runs[1], runs[4], runs[0], runs[3]]
-    assert [run.id for run in store.queued(limit=3)] == [runs[1], runs[4], runs[0]]
+    runs = [store.runs.add(SMALL, lane=lane) for lane in order]
+    assert [run.id for run in store.runs.queued()] == [runs[1], runs[4], runs[0], runs[3]]
+    assert [run.id for run in store.runs.queued(limit=3)] == [runs[1], runs[4], runs[0]]
 
 
 def test_the_number_of_a_deleted_run_is_never_given_again(store):
-    first, second = store.add_run(SMALL), store.add_run(SMALL)
-    store.delete(second)
-    store.delete(first)
-    assert store.add_run(SMALL) > second
+    first, second = store.runs.add(SMALL), store.runs.add(SMALL)
+    store.runs.delete(second)
+    store.runs.delete(first)
+    assert store.runs.add(SMALL) > second
     reopened = Store(store.path)
-    assert reopened.add_run(SMALL) > second + 1
+    assert reopened.runs.add(SMALL) > second + 1
 
 
 def test_deleting_a_run_removes_all_that_was_recorded_of_it_and_nothing_of_others(store):
     kept = running(store)
     before = [line for line in contents(store.path) if "sqlite_sequence" not in line]
-    store.delete(running(store))
+    store.runs.delete(running(store))
     assert [line for line in contents(store.path) if "sqlite_sequence" not in line] == before
-    assert store.run(kept).epoch == 1
+    assert store.runs.get(kept).epoch == 1
 
 
 @pytest.mark.parametrize("number", [0, -1, 77, 2**63, 10**30])
 def test_a_run_that_does_not_exist_is_unknown_by_its_number(number, store):
     with pytest.raises(RunUnknown, match=str(number)):
-        store.run(number)
+        store.runs.get(number)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 201])
 def test_a_name_that_cannot_be_shown_is_refused(name, store):
-    run = store.add_run(SMALL, name="good")
+    run = store.runs.add(SMALL, name="good")
     with pytest.raises(SettingError, match="1 to 200 characters"):
-        store.rename(run, name)
+        store.runs.rename(run, name)
     with pytest.raises(SettingError, match="1 to 200 characters"):
-        store.add_run(SMALL, name=name)
-    assert [row.name for row in store.runs()] == ["good"]
+        store.runs.add(SMALL, name=name)
+    assert [row.name for row in store.runs.all()] == ["good"]
 
 
 def test_a_run_can_be_renamed(store):
-    run = store.add_run(SMALL)
-    assert store.run(run).name == SMALL.title
-    store.rename(run, "  Größe; '); DROP TABLE runs; --  ")
-    assert store.run(run).name == "Größe; '); DROP TABLE runs; --"
+    run = store.runs.add(SMALL)
+    assert store.runs.get(run).name == SMALL.title
+    store.runs.rename(run, "  Größe; '); DROP TABLE runs; --  ")
+    assert store.runs.get(run).name == "Größe; '); DROP TABLE runs; --"
     with pytest.raises(RunUnknown):
-        store.rename(run + 1, "nobody")
+        store.runs.rename(run + 1, "nobody")
 
 
 # What is recorded
@@ -431,40 +432,45 @@ def test_a_run_can_be_renamed(store):
 
 def test_frames_epochs_prunings_spectra_and_masks_come_back_as_they_were_saved(store):
     run = running(store)
-    store.save_epoch(run, "me", epoch_row(2))
+    store.histories.add_epoch(run, "me", epoch_row(2))
     save_pruning(store, run, "me", pruning_row(2))
-    store.save_frame(run, "me", frame_row(2), seconds=2.5)
+    store.frames.save(run, "me", frame_row(2), seconds=2.5)
     store = Store(store.path)  # another process would see the same
 
-    frame = store.frame(run, SMALL.hidden)
+    frame = store.frames.newest(run, SMALL.hidden)
     assert (frame.epoch, frame.batch, frame.batches, frame.rate) == (2, 7, 41, 1234.5)
     assert (frame.samples, frame.epoch_samples, frame.train_loss, frame.train_accuracy) == (5002, 224, 0.5, 0.75)
     for shown, number in ((frame.counts, 2), (frame.epoch_counts, 3), (frame.live_weights, 4)):
         assert [layer.tolist() for layer in shown] == [layer.tolist() for layer in counts_of(number)]
 
-    epochs = store.epochs(run).to_dict("records")
+    epochs = store.histories.epochs(run).to_dict("records")
     expected = [{name: value for name, value in epoch_row(epoch).items() if name != "counts"} for epoch in (1, 2)]
     assert epochs == expected
-    assert store.epoch_counts(run) == [(epoch, 1294, epoch_row(epoch)["counts"]) for epoch in (1, 2)]
+    assert store.histories.epoch_counts(run) == [(epoch, 1294, epoch_row(epoch)["counts"]) for epoch in (1, 2)]
 
-    prunings = store.prunings(run).to_dict("records")
+    prunings = store.histories.prunings(run).to_dict("records")
     arrays = ("masks", "live_weights", "spectra_before", "spectra_after")
     assert prunings == [
         {name: value for name, value in pruning_row(number).items() if name not in arrays} for number in (1, 2)
     ]
-    for number, (before, after) in enumerate(store.spectra(run, SMALL.sizes), start=1):
+    for number, (before, after) in enumerate(store.histories.spectra(run, SMALL.sizes), start=1):
         for values, saved in ((before, spectra_of(number)), (after, spectra_of(number + 1))):
             assert [layer.tolist() for layer in values] == [layer.tolist() for layer in saved]
-        masks = unpack(store.masks(run, number), SMALL.sizes)
+        masks = unpack(store.histories.masks(run, number), SMALL.sizes)
         assert all(torch.equal(mask, saved) for mask, saved in zip(masks, masks_of(number), strict=True))
-        assert store.weights(run, f"before-{number}") == b"weights before %d" % number
-    live = store.live_weights(run, SMALL.hidden)
+        assert store.weights.get(run, f"before-{number}") == b"weights before %d" % number
+    live = store.histories.live_weights(run, SMALL.hidden)
     assert [(epoch, [layer.tolist() for layer in layers]) for epoch, layers in live] == [
         (number, [layer.tolist() for layer in counts_of(number)]) for number in (1, 2)
     ]
-    assert store.weights(run, "initial") == b"initial weights"
-    assert store.masks(run, 3) is store.weights(run, "final") is store.frame(run + 1, SMALL.hidden) is None
-    row = store.run(run)
+    assert store.weights.get(run, "initial") == b"initial weights"
+    assert (
+        store.histories.masks(run, 3)
+        is store.weights.get(run, "final")
+        is store.frames.newest(run + 1, SMALL.hidden)
+        is None
+    )
+    row = store.runs.get(run)
     assert (row.epoch, row.prunings, row.sparsity, row.scheduled_left, row.seconds) == (2, 2, 0.2, 3, 2.5)
     assert not row.pruned_by_hand and row.experiment == SMALL
 
@@ -472,11 +478,11 @@ def test_frames_epochs_prunings_spectra_and_masks_come_back_as_they_were_saved(s
 def test_going_back_to_a_checkpoint_forgets_later_epochs(store):
     run = running(store)
     save_epochs(store, run, (2, 3))
-    store.save_checkpoint(run, "me", checkpoint_row(3))
+    store.checkpoints.save(run, "me", checkpoint_row(3))
     save_epochs(store, run, (4, 5))
-    assert store.go_back(run, "me") == (b"state after epoch 3", 0.75)
-    assert store.epochs(run)["epoch"].tolist() == [1, 2, 3]
-    row, last = store.run(run), epoch_row(3)
+    assert store.checkpoints.restore(run, "me") == (b"state after epoch 3", 0.75)
+    assert store.histories.epochs(run)["epoch"].tolist() == [1, 2, 3]
+    row, last = store.runs.get(run), epoch_row(3)
     assert (row.epoch, row.seconds) == (3, 0.75)
     for name in ("train_accuracy", "valid_accuracy", "test_accuracy"):
         assert getattr(row, name) == last[name]
@@ -486,38 +492,43 @@ def test_going_back_to_a_checkpoint_forgets_later_epochs(store):
     ("epoch", "after"), [(2, True), (3, True), (1, False)], ids=["at its end", "in the next one", "before it"]
 )
 def test_going_back_shows_the_accuracies_after_a_pruning_if_the_checkpoint_is_of_after_it(epoch, after, store):
-    run = store.add_run(SMALL)
-    store.claim(run, "me")
-    store.begin(run, "me", b"initial")
+    run = store.runs.add(SMALL)
+    store.leases.claim(run, "me")
+    store.histories.begin(run, "me", b"initial")
     first, second = epoch_row(1) | {"sparsity": 0.0}, epoch_row(2) | {"sparsity": 0.0 if after else 0.3}
     pruning = pruning_row(1, epoch=epoch, sparsity=0.3)
     steps = [
-        lambda: store.save_epoch(run, "me", first),
-        lambda: store.save_epoch(run, "me", second),
+        lambda: store.histories.add_epoch(run, "me", first),
+        lambda: store.histories.add_epoch(run, "me", second),
         lambda: save_pruning(store, run, "me", pruning, checkpoint=checkpoint_row(2 if after else 1)),
     ]
     for step in steps if after else [steps[0], steps[2], steps[1]]:
         step()
-    store.save_checkpoint(run, "me", checkpoint_row(2))
-    store.save_epoch(run, "me", epoch_row(3))
-    store.go_back(run, "me")
-    row = store.run(run)
+    store.checkpoints.save(run, "me", checkpoint_row(2))
+    store.histories.add_epoch(run, "me", epoch_row(3))
+    store.checkpoints.restore(run, "me")
+    row = store.runs.get(run)
     expected = pruning["valid_accuracy_after"] if after else second["valid_accuracy"]
     assert (row.valid_accuracy, row.train_accuracy, row.prunings) == (expected, second["train_accuracy"], 1)
 
 
 def test_without_a_checkpoint_there_is_nothing_to_go_back_to(store):
-    run = store.add_run(SMALL)
-    store.claim(run, "me")
-    assert store.go_back(run, "me") is None
+    run = store.runs.add(SMALL)
+    store.leases.claim(run, "me")
+    assert store.checkpoints.restore(run, "me") is None
 
 
 def test_beginning_again_forgets_what_was_recorded(store):
     run = running(store)
-    store.begin(run, "me", b"initial again")
-    assert store.epochs(run).empty and store.prunings(run).empty
-    assert store.frame(run, SMALL.hidden) is store.weights(run, "before-1") is store.go_back(run, "me") is None
-    row = store.run(run)
+    store.histories.begin(run, "me", b"initial again")
+    assert store.histories.epochs(run).empty and store.histories.prunings(run).empty
+    assert (
+        store.frames.newest(run, SMALL.hidden)
+        is store.weights.get(run, "before-1")
+        is store.checkpoints.restore(run, "me")
+        is None
+    )
+    row = store.runs.get(run)
     assert (row.epoch, row.prunings, row.sparsity, row.seconds) == (0, 0, 0.0, 0.0)
     assert row.train_accuracy is row.valid_accuracy is row.test_accuracy is None
 
@@ -525,7 +536,7 @@ def test_beginning_again_forgets_what_was_recorded(store):
 def test_a_run_that_ended_needs_no_checkpoint_any_more(store):
     for status in ("finished", "stopped", "diverged", "failed"):
         run = running(store)
-        store.close(run, "me", status, weights=b"final")
+        store.runs.close(run, "me", status, weights=b"final")
         assert not any("state after epoch" in line or '"checkpoints" VALUES' in line for line in contents(store.path))
 
 
@@ -534,13 +545,14 @@ def test_a_run_that_ended_needs_no_checkpoint_any_more(store):
 
 def test_nobody_who_only_looks_waits_for_a_writer_and_sees_half_of_what_it_does(store):
     run = running(store)
-    with store._writing() as connection:
+    onlooker = Store(store.path)
+    with store.transaction() as connection:
         connection.exec_driver_sql("UPDATE runs SET name = 'changed'")
         connection.exec_driver_sql("DELETE FROM epochs")
-        assert store.run(run).name == SMALL.title
-        assert len(Store(store.path).epochs(run)) == 1
-    assert store.run(run).name == "changed"
-    assert store.epochs(run).empty
+        assert onlooker.runs.get(run).name == SMALL.title
+        assert len(onlooker.histories.epochs(run)) == 1
+    assert store.runs.get(run).name == "changed"
+    assert store.histories.epochs(run).empty
 
 
 def test_processes_that_write_at_the_same_time_lose_nothing(home):
@@ -551,24 +563,28 @@ from tests.store.test_store import SMALL, epoch_row, frame_row, pruning_row, sav
 print("ready", flush=True)
 sys.stdin.readline()
 store, owner = Store(), sys.argv[1]  # all of them make the database
-run = store.add_run(SMALL, name=owner)
-assert store.claim(run, owner)
-store.begin(run, owner, b"initial")
+run = store.runs.add(SMALL, name=owner)
+assert store.leases.claim(run, owner)
+store.histories.begin(run, owner, b"initial")
 for number in range(1, 26):
-    store.save_epoch(run, owner, epoch_row(number))
-    store.save_frame(run, owner, frame_row(number), seconds=number)
+    store.histories.add_epoch(run, owner, epoch_row(number))
+    store.frames.save(run, owner, frame_row(number), seconds=number)
     save_pruning(store, run, owner, pruning_row(number))
-    store.command(run, "pause", by=owner)
+    store.commands.add(run, "pause", by=owner)
 """
     owners = ["a", "b", "c"]
     start_together([start_python(program, owner) for owner in owners])
     store = Store()
-    runs = store.runs()
+    runs = store.runs.all()
     assert sorted(run.name for run in runs) == owners
     for run in runs:
-        assert store.epochs(run.id)["epoch"].tolist() == store.prunings(run.id)["number"].tolist() == [*range(1, 26)]
-        assert store.frame(run.id, SMALL.hidden).epoch == run.epoch == run.prunings == 25
-        assert [command.arguments for command in store.commands(run.id)] == [{"by": run.name}] * 25
+        assert (
+            store.histories.epochs(run.id)["epoch"].tolist()
+            == store.histories.prunings(run.id)["number"].tolist()
+            == [*range(1, 26)]
+        )
+        assert store.frames.newest(run.id, SMALL.hidden).epoch == run.epoch == run.prunings == 25
+        assert [command.arguments for command in store.commands.of(run.id)] == [{"by": run.name}] * 25
 
 
 def test_a_writer_killed_within_a_transaction_leaves_nothing_of_it_and_blocks_nobody(store):
@@ -576,17 +592,15 @@ def test_a_writer_killed_within_a_transaction_leaves_nothing_of_it_and_blocks_no
     before = contents(store.path)
     program = """
 import sys
-from abp.store import store as store_module
+from abp.store import checkpoints
+from abp.store.store import Store
 from tests.store.test_store import pruning_row, save_pruning
 
-put, puts = store_module._put, []
-def hang_at_the_second(*arguments):
-    if puts:
-        print("inside", flush=True)
-        sys.stdin.read()
-    puts.append(put(*arguments))
-store_module._put = hang_at_the_second
-save_pruning(store_module.Store(), int(sys.argv[1]), "me", pruning_row(2))
+def hang(*arguments):
+    print("inside", flush=True)
+    sys.stdin.read()
+checkpoints.put = hang  # the pruning itself is written by then
+save_pruning(Store(), int(sys.argv[1]), "me", pruning_row(2))
 """
     process = start_python(program, run)
     try:
@@ -597,7 +611,7 @@ save_pruning(store_module.Store(), int(sys.argv[1]), "me", pruning_row(2))
     assert process.returncode == -signal.SIGKILL
     assert contents(store.path) == before
     save_pruning(store, run, "me", pruning_row(2))
-    assert store.prunings(run)["number"].tolist() == [1, 2]
+    assert store.histories.prunings(run)["number"].tolist() == [1, 2]
 
 
 def test_a_writer_killed_at_any_moment_leaves_whole_transactions_only(store):
@@ -614,14 +628,14 @@ for number in itertools.count(2):
         process = start_python(program, run)
         try:
             enough = 3 + random.Random(attempt).randrange(20)
-            wait_until(lambda run=run, enough=enough: store.run(run).prunings > enough)
+            wait_until(lambda run=run, enough=enough: store.runs.get(run).prunings > enough)
         finally:
             process.kill()
             process.communicate()
-        made = store.run(run).prunings
-        assert store.prunings(run)["number"].tolist() == [*range(1, made + 1)]
-        assert store.weights(run, f"before-{made}") and not store.weights(run, f"before-{made + 1}")
-        assert store.go_back(run, "me")[0] == b"state after epoch %d" % made
+        made = store.runs.get(run).prunings
+        assert store.histories.prunings(run)["number"].tolist() == [*range(1, made + 1)]
+        assert store.weights.get(run, f"before-{made}") and not store.weights.get(run, f"before-{made + 1}")
+        assert store.checkpoints.restore(run, "me")[0] == b"state after epoch %d" % made
         assert sqlite3.connect(store.path).execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
@@ -634,15 +648,15 @@ def test_on_a_full_disk_writing_says_so_and_what_was_written_stays(small_disk):
     filler = fill(small_disk)
     with pytest.raises(StoreFull, match=rf"disk that holds {store.path} is full. Free some space"):
         save_epochs(store, run, range(2, 1000))  # the log may have some room left
-    written = store.run(run).epoch
-    assert store.epochs(run)["epoch"].tolist() == [*range(1, written + 1)]
+    written = store.runs.get(run).epoch
+    assert store.histories.epochs(run)["epoch"].tolist() == [*range(1, written + 1)]
     with pytest.raises(StoreFull):
-        store.save_checkpoint(run, "me", checkpoint_row(1) | {"state": bytes(100_000)})
-    assert store.epochs(run)["epoch"].tolist() == [*range(1, written + 1)]
+        store.checkpoints.save(run, "me", checkpoint_row(1) | {"state": bytes(100_000)})
+    assert store.histories.epochs(run)["epoch"].tolist() == [*range(1, written + 1)]
     filler.unlink()
-    store.save_epoch(run, "me", epoch_row(written + 1))
-    store.save_checkpoint(run, "me", checkpoint_row(written + 1) | {"state": bytes(100_000)})
-    assert len(Store(store.path).epochs(run)) == written + 1
+    store.histories.add_epoch(run, "me", epoch_row(written + 1))
+    store.checkpoints.save(run, "me", checkpoint_row(written + 1) | {"state": bytes(100_000)})
+    assert len(Store(store.path).histories.epochs(run)) == written + 1
 
 
 def test_opening_a_database_on_a_full_disk_says_that_the_disk_is_full(small_disk):
@@ -653,11 +667,11 @@ def test_opening_a_database_on_a_full_disk_says_that_the_disk_is_full(small_disk
     before, filler = path.read_bytes(), fill(small_disk)
     for name in ("abp.sqlite3", "another.sqlite3"):
         with pytest.raises(StoreFull, match=rf"disk that holds {small_disk / name} is full"):
-            Store(small_disk / name).add_run(SMALL)
+            Store(small_disk / name).runs.add(SMALL)
     assert path.read_bytes() == before
     filler.unlink()
-    assert Store(path).run(run).epoch == 1
-    assert Store(path).add_run(SMALL) > run
+    assert Store(path).runs.get(run).epoch == 1
+    assert Store(path).runs.add(SMALL) > run
 
 
 def test_a_database_on_a_disk_that_cannot_be_written_to_is_refused(small_disk, monkeypatch):
@@ -667,7 +681,7 @@ def test_a_database_on_a_disk_that_cannot_be_written_to_is_refused(small_disk, m
     monkeypatch.setenv("ABP_HOME", str(small_disk))
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with pytest.raises(StoreUnusable, match=rf"{path} cannot be used: it is not writable"):
-        Store(path).add_run(SMALL)
+        Store(path).runs.add(SMALL)
     with pytest.raises(HomeUnusable, match=rf"{small_disk}: it cannot be written to"):
         Store()
 
@@ -755,10 +769,10 @@ def test_a_database_damaged_in_its_middle_gives_a_sentence_wherever_it_is_met(tm
         path.write_bytes(whole[: number * page] + noise + whole[(number + 1) * page :])
         with contextlib.suppress(StoreUnusable):
             store = Store(path)
-            for run in store.runs():
-                store.epochs(run.id), store.prunings(run.id), store.commands(run.id)
-                store.frame(run.id, SMALL.hidden), store.weights(run.id, "initial")
-            store.add_run(SMALL)
+            for run in store.runs.all():
+                store.histories.epochs(run.id), store.histories.prunings(run.id), store.commands.of(run.id)
+                store.frames.newest(run.id, SMALL.hidden), store.weights.get(run.id, "initial")
+            store.runs.add(SMALL)
         for left in tmp_path.glob("abp.sqlite3-*"):
             left.unlink()
 
@@ -766,11 +780,11 @@ def test_a_database_damaged_in_its_middle_gives_a_sentence_wherever_it_is_met(tm
 def test_a_database_of_the_version_before_measures_is_given_their_table_and_keeps_its_runs(tmp_path):
     path = tmp_path / "abp.sqlite3"
     path.write_bytes(whole_database(tmp_path))
-    before = Store(path).runs()
+    before = Store(path).runs.all()
     old = path.read_bytes()
     path.write_bytes(changed(old, tmp_path, "DROP TABLE measures", "UPDATE abp_schema SET version = 4"))
     for _ in range(2):
-        assert Store(path).runs() == before
+        assert Store(path).runs.all() == before
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT version FROM abp_schema").fetchall() == [(5,)]
         assert connection.execute("SELECT count(*) FROM measures").fetchone() == (0,)
@@ -784,4 +798,4 @@ def test_a_folder_in_the_place_of_the_database_is_refused(tmp_path):
 def test_an_empty_file_becomes_a_database(tmp_path):
     path = tmp_path / "abp.sqlite3"
     path.touch()
-    assert Store(path).runs() == []
+    assert Store(path).runs.all() == []

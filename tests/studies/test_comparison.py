@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load
 from scipy import stats
 
-from abp.runs.baselines import compare, known_baselines
+from abp.runs.baselines import compare
 from abp.runs.worker import execute
 from abp.store.store import Store
 from abp.studies.comparison import read_results, rows, run_table, table
@@ -19,6 +19,7 @@ from abp.studies.registry import start_study, study_runs
 from abp.studies.specification import Study
 from abp.studies.verdicts import fill_baselines, missing_baselines, study_result, verdicts
 from abp.training.experiment import Experiment
+from tests.rows import change_run
 
 BASE = Experiment(hidden=(20, 12), learning_rate=0.1, epochs=8, start_accuracy=0.3, stop_accuracy=0.9, patience=0)
 STUDY = Study(
@@ -37,13 +38,13 @@ def trained(tmp_path_factory) -> tuple[Store, int]:
     """A small study with all its runs finished."""
     store = Store(tmp_path_factory.mktemp("study") / "abp.sqlite3")
     number = start_study(store, STUDY)
-    while queued := store.queued():
+    while queued := store.runs.queued():
         execute(store, queued[0].id, "worker")
     return store, number
 
 
 def weights(store: Store, run: int, moment: str = "final") -> dict[str, np.ndarray]:
-    return load(store.weights(run, moment))
+    return load(store.weights.get(run, moment))
 
 
 def changed(store: Store, folder: Path, statement: str) -> Store:
@@ -82,7 +83,7 @@ def test_each_run_has_a_row_with_what_its_weights_show(trained):
     found = run_table(read_results(store, number))
     assert len(found) == 3 * (1 + 1 + 3 * 2) and found["counts"].all()
     for row in found.itertuples():
-        run, tensors = store.run(row.run), weights(store, row.run)
+        run, tensors = store.runs.get(row.run), weights(store, row.run)
         hidden = [tensors[f"hidden.{layer}.weight"] for layer in range(2)]
         experiment = run.experiment
         assert (experiment.dataset, experiment.criterion, experiment.seed) == (row.dataset, row.criterion, row.seed)
@@ -146,13 +147,13 @@ def test_seeds_share_initial_weights_and_data_order_across_criteria(trained):
     store, number = trained
     for seed in STUDY.seeds:
         members = [member for member in study_runs(store, number) if member.seed == seed]
-        assert len({store.weights(member.run.id, "initial") for member in members}) == 1
+        assert len({store.weights.get(member.run.id, "initial") for member in members}) == 1
         # With the same data order the first epoch, before any pruning, is the same to the bit.
         unpruned = [member for member in members if not member.cell.nuclear]
-        assert len({store.epoch_counts(member.run.id)[0][2] for member in unpruned}) == 1
-        assert len({store.epochs(member.run.id)["train_loss"][0] for member in unpruned}) == 1
+        assert len({store.histories.epoch_counts(member.run.id)[0][2] for member in unpruned}) == 1
+        assert len({store.histories.epochs(member.run.id)["train_loss"][0] for member in unpruned}) == 1
     first = [member.run.id for member in study_runs(store, number) if member.cell.criterion == "none"]
-    assert len({store.weights(run, "initial") for run in first}) == 3  # and seeds differ
+    assert len({store.weights.get(run, "initial") for run in first}) == 3  # and seeds differ
 
 
 def test_baselines_are_computed_once_for_the_judged_criteria_and_kept(trained, monkeypatch):
@@ -166,10 +167,10 @@ def test_baselines_are_computed_once_for_the_judged_criteria_and_kept(trained, m
     fill_baselines(store, number)
     assert missing_baselines(read_results(store, number)) == []
     found = run_table(read_results(store, number))
-    known = known_baselines(store)
+    known = store.baselines.all()
     monkeypatch.undo()
     for row in found[found.criterion == "activation"].itertuples():
-        expected = {each.method: each.test_accuracy for each in compare(store, store.run(row.run)).baselines}
+        expected = {each.method: each.test_accuracy for each in compare(store, store.runs.get(row.run)).baselines}
         assert (row.pca_accuracy, row.svd_accuracy) == (expected["pca"], expected["svd"])
         assert known[row.run] == {"pca": expected["pca"], "svd": expected["svd"]}
 
@@ -224,7 +225,7 @@ def test_runs_that_are_no_results_are_counted_and_shown_but_not_averaged(home):
     ends = iter(["failed", "diverged", "stopped"])
     for member in study_runs(store, number):
         if member.cell.criterion == "activation":
-            store._update(member.run.id, status=next(ends), test_accuracy=0.1)
+            change_run(store, member.run.id, status=next(ends), test_accuracy=0.1)
     results = read_results(store, number)
     (row,) = [row for row in rows(results) if row["criterion"] == "activation"]
     assert (row["failed"], row["diverged"], row["spoilt"], row["seeds"]) == (1, 1, 1, 0)

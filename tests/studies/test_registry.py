@@ -11,13 +11,11 @@ import pytest
 
 from abp.runs.baselines import dense_settings
 from abp.runs.worker import execute
+from abp.store.records import StudyUnknown
 from abp.store.store import Store
 from abp.studies import registry as studies_module
 from abp.studies.registry import (
-    StudyUnknown,
-    delete_study,
     extend_study,
-    pause_study,
     rename_study,
     resume_study,
     start_study,
@@ -28,6 +26,7 @@ from abp.studies.registry import (
 )
 from abp.studies.specification import Study
 from abp.training.experiment import Experiment, SettingError
+from tests.rows import change_run
 from tests.waiting import wait_until
 
 ROOT = Path(studies_module.__file__).parents[2]
@@ -52,13 +51,13 @@ def store(home) -> Store:
 def train_all(store: Store) -> int:
     """Train what is queued; how many runs that was."""
     trained = 0
-    while queued := store.queued():
+    while queued := store.runs.queued():
         trained += execute(store, queued[0].id, "worker")
     return trained
 
 
 def set_run(store: Store, run: int, **values) -> None:
-    store._update(run, **values)
+    change_run(store, run, **values)
 
 
 def numbers(store: Store, study: int) -> set[int]:
@@ -70,26 +69,28 @@ def numbers(store: Store, study: int) -> set[int]:
 
 def test_a_study_queues_each_run_once_keeping_the_ends_only(store):
     study = start_study(store, STUDY, "mine")
-    assert {run.settings for run in store.runs()} == {each.to_json() for each in STUDY.experiments()}
-    assert {(run.lane, run.keep, run.status, run.parent) for run in store.runs()} == {("queue", "ends", "queued", None)}
+    assert {run.settings for run in store.runs.all()} == {each.to_json() for each in STUDY.experiments()}
+    assert {(run.lane, run.keep, run.status, run.parent) for run in store.runs.all()} == {
+        ("queue", "ends", "queued", None)
+    }
     assert start_study(store, STUDY) == study  # once more: nothing
-    assert len(store.runs()) == 6
+    assert len(store.runs.all()) == 6
     (record,) = studies(store)
     assert (record.id, record.name, record.study, record.paused) == (study, "mine", STUDY, False)
     assert train_all(store) == 6
     assert start_study(store, STUDY) == study
-    assert store.queued() == []
+    assert store.runs.queued() == []
     assert {member.run.status for member in study_runs(store, study)} == {"finished"}
 
 
 @pytest.mark.parametrize("status", ["finished", "running", "queued", "paused", "interrupted"])
 def test_a_run_with_the_same_settings_is_taken_up(store, status):
-    run = store.add_run(ONE)
+    run = store.runs.add(ONE)
     set_run(store, run, status=status)
     study = start_study(store, STUDY)
     assert run in numbers(store, study)
-    assert len(store.runs()) == 6
-    assert store.run(run).status == ("queued" if status == "interrupted" else status)
+    assert len(store.runs.all()) == 6
+    assert store.runs.get(run).status == ("queued" if status == "interrupted" else status)
 
 
 @pytest.mark.parametrize(
@@ -105,16 +106,16 @@ def test_a_run_with_the_same_settings_is_taken_up(store, status):
     ids=str,
 )
 def test_a_run_that_is_no_fair_result_is_not_taken_up(store, values):
-    run = store.add_run(ONE)
+    run = store.runs.add(ONE)
     set_run(store, run, **values)
     study = start_study(store, STUDY)
     assert run not in numbers(store, study)
-    assert len(store.runs()) == 7
+    assert len(store.runs.all()) == 7
 
 
 def test_a_finished_run_is_preferred_and_a_dense_one_serves_whatever_its_pruning_settings_say(store):
     dense = dataclasses.replace(ONE, criterion="none", amount=0.33, start_accuracy=0.1)
-    waiting, finished = store.add_run(dense), store.add_run(dense)
+    waiting, finished = store.runs.add(dense), store.runs.add(dense)
     set_run(store, finished, status="finished")
     study = start_study(store, STUDY)
     assert finished in numbers(store, study) and waiting not in numbers(store, study)
@@ -151,7 +152,7 @@ def test_the_same_study_started_by_many_at_the_same_moment_runs_nothing_twice(st
         thread.start()
     for thread in threads:
         thread.join()
-    assert (len(studies(store)), len(store.runs())) == (1, 6)
+    assert (len(studies(store)), len(store.runs.all())) == (1, 6)
 
 
 def test_what_failed_or_was_spoilt_is_made_anew_but_what_diverged_is_not(store):
@@ -161,12 +162,12 @@ def test_what_failed_or_was_spoilt_is_made_anew_but_what_diverged_is_not(store):
     set_run(store, runs[1], status="stopped")
     set_run(store, runs[2], status="finished", pruned_by_hand=True)
     set_run(store, runs[3], status="diverged")
-    store.delete(runs[4])
+    store.runs.delete(runs[4])
     progress = study_progress(store, study, workers=2)
     assert (progress.failed, progress.diverged, progress.spoilt, progress.missing) == (1, 1, 2, 1)
     assert (progress.total, progress.done, progress.going_on) == (6, 0, 1)
     assert start_study(store, STUDY) == study
-    assert len(store.runs()) == 5 + 4
+    assert len(store.runs.all()) == 5 + 4
     assert numbers(store, study) & set(runs) == {runs[3], runs[5]}
     progress = study_progress(store, study, workers=2)
     assert (progress.failed, progress.diverged, progress.spoilt, progress.missing) == (0, 1, 0, 0)
@@ -184,19 +185,19 @@ def test_a_study_is_extended_by_seeds_criteria_and_amounts_and_keeps_its_runs(st
     assert len(numbers(store, study)) == 3 * (1 + 2 * 3)
     extend_study(store, study, STUDY)
     assert numbers(store, study) == before
-    assert len(store.runs()) == 21  # what it no longer needs stays
+    assert len(store.runs.all()) == 21  # what it no longer needs stays
 
 
 def test_deleting_a_study_leaves_its_runs_but_stops_those_that_nobody_waits_for(store):
     first = start_study(store, STUDY)
     second = start_study(store, STUDY.extended(seeds=(2,)))
-    begun = store.add_run(ONE)
-    delete_study(store, second)
-    assert len(store.runs()) == 10
-    assert sum(run.status == "stopped" for run in store.runs()) == 3
+    begun = store.runs.add(ONE)
+    store.studies.delete(second)
+    assert len(store.runs.all()) == 10
+    assert sum(run.status == "stopped" for run in store.runs.all()) == 3
     assert [record.id for record in studies(store)] == [first]
-    assert {run.id for run in store.queued()} == {*numbers(store, first), begun}
-    for act in (study_record, study_runs, pause_study, resume_study):
+    assert {run.id for run in store.runs.queued()} == {*numbers(store, first), begun}
+    for act in (study_record, study_runs, lambda store, number: store.studies.pause(number), resume_study):
         with pytest.raises(StudyUnknown, match=f"no study {second}"):
             act(store, second)
     with pytest.raises(StudyUnknown):
@@ -217,17 +218,17 @@ def test_a_study_has_a_name(store):
 
 def test_the_runs_of_a_paused_study_wait_unless_another_study_needs_them(store):
     study = start_study(store, STUDY)
-    hand = store.add_run(Experiment(seed=99))
-    pause_study(store, study)
-    assert [run.id for run in store.queued()] == [hand]
+    hand = store.runs.add(Experiment(seed=99))
+    store.studies.pause(study)
+    assert [run.id for run in store.runs.queued()] == [hand]
     some = next(iter(numbers(store, study)))
-    assert store.claim(some, "too late") is None
+    assert store.leases.claim(some, "too late") is None
     other = start_study(store, dataclasses.replace(STUDY, seeds=(0,)))
-    assert {run.id for run in store.queued()} == {hand, *numbers(store, other)}
-    pause_study(store, other)
-    assert [run.id for run in store.queued()] == [hand]
+    assert {run.id for run in store.runs.queued()} == {hand, *numbers(store, other)}
+    store.studies.pause(other)
+    assert [run.id for run in store.runs.queued()] == [hand]
     resume_study(store, study)
-    assert {run.id for run in store.queued()} == {hand, *numbers(store, study)}
+    assert {run.id for run in store.runs.queued()} == {hand, *numbers(store, study)}
     assert study_record(store, other).paused and not study_record(store, study).paused
 
 
@@ -235,10 +236,10 @@ def test_a_person_may_start_a_run_of_a_paused_study(store):
     study = start_study(store, STUDY)
     run = min(numbers(store, study))
     set_run(store, run, status="interrupted")
-    pause_study(store, study)
-    store.command(run, "resume")
-    assert [each.id for each in store.queued()] == [run]
-    assert store.claim(run, "me")
+    store.studies.pause(study)
+    store.commands.add(run, "resume")
+    assert [each.id for each in store.runs.queued()] == [run]
+    assert store.leases.claim(run, "me")
 
 
 def test_running_runs_pause_with_their_study_and_go_on_with_it(store):
@@ -247,18 +248,18 @@ def test_running_runs_pause_with_their_study_and_go_on_with_it(store):
     worker = threading.Thread(target=execute, args=(Store(), run, "worker"))
     worker.start()
     try:
-        wait_until(lambda: store.run(run).epoch >= 1)
-        pause_study(store, study)
-        wait_until(lambda: store.run(run).status == "paused")
+        wait_until(lambda: store.runs.get(run).epoch >= 1)
+        store.studies.pause(study)
+        wait_until(lambda: store.runs.get(run).status == "paused")
         assert study_progress(store, study, workers=2).paused == 1
         resume_study(store, study)
-        wait_until(lambda: store.run(run).status == "running")
-        pause_study(store, study)
+        wait_until(lambda: store.runs.get(run).status == "running")
+        store.studies.pause(study)
         resume_study(store, study)  # before the worker has looked
-        wait_until(lambda: all(command.settled for command in store.commands(run)))
-        assert store.run(run).status == "running"
+        wait_until(lambda: all(command.settled for command in store.commands.of(run)))
+        assert store.runs.get(run).status == "running"
     finally:
-        store.command(run, "stop")
+        store.commands.add(run, "stop")
         worker.join()
 
 
@@ -267,10 +268,10 @@ def test_a_parked_run_and_an_interrupted_one_are_queued_again_when_the_study_goe
     parked, interrupted, *_ = sorted(numbers(store, study))
     set_run(store, parked, status="paused", held=True)
     set_run(store, interrupted, status="interrupted")
-    pause_study(store, study)
+    store.studies.pause(study)
     resume_study(store, study)
     for run in (parked, interrupted):
-        row = store.run(run)
+        row = store.runs.get(run)
         assert (row.status, row.lane, row.held) == ("queued", "queue", False)
 
 
@@ -295,10 +296,10 @@ def test_the_time_left_follows_from_finished_runs_of_the_same_cell_else_of_the_s
 
 def test_progress_counts_what_trains_and_what_is_done(store):
     study = start_study(store, STUDY)
-    store.claim(min(numbers(store, study)), "me")
+    store.leases.claim(min(numbers(store, study)), "me")
     progress = study_progress(store, study, workers=2)
     assert (progress.running, progress.going_on, progress.done, progress.ended) == (1, 6, 0, False)
-    store.close(min(numbers(store, study)), "me", "failed", message="no")
+    store.runs.close(min(numbers(store, study)), "me", "failed", message="no")
     assert train_all(store) == 5
     progress = study_progress(store, study, workers=2)
     assert (progress.done, progress.failed, progress.going_on, progress.ended) == (5, 1, 0, True)

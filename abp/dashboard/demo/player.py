@@ -15,8 +15,8 @@ from abp.dashboard.demo.presets import recent_guided, start_guided
 from abp.dashboard.demo.story import MOST_NEURONS, TITLES, Recording, Scene, comparable, read_recording, scenes
 from abp.dashboard.frame.page import fragment, presenting, run_from_link
 from abp.dashboard.frame.status import STATUS
-from abp.store.records import Run
-from abp.store.store import RunUnknown, Store
+from abp.store.records import Run, RunUnknown
+from abp.store.store import Store
 
 TICK = 0.25
 """Seconds between looks at what is to be shown, while it plays."""
@@ -92,7 +92,7 @@ def guided_demo(store: Store) -> None:
         _welcome(store)
         return
     try:
-        run, beside = store.run(number), _beside(store)
+        run, beside = store.runs.get(number), _beside(store)
     except RunUnknown as error:
         st.warning(f"{error} A demo lasts as long as its runs are kept.", icon=":material/search_off:")
         if st.button("Start the demo anew", type="primary", icon=":material/play_arrow:"):
@@ -149,7 +149,7 @@ def _beside(store: Store) -> Run | None:
     """The run of ``?beside=``; None if there is none or it is gone: the demo goes on without it."""
     number = run_from_link("beside")
     try:
-        return None if number is None else store.run(number)
+        return None if number is None else store.runs.get(number)
     except RunUnknown:
         return None
 
@@ -342,7 +342,7 @@ def _waiting_frame(shown: tuple[Scene | None, ...]) -> Frame:
 
 
 def _recorded(store: Store, number: int) -> Recording:
-    run = store.run(number)
+    run = store.runs.get(number)
     return _read(str(store.path), number, (run.epoch, run.prunings, run.status, run.message), store, run)
 
 

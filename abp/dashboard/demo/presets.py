@@ -31,13 +31,13 @@ _RECENT = 600.0  # seconds
 
 def start_guided(store: Store) -> tuple[int, int]:
     """Queue the guided demo's two runs; their numbers. Only the first is watched, so only it is slowed down."""
-    run = store.add_run(GUIDED, name="Guided demo: neurons that seldom fire", pace=GUIDED_PACE)
-    return run, store.add_run(GUIDED_AT_RANDOM, name="Guided demo: at random")
+    run = store.runs.add(GUIDED, name="Guided demo: neurons that seldom fire", pace=GUIDED_PACE)
+    return run, store.runs.add(GUIDED_AT_RANDOM, name="Guided demo: at random")
 
 
 def recent_guided(store: Store) -> tuple[int, int] | None:
     """The newest guided demo's runs, if they ended well within the last ten minutes."""
-    ended = [run for run in store.runs()[:50] if run.status == "finished" and _is_recent(run)]
+    ended = [run for run in store.runs.all()[:50] if run.status == "finished" and _is_recent(run)]
     first = next((run.id for run in ended if run.experiment == GUIDED), None)
     beside = next((run.id for run in ended if run.experiment == GUIDED_AT_RANDOM), None)
     return (first, beside) if first is not None and beside is not None else None
@@ -50,5 +50,5 @@ def _is_recent(run: Run) -> bool:
 def demo_button(store: Store, *, first: bool = True) -> None:
     """A button that starts the demo run and opens its page; the page's main one if it is the `first`."""
     if st.button("Start a demo run", type="primary" if first else "secondary", icon=":material/play_circle:"):
-        number = store.add_run(DEMO, name="Demo: neurons that seldom fire", pace=DEMO_PACE)
+        number = store.runs.add(DEMO, name="Demo: neurons that seldom fire", pace=DEMO_PACE)
         st.switch_page("pages/train.py", query_params={"run": str(number)})

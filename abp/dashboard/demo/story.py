@@ -119,10 +119,13 @@ class State:
 def read_recording(store: Store, run: Run) -> Recording:
     """Read a run's epochs and prunings; a run that continues another one starts with that one's mask."""
     hidden, sizes = run.experiment.hidden, run.experiment.sizes
-    epochs, prunings = store.epochs(run.id), store.prunings(run.id)
-    counts = {epoch: (samples, unpack_counts(packed, hidden)) for epoch, samples, packed in store.epoch_counts(run.id)}
-    left = [np.concatenate(layers) > 0 for _, layers in store.live_weights(run.id, hidden)]
-    frame = store.frame(run.id, hidden)
+    epochs, prunings = store.histories.epochs(run.id), store.histories.prunings(run.id)
+    counts = {
+        epoch: (samples, unpack_counts(packed, hidden))
+        for epoch, samples, packed in store.histories.epoch_counts(run.id)
+    }
+    left = [np.concatenate(layers) > 0 for _, layers in store.histories.live_weights(run.id, hidden)]
+    frame = store.frames.newest(run.id, hidden)
     batches = frame.batches if frame else 1
     happened = [(float(row.epoch), 0, row) for row in epochs.itertuples()]
     happened += [(row.epoch - 1 + row.batch / batches, row.number, row) for row in prunings.itertuples()]

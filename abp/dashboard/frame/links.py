@@ -3,9 +3,8 @@
 import streamlit as st
 
 from abp.dashboard.frame.page import run_from_link, store, study_from_link
-from abp.store.records import Run
-from abp.store.store import RunUnknown
-from abp.studies.registry import StudyUnknown, studies
+from abp.store.records import Run, RunUnknown, StudyUnknown
+from abp.studies.registry import studies
 
 _MANY = 200  # runs offered in the list
 
@@ -24,7 +23,7 @@ def choose_run() -> Run | None:
         If the link names a run that is not there.
     """
     linked = run_from_link()
-    runs = {run.id: run for run in store().runs()}
+    runs = {run.id: run for run in store().runs.all()}
     if linked is not None and linked not in runs:
         raise RunUnknown(f"There is no run {linked} (any more).")
     if not runs:

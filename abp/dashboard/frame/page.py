@@ -16,8 +16,8 @@ from abp.data.datasets import DataUnavailable
 from abp.home import HomeUnusable
 from abp.runs.engine import Engine
 from abp.store.database import StoreUnusable
-from abp.store.store import RunUnknown, Store
-from abp.studies.registry import StudyUnknown
+from abp.store.records import RunUnknown, StudyUnknown
+from abp.store.store import Store
 from abp.training.experiment import SettingError
 
 MENU = {

@@ -17,7 +17,7 @@ def follow(store: Store, shown: Run) -> None:
 
     @fragment(run_every=1.0 if shown.active else None)
     def watch() -> None:
-        if version(store.run(shown.id)) != version(shown):
+        if version(store.runs.get(shown.id)) != version(shown):
             st.rerun()
 
     watch()

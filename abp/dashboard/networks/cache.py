@@ -85,17 +85,17 @@ def answers_of(store: Store, run: Run, moment: Moment) -> list[Answers]:
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def _moments(_store: Store, path: str, run: int, version: tuple) -> list[Moment]:
-    return moments(_store, _store.run(run))
+    return moments(_store, _store.runs.get(run))
 
 
 @st.cache_resource(show_spinner=False, max_entries=6)
 def _snapshot(_store: Store, path: str, run: int, version: tuple, moment: Moment) -> Snapshot:
-    return snapshot(_store, _store.run(run), moment)
+    return snapshot(_store, _store.runs.get(run), moment)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def _limits(_store: Store, path: str, run: int, version: tuple) -> list[float]:
-    record = _store.run(run)
+    record = _store.runs.get(run)
     found = moments(_store, record)
     networks = [snapshot(_store, record, moment).network for moment in (found[0], found[-1])]
     return [
@@ -113,10 +113,10 @@ def _usual(weights: NDArray) -> float:
 
 @st.cache_data(show_spinner=False, max_entries=32)
 def _frequencies(_store: Store, path: str, run: int, version: tuple, epoch: int) -> list[NDArray]:
-    hidden = _store.run(run).experiment.hidden
+    hidden = _store.runs.get(run).experiment.hidden
     rows = [
         [layer.astype(np.float32) / max(samples, 1) for layer in unpack_counts(counts, hidden)]
-        for _, samples, counts in _store.epoch_counts(run)
+        for _, samples, counts in _store.histories.epoch_counts(run)
     ]
     if not rows:
         return [np.zeros((0, width), dtype=np.float32) for width in hidden]
@@ -130,7 +130,7 @@ def _test_samples(dataset: str, folder: str, home: str) -> tuple[torch.Tensor, t
 
 @st.cache_data(show_spinner=False, max_entries=32)
 def _answers(_store: Store, path: str, run: int, version: tuple, moment: Moment) -> list[Answers]:
-    record = _store.run(run)
+    record = _store.runs.get(run)
     x, y = pictures_of(record.experiment.dataset)
     classes = len(DATASETS[record.experiment.dataset].class_names)
     seen = max(1, min(len(x), _BUDGET // multiply_adds(record.experiment.sizes)))

@@ -12,9 +12,9 @@ from abp.dashboard.charts.widgets import download_csv, picture
 from abp.dashboard.frame.refresh import version
 from abp.dashboard.networks.cache import limits_of, moments_of, snapshot_of
 from abp.pruning.criteria import CRITERIA
-from abp.store.records import Run
+from abp.store.records import Run, RunUnknown
 from abp.store.snapshots import Moment, Snapshot
-from abp.store.store import RunUnknown, Store
+from abp.store.store import Store
 
 
 def layer_pictures(store: Store, run: Run, snapshot: Snapshot, other: Run | None, *, zeros: bool) -> None:

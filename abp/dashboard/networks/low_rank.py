@@ -58,7 +58,7 @@ def _twin_note(store: Store, run: Run, twin: Run | None) -> None:
                 icon=":material/help:",
             )
             if st.button("Train the dense network", type="primary", icon=":material/play_arrow:"):
-                store.add_run(dense_settings(first.experiment))
+                store.runs.add(dense_settings(first.experiment))
                 st.rerun()
     elif twin is run:
         st.caption("Nothing was removed from this run: it is the dense network that PCA and SVD start from.")
@@ -187,7 +187,7 @@ def _follow(store: Store, run: Run, going_on: Mapping[str, Run]) -> None:
 
     @fragment(run_every=1.0)
     def progress() -> None:
-        now = {method: store.run(each.id) for method, each in going_on.items()}
+        now = {method: store.runs.get(each.id) for method, each in going_on.items()}
         if not all(each.active for each in now.values()):
             st.rerun()
         states = (

@@ -15,9 +15,9 @@ from abp.dashboard.charts.legend import legend, line_png
 from abp.dashboard.charts.widgets import chart_with_data, download_csv
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.refresh import follow, newest_first_choice, version
-from abp.store.records import Run
+from abp.store.records import Run, RunUnknown
 from abp.store.snapshots import Snapshot, spectral_snapshots
-from abp.store.store import RunUnknown, Store
+from abp.store.store import Store
 
 _FLOOR = 1e-4  # what a logarithmic axis shows of smaller values
 _PATIENCE = 0.4  # seconds that a page waits for singular values before it says that they are being computed
@@ -75,7 +75,7 @@ def _snapshots(store: Store, run: Run, waiting: DeltaGenerator, patience: float 
     with waiting:
         found = in_background(
             (path, "moments", run.id, version(run)),
-            lambda: spectral_snapshots(store, store.run(run.id)),
+            lambda: spectral_snapshots(store, store.runs.get(run.id)),
             f"Singular values of {run.name} are being computed",
             patience=_PATIENCE if patience is None else patience,
         )
@@ -102,7 +102,7 @@ def _other_runs(store: Store, run: Run) -> list[Run]:
     shape = run.experiment.sizes
     candidates = {
         other.id: other
-        for other in store.runs()[:200]
+        for other in store.runs.all()[:200]
         if other.id != run.id and other.status in ("finished", "stopped") and other.experiment.sizes == shape
     }
     chosen = st.multiselect(

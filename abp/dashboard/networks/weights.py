@@ -66,7 +66,7 @@ def _other_run(store: Store, run: Run) -> Run | None:
     """The run chosen to be shown beside this one, of the same layers, if any."""
     candidates = {
         other.id: other
-        for other in store.runs()[:200]
+        for other in store.runs.all()[:200]
         if other.id != run.id and other.started is not None and other.experiment.sizes == run.experiment.sizes
     }
     number = st.selectbox(

@@ -103,7 +103,7 @@ def _copy(_store: Store, path: str, run: int, version: tuple, asked: Break, off:
 
 @st.cache_resource(show_spinner=False, max_entries=16)
 def _trained(_store: Store, path: str, run: int, version: tuple) -> TrainedNetwork | None:
-    return trained_network(_store, _store.run(run))
+    return trained_network(_store, _store.runs.get(run))
 
 
 def accuracy(copy: Copy) -> float | None:

@@ -13,7 +13,7 @@ from abp.store.store import Store
 
 def run_list() -> None:
     """All runs as a table that follows them; choosing one opens what can be done with it."""
-    runs = store().runs()
+    runs = store().runs.all()
     if not runs:
         st.info("There are no runs yet. Start one, and it will be listed here.", icon=":material/info:")
         st.page_link("pages/train.py", label="Start a run", icon=":material/play_circle:")
@@ -23,7 +23,7 @@ def run_list() -> None:
 
     @fragment(run_every=2.0 if any(run.active for run in runs) else None)
     def listing() -> None:
-        now = store().runs()
+        now = store().runs.all()
         if _standing(now, ticked) != _standing(runs, ticked):
             st.rerun()
         _table(now)
@@ -33,8 +33,8 @@ def run_list() -> None:
     listing()
     # Outside the fragment: a dialog that a button of a fragment opened would be torn down by the fragment's timer.
     if ticked is not None:
-        _actions(store(), store().run(ticked))
-        family(store().run(ticked), runs)
+        _actions(store(), store().runs.get(ticked))
+        family(store().runs.get(ticked), runs)
 
 
 def _standing(runs: list[Run], ticked: int | None) -> tuple:
@@ -111,11 +111,11 @@ def _actions(store: Store, run: Run) -> None:
             disabled=not run.has_weights,
         )
         if run.status == "interrupted" and st.button("Resume", icon=":material/play_arrow:"):
-            store.command(number, "resume")
+            store.commands.add(number, "resume")
             st.rerun()
         # Bytes, not functions: Streamlit answers a click on a function's button with an error when the page has been
         # drawn anew meanwhile, as it is after a renaming.
-        history = store.epochs(number) if run.epoch else pd.DataFrame()
+        history = store.histories.epochs(number) if run.epoch else pd.DataFrame()
         st.download_button(
             "History (CSV)",
             history.to_csv(index=False).encode(),
@@ -127,7 +127,7 @@ def _actions(store: Store, run: Run) -> None:
         )
         st.download_button(
             "Weights (safetensors)",
-            store.weights(number, "final") or b"",
+            store.weights.get(number, "final") or b"",
             file_name=f"run-{number}.safetensors",
             mime="application/octet-stream",
             icon=":material/download:",
@@ -147,7 +147,7 @@ def _rename(store: Store, run: Run) -> None:
     if st.button("Save", type="primary"):
         try:
             with plain_errors():
-                store.rename(run.id, name)
+                store.runs.rename(run.id, name)
                 st.rerun()
         except ValueError as error:
             st.error(f"{error}.")
@@ -161,7 +161,7 @@ def _delete(store: Store, run: Run) -> None:
     with st.container(horizontal=True):
         if st.button("Delete it", type="primary", icon=":material/delete:"):
             with plain_errors():
-                store.delete(run.id)
+                store.runs.delete(run.id)
                 st.rerun()
         if st.button("Keep it"):
             st.rerun()

@@ -14,15 +14,7 @@ from abp.dashboard.studies.report import report
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
 from abp.store.store import Store
-from abp.studies.registry import (
-    StudyProgress,
-    StudyRecord,
-    extend_study,
-    pause_study,
-    resume_study,
-    study_progress,
-    study_record,
-)
+from abp.studies.registry import StudyProgress, StudyRecord, extend_study, resume_study, study_progress, study_record
 from abp.studies.specification import Study
 from abp.studies.verdicts import duration
 
@@ -67,7 +59,7 @@ def _progress(store: Store, number: int) -> None:
     draw()
     with st.container(horizontal=True):
         if st.button("Pause", icon=":material/pause:", disabled=paused or not shown.going_on, key="pause-study"):
-            pause_study(store, number)
+            store.studies.pause(number)
             st.rerun()
         incomplete = shown.done < shown.total and (paused or not shown.going_on)
         if st.button("Go on", icon=":material/play_arrow:", disabled=not incomplete, key="resume-study"):

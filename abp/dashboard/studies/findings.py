@@ -8,7 +8,6 @@ from abp.dashboard.frame.background import in_background
 from abp.dashboard.studies import charts as study_charts
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
-from abp.runs.baselines import known_baselines
 from abp.store.store import Store
 from abp.studies.comparison import Results, read_results, run_table
 from abp.studies.comparison import table as cell_table
@@ -40,7 +39,7 @@ class Findings:
 def findings(store: Store, record: StudyRecord) -> Findings | None:
     """What a study found so far; None, after saying so, while it is being read."""
     finished = tuple((member.run.id, member.run.status) for member in study_runs(store, record.id))
-    baselines = len(known_baselines(store))
+    baselines = len(store.baselines.all())
     work = (str(store.path), "study", record.id, record.specification, finished, baselines)
     return in_background(work, lambda: _read(store, record), "Reading what the study found", patience=0.4)
 
@@ -55,7 +54,7 @@ def _histories(store: Store, runs: pd.DataFrame) -> pd.DataFrame:
     """See `Findings`."""
     runs = study_charts.named(runs).assign(dataset=runs["dataset"])[["dataset", "method", "run", "seed"]]
     shown = runs.groupby("dataset", sort=False).head(_MOST_CURVES)
-    epochs = store.valid_accuracies(shown["run"].tolist())
+    epochs = store.histories.valid_accuracies(shown["run"].tolist())
     return shown.merge(epochs.rename(columns={"valid_accuracy": "accuracy"}), on="run")
 
 

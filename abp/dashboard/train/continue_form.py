@@ -43,7 +43,7 @@ def continue_form(store: Store, parent: Run) -> int | None:
             icon=":material/info:",
         )
         return None
-    pruned = [number for number in range(1, parent.prunings + 1) if store.has_weights(parent.id, f"before-{number}")]
+    pruned = [number for number in range(1, parent.prunings + 1) if store.weights.has(parent.id, f"before-{number}")]
     ways = [how for how in WAYS if how != "rewind-K" or pruned]
     how = st.radio(
         "What to do",

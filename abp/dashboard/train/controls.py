@@ -10,8 +10,8 @@ import streamlit as st
 
 from abp.dashboard.frame.page import plain_errors
 from abp.pruning.criteria import CRITERIA
-from abp.store.records import Run
-from abp.store.store import RunUnknown, Store
+from abp.store.records import Run, RunUnknown
+from abp.store.store import Store
 
 PACES: dict[float, str] = {
     0.0: "As fast as it goes",
@@ -27,7 +27,7 @@ def controls(store: Store, run: Run) -> None:
 
     def ask(kind: str, **arguments: object) -> None:
         with plain_errors(), suppress(RunUnknown):  # the page, drawn next, says that the run is gone
-            store.command(run.id, kind, **arguments)
+            store.commands.add(run.id, kind, **arguments)
 
     if run.status == "interrupted":
         if st.button("Resume", icon=":material/play_arrow:", type="primary"):

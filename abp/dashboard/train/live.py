@@ -49,14 +49,14 @@ class Look:
 
 def look(store: Store, number: int) -> Look:
     """Read a run as it stands."""
-    run = store.run(number)
-    commands = store.commands(number)
+    run = store.runs.get(number)
+    commands = store.commands.of(number)
     answer = None
     if commands:
         answer = commands[0].outcome or "Asked; the answer comes in a moment."
-    frame = store.frame(number, run.experiment.hidden)
+    frame = store.frames.newest(number, run.experiment.hidden)
     start = None if run.parent is None else recorded_masks(store, run, 0)
-    return Look(run, frame, store.epochs(number), store.prunings(number), answer, start)
+    return Look(run, frame, store.histories.epochs(number), store.histories.prunings(number), answer, start)
 
 
 def live_view(store: Store, shown: Run) -> None:
@@ -208,10 +208,10 @@ def _activity(store: Store, now: Look, *, whole: bool) -> tuple[list, int, list 
         return frame.epoch_counts, frame.epoch_samples, frame.live_weights
     last = int(now.epochs["epoch"].iloc[-1])
     chosen = st.slider("Epoch", 1, last, last, key=f"scrub-{now.run.id}", help="Drag to see how the neurons changed.")
-    rows = [row for row in store.epoch_counts(now.run.id) if row[0] <= chosen]
+    rows = [row for row in store.histories.epoch_counts(now.run.id) if row[0] <= chosen]
     rows = rows if whole else rows[-1:]
     counts = [sum(layer) for layer in zip(*(unpack_counts(row[2], hidden) for row in rows), strict=True)]
-    live = [weights for epoch, weights in store.live_weights(now.run.id, hidden) if epoch <= chosen]
+    live = [weights for epoch, weights in store.histories.live_weights(now.run.id, hidden) if epoch <= chosen]
     return counts, sum(row[1] for row in rows), live[-1] if live else _live_at_start(now)
 
 

@@ -1,0 +1,54 @@
+"""Checkpoints: from where an interrupted run goes on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from abp.store import schema
+from abp.store.database import Database, put
+from abp.store.leases import Leases
+from abp.store.records import ACCURACIES
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The newest checkpoint of every run that has not ended."""
+
+    database: Database
+    leases: Leases
+
+    def save(self, run: int, owner: str, row: Mapping[str, Any]) -> None:
+        """Replace the checkpoint of a run (columns of `schema.checkpoints`)."""
+        with self.leases.held(run, owner) as connection:
+            put(connection, schema.checkpoints, {"run": run, **row})
+
+    def restore(self, run: int, owner: str) -> tuple[bytes, float] | None:
+        """The checkpoint to go on from and the seconds spent until then; later epochs are forgotten."""
+        with self.leases.held(run, owner) as connection:
+            columns = schema.checkpoints.c
+            row = connection.execute(select(schema.checkpoints).where(columns.run == run)).first()
+            if row is None:
+                return None
+            epochs = schema.epochs
+            connection.execute(delete(epochs).where(epochs.c.run == run, epochs.c.epoch > row.epoch))
+            stood = _standing(connection, run, row.epoch)
+            stood |= {"seconds": row.seconds, "regulariser_seconds": row.regulariser_seconds}
+            connection.execute(update(schema.runs).where(schema.runs.c.id == run).values(stood))
+            return row.state, row.seconds
+
+
+def _standing(connection: Connection, run: int, epoch: int) -> dict[str, Any]:
+    """How a run stood after this epoch, and after a pruning since: what its history noted."""
+    last = select(schema.epochs).where(schema.epochs.c.run == run, schema.epochs.c.epoch == epoch)
+    row = connection.execute(last).mappings().first()
+    standing: dict[str, Any] = {"epoch": epoch, **{name: row and row[name] for name in ACCURACIES}}
+    columns = schema.prunings.c
+    newest = select(schema.prunings).where(columns.run == run).order_by(columns.number.desc())
+    pruning = connection.execute(newest).mappings().first()
+    # At an epoch's end its row, with the sparsity until then, is written before it is pruned.
+    if pruning and (row is None or pruning["epoch"] > epoch or pruning["sparsity"] > row["sparsity"]):
+        for name in ("valid_accuracy", "test_accuracy"):
+            standing[name] = pruning[f"{name}_after"]
+    return standing

@@ -1,0 +1,39 @@
+"""Frames: the newest live look at every run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from abp.store import schema
+from abp.store.database import Database, put
+from abp.store.leases import Leases
+from abp.store.records import Frame, unpack_counts
+
+
+@dataclass(frozen=True)
+class Frames:
+    """One frame a run."""
+
+    database: Database
+    leases: Leases
+
+    def newest(self, run: int, hidden: Sequence[int]) -> Frame | None:
+        """The newest live look at a run with these hidden layers, if there was one."""
+        with self.database.reading() as connection:
+            row = connection.execute(select(schema.frames).where(schema.frames.c.run == run)).mappings().first()
+        if row is None:
+            return None
+        values = {name: value for name, value in row.items() if name != "run"}
+        for name in ("counts", "epoch_counts", "live_weights"):
+            values[name] = unpack_counts(values[name], hidden)
+        return Frame(**values)
+
+    def save(
+        self, run: int, owner: str, row: Mapping[str, Any], *, seconds: float, regulariser_seconds: float = 0.0
+    ) -> None:
+        """Replace the live look at a run (columns of `schema.frames`), and the time spent on it so far."""
+        spent = {"seconds": seconds, "regulariser_seconds": regulariser_seconds}
+        with self.leases.held(run, owner, **spent) as connection:
+            put(connection, schema.frames, {"run": run, **row})

@@ -1,0 +1,137 @@
+"""Histories: the epochs and prunings of runs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from numpy.typing import NDArray
+from sqlalchemy import Table, delete, select
+
+from abp.store import schema
+from abp.store.checkpoints import Checkpoints
+from abp.store.commands import Commands
+from abp.store.database import Database, put
+from abp.store.leases import Leases
+from abp.store.records import ACCURACIES, Command, unpack_counts, unpack_spectra
+from abp.store.weights import Weights
+
+
+@dataclass(frozen=True)
+class Histories:
+    """A row per finished epoch and a row per pruning, of all runs."""
+
+    database: Database
+    leases: Leases
+    commands: Commands
+    weights: Weights
+    checkpoints: Checkpoints
+
+    def epochs(self, run: int) -> pd.DataFrame:
+        """History of a run, a row per finished epoch, without the counts; see `epoch_counts`."""
+        return self._table(schema.epochs, run, leave_out=("run", "counts"))
+
+    def valid_accuracies(self, runs: Iterable[int]) -> pd.DataFrame:
+        """Validation accuracy after every epoch of several runs: columns ``run``, ``epoch``, ``valid_accuracy``."""
+        columns = [schema.epochs.c.run, schema.epochs.c.epoch, schema.epochs.c.valid_accuracy]
+        query = select(*columns).where(columns[0].in_(list(runs))).order_by(*columns[:2])
+        with self.database.reading() as connection:
+            return pd.DataFrame(connection.execute(query).all(), columns=[column.name for column in columns])
+
+    def epoch_counts(self, run: int) -> list[tuple[int, int, bytes]]:
+        """Epoch, samples and packed activation counts of every finished epoch."""
+        columns = schema.epochs.c
+        query = select(columns.epoch, columns.samples, columns.counts).where(columns.run == run)
+        with self.database.reading() as connection:
+            return [(row.epoch, row.samples, row.counts) for row in connection.execute(query.order_by(columns.epoch))]
+
+    def prunings(self, run: int) -> pd.DataFrame:
+        """Prunings of a run in order, a row each, without masks and spectra."""
+        return self._table(
+            schema.prunings, run, leave_out=("run", "masks", "live_weights", "spectra_before", "spectra_after")
+        )
+
+    def live_weights(self, run: int, hidden: Sequence[int]) -> list[tuple[int, list[NDArray]]]:
+        """Epoch of every pruning, and the live incoming weights of each neuron after it."""
+        columns = schema.prunings.c
+        query = select(columns.epoch, columns.live_weights).where(columns.run == run).order_by(columns.number)
+        with self.database.reading() as connection:
+            return [(row.epoch, unpack_counts(row.live_weights, hidden)) for row in connection.execute(query)]
+
+    def spectra(self, run: int, sizes: Sequence[int]) -> list[tuple[list[NDArray], list[NDArray]]]:
+        """Singular values of the hidden layers before and after every pruning, in order."""
+        columns = schema.prunings.c
+        query = select(columns.spectra_before, columns.spectra_after).where(columns.run == run)
+        with self.database.reading() as connection:
+            rows = connection.execute(query.order_by(columns.number)).all()
+        return [(unpack_spectra(row[0], sizes), unpack_spectra(row[1], sizes)) for row in rows]
+
+    def masks(self, run: int, number: int) -> bytes | None:
+        """Masks after pruning `number` (1, 2, ...) as `abp.network.masks.pack` made them, or None.
+
+        Number 0 is the start of a run that continues another one; other runs start with nothing removed.
+        """
+        if number == 0:
+            start = self.weights.start(run)
+            return start and start[1]
+        columns = schema.prunings.c
+        query = select(columns.masks).where(columns.run == run, columns.number == number)
+        with self.database.reading() as connection:
+            return connection.execute(query).scalar()
+
+    def begin(self, run: int, owner: str, weights: bytes, *, sparsity: float = 0.0) -> None:
+        """Start a run's history afresh, with its initial weights and their sparsity."""
+        nothing: dict[str, Any] = {"epoch": 0, "prunings": 0, "pruned_by_hand": False, "sparsity": sparsity}
+        nothing |= {"seconds": 0.0, "regulariser_seconds": 0.0, **dict.fromkeys(ACCURACIES)}
+        with self.leases.held(run, owner, **nothing) as connection:
+            for table in (schema.epochs, schema.prunings, schema.frames, schema.checkpoints, schema.weights):
+                connection.execute(delete(table).where(table.c.run == run))
+            put(connection, schema.weights, {"run": run, "moment": "initial", "tensors": weights})
+
+    def add_epoch(self, run: int, owner: str, row: Mapping[str, Any]) -> None:
+        """Record a finished epoch (columns of `schema.epochs`)."""
+        summary = {name: row[name] for name in ("epoch", "sparsity", "seconds", *ACCURACIES)}
+        with self.leases.held(run, owner, **summary) as connection:
+            put(connection, schema.epochs, {"run": run, **row})
+
+    def add_pruning(
+        self,
+        run: int,
+        owner: str,
+        row: Mapping[str, Any],
+        *,
+        scheduled_left: int,
+        weights_before: bytes | None,
+        checkpoint: Mapping[str, Any],
+        answered: tuple[Command, str] | None = None,
+    ) -> None:
+        """Record a pruning (columns of `schema.prunings`) with the checkpoint after it, so that neither comes alone.
+
+        So also with the command that asked for it and its outcome: who goes on from there must not prune again.
+        """
+        summary = {
+            "prunings": row["number"],
+            "sparsity": row["sparsity"],
+            "scheduled_left": scheduled_left,
+            "valid_accuracy": row["valid_accuracy_after"],
+            "test_accuracy": row["test_accuracy_after"],
+        }
+        if row["made_by"] == "hand":
+            summary["pruned_by_hand"] = True
+        with self.leases.held(run, owner, **summary) as connection:
+            put(connection, schema.prunings, {"run": run, **row})
+            self.checkpoints.save(run, owner, checkpoint)
+            if weights_before is not None:
+                moment = f"before-{row['number']}"
+                put(connection, schema.weights, {"run": run, "moment": moment, "tensors": weights_before})
+            if answered is not None:
+                command, outcome = answered
+                place = {"epoch": row["epoch"], "batch": row["batch"]}
+                self.commands.settle(run, owner, command, **place, outcome=outcome, state={})
+
+    def _table(self, table: Table, run: int, leave_out: tuple[str, ...]) -> pd.DataFrame:
+        columns = [column for column in table.c if column.name not in leave_out]
+        query = select(*columns).where(table.c.run == run).order_by(columns[0])
+        with self.database.reading() as connection:
+            rows = connection.execute(query).all()
+        return pd.DataFrame(rows, columns=[column.name for column in columns])

@@ -1,0 +1,155 @@
+"""Runs: one row each, from the moment somebody asks for it until it is deleted."""
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, delete, insert, select, update
+
+from abp.network.masks import sparsity, unpack
+from abp.store import schema
+from abp.store.commands import TOO_LATE, Commands
+from abp.store.database import Database, is_id, put
+from abp.store.leases import Leases
+from abp.store.records import RESUMABLE, Run, RunUnknown, checked_name
+from abp.store.studies import may_start
+from abp.training.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Runs:
+    """All runs."""
+
+    database: Database
+    leases: Leases
+    commands: Commands
+
+    def add(
+        self,
+        experiment: Experiment,
+        *,
+        name: str | None = None,
+        lane: str = "hand",
+        keep: str = "all",
+        pace: float | None = None,
+        held: bool = False,
+        parent: int | None = None,
+        origin: str | None = None,
+        start: tuple[bytes, bytes] | None = None,
+    ) -> int:
+        """Write a run as queued and return its number.
+
+        Parameters
+        ----------
+        name
+            For people, of 1 to 200 characters; by default the experiment's title.
+        lane
+            A key of `abp.store.records.LANES`.
+        keep
+            ``"all"`` to record the weights before each pruning, ``"ends"`` for the initial and final ones only.
+        pace
+            Epochs a second, or None for as fast as it goes.
+        held
+            Whether it starts paused.
+        parent, origin, start
+            Of a run that continues another one: that run's number, what was made of it in words, and the weights
+            (safetensors) and packed masks to start from; see `abp.runs.continuation`.
+
+        Raises
+        ------
+        abp.training.experiment.SettingError
+            If the name is empty or too long.
+        """
+        row = {
+            "name": experiment.title if name is None else checked_name(name),
+            "settings": experiment.to_json(),
+            "status": "queued",
+            "lane": lane,
+            "keep": keep,
+            "pace": pace,
+            "held": held,
+            "created": time.time(),
+            "scheduled_left": experiment.scheduled_prunings,
+            "sparsity": sparsity(unpack(start[1], experiment.sizes)) if start else 0.0,
+            "parent": parent,
+            "origin": origin,
+        }
+        with self.database.writing() as connection:
+            run = int(connection.execute(insert(schema.runs).values(row).returning(schema.runs.c.id)).scalar_one())
+            if start:
+                put(connection, schema.starts, {"run": run, "tensors": start[0], "masks": start[1]})
+            return run
+
+    def rename(self, run: int, name: str) -> None:
+        """Give a run another name, of 1 to 200 characters, or raise a SettingError."""
+        renaming = update(schema.runs).where(schema.runs.c.id == run).values(name=checked_name(name))
+        with self.database.writing() as connection:
+            if not connection.execute(renaming).rowcount:
+                raise RunUnknown(f"There is no run {run} (any more).")
+
+    def delete(self, run: int) -> None:
+        """Remove a run and all that was recorded of it; a worker that still has it lets go."""
+        with self.database.writing() as connection:
+            connection.execute(delete(schema.runs).where(schema.runs.c.id == run))
+
+    def get(self, run: int) -> Run:
+        """One run.
+
+        Raises
+        ------
+        RunUnknown
+            If there is no such run.
+        """
+        row = None
+        if is_id(run):
+            with self.database.reading() as connection:
+                row = connection.execute(select(schema.runs).where(schema.runs.c.id == run)).mappings().first()
+        if row is None:
+            raise RunUnknown(f"There is no run {run} (any more).")
+        return Run(**row)
+
+    def all(self, statuses: Collection[str] | None = None) -> list[Run]:
+        """All runs, or those in one of these statuses, the newest first."""
+        query = select(schema.runs).order_by(schema.runs.c.id.desc())
+        if statuses is not None:
+            query = query.where(schema.runs.c.status.in_(statuses))
+        with self.database.reading() as connection:
+            return [Run(**row) for row in connection.execute(query).mappings()]
+
+    def queued(self, limit: int | None = None) -> list[Run]:
+        """Runs that wait for a worker of the engine, in order, without those of paused studies; the first so many."""
+        columns = schema.runs.c
+        wanted = and_(columns.status == "queued", columns.lane.in_(("hand", "queue")), may_start())
+        query = select(schema.runs).where(wanted)
+        with self.database.reading() as connection:
+            rows = connection.execute(query.order_by(columns.lane, columns.id).limit(limit)).mappings()
+            return [Run(**row) for row in rows]  # "hand" before "queue"
+
+    def set_state(self, run: int, owner: str, **values: Any) -> None:
+        """Change columns of a claimed run."""
+        with self.leases.held(run, owner, **values):
+            pass
+
+    def close(
+        self,
+        run: int,
+        owner: str,
+        status: str,
+        *,
+        stopped_by: str | None = None,
+        message: str | None = None,
+        weights: bytes | None = None,
+        measures: Mapping[str, Any] | None = None,
+    ) -> None:
+        """End a run, with its final weights and measures; what was still asked of it can no longer be done."""
+        state = {"status": status, "stopped_by": stopped_by, "message": message, "finished": time.time()}
+        with self.leases.held(run, owner, **state) as connection:
+            if weights is not None:
+                put(connection, schema.weights, {"run": run, "moment": "final", "tensors": weights})
+            if measures is not None:
+                put(connection, schema.measures, {"run": run, **measures})
+            self.commands.settle_pending(run, TOO_LATE)
+            if status not in RESUMABLE:
+                connection.execute(delete(schema.checkpoints).where(schema.checkpoints.c.run == run))
+            connection.execute(update(schema.runs).where(schema.runs.c.id == run).values(owner=None, lease=None))

@@ -1,0 +1,134 @@
+"""Studies: their specifications and which runs serve them."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
+
+from abp.store import schema
+from abp.store.database import Database, is_id
+from abp.store.records import Run, StudyRow, StudyUnknown
+
+
+@dataclass(frozen=True)
+class Studies:
+    """All studies. A run may serve any number of them; its own wait in the lane ``"queue"``."""
+
+    database: Database
+
+    def add(self, name: str, specification: str) -> int:
+        """Write a study down and return its number."""
+        row = {"name": name, "specification": specification, "paused": False, "created": time.time()}
+        adding = insert(schema.studies).values(row).returning(schema.studies.c.id)
+        with self.database.writing() as connection:
+            return int(connection.execute(adding).scalar_one())
+
+    def all(self) -> list[StudyRow]:
+        """All studies, the newest first."""
+        query = select(schema.studies).order_by(schema.studies.c.id.desc())
+        with self.database.reading() as connection:
+            return [StudyRow(**row) for row in connection.execute(query).mappings()]
+
+    def get(self, number: int) -> StudyRow:
+        """One study.
+
+        Raises
+        ------
+        StudyUnknown
+            If there is no such study (any more).
+        """
+        row = None
+        if is_id(number):
+            query = select(schema.studies).where(schema.studies.c.id == number)
+            with self.database.reading() as connection:
+                row = connection.execute(query).mappings().first()
+        if row is None:
+            raise StudyUnknown(f"There is no study {number} (any more).")
+        return StudyRow(**row)
+
+    def change(self, number: int, **values: Any) -> None:
+        """Change columns of a study, or raise StudyUnknown."""
+        changing = update(schema.studies).where(schema.studies.c.id == number).values(values)
+        with self.database.writing() as connection:
+            if not connection.execute(changing).rowcount:
+                raise StudyUnknown(f"There is no study {number} (any more).")
+
+    def runs(self, number: int) -> list[Run]:
+        """The runs that serve a study, the oldest first."""
+        query = select(schema.runs).where(_of_study(number)).order_by(schema.runs.c.id)
+        with self.database.reading() as connection:
+            return [Run(**row) for row in connection.execute(query).mappings()]
+
+    def link(self, number: int, run: int) -> None:
+        """Let a run serve a study."""
+        with self.database.writing() as connection:
+            connection.execute(insert(schema.study_runs).values(study=number, run=run))
+
+    def unlink(self, number: int, run: int) -> None:
+        """Let a run no longer serve a study; it stays as a run."""
+        columns = schema.study_runs.c
+        with self.database.writing() as connection:
+            connection.execute(delete(schema.study_runs).where(columns.study == number, columns.run == run))
+
+    def pause(self, number: int) -> None:
+        """Let a study's queued runs wait and pause those that train, but for those that another study needs."""
+        mine = and_(_of_study(number), schema.runs.c.lane == "queue", in_paused_study_only())
+        with self.database.writing():
+            self.change(number, paused=True)
+            self._ask(and_(mine, schema.runs.c.status == "running"), "pause")
+
+    def resume(self, number: int) -> None:
+        """Let a study's runs go on: the queued ones and the paused ones."""
+        runs, commands = schema.runs.c, schema.commands.c
+        pausing = select(commands.run).where(commands.kind == "pause", commands.settled.is_(None))
+        paused = and_(runs.owner.is_not(None), runs.status == "paused")
+        with self.database.writing():
+            self.change(number, paused=False)
+            self._ask(and_(_of_study(number), or_(paused, runs.id.in_(pausing))), "resume")
+            self._queue_again(and_(_of_study(number), runs.owner.is_(None), runs.status == "paused"))
+
+    def continue_interrupted(self, number: int) -> None:
+        """Queue a study's interrupted runs again."""
+        self._queue_again(and_(_of_study(number), schema.runs.c.status == "interrupted"))
+
+    def delete(self, number: int) -> None:
+        """Remove a study. Its runs stay; those that nobody needs any more and that have not begun are stopped."""
+        runs = schema.runs.c
+        others = select(schema.study_runs.c.run).where(schema.study_runs.c.study != number)
+        waiting = and_(_of_study(number), runs.status == "queued", runs.lane == "queue", runs.started.is_(None))
+        stopped = {"status": "stopped", "stopped_by": "hand", "finished": time.time()}
+        with self.database.writing() as connection:
+            connection.execute(update(schema.runs).where(waiting, runs.id.not_in(others)).values(stopped))
+            connection.execute(delete(schema.studies).where(schema.studies.c.id == number))
+
+    def _queue_again(self, which: ColumnElement[bool]) -> None:
+        values = {"status": "queued", "lane": "queue", "held": False, "message": None, "owner": None, "lease": None}
+        with self.database.writing() as connection:
+            connection.execute(update(schema.runs).where(which).values(values))
+
+    def _ask(self, which: ColumnElement[bool], kind: str) -> None:
+        with self.database.writing() as connection:
+            runs = connection.execute(select(schema.runs.c.id).where(which)).scalars().all()
+            for run in runs:
+                row = {"run": run, "kind": kind, "arguments": {}, "created": time.time()}
+                connection.execute(insert(schema.commands).values(row))
+
+
+def in_paused_study_only() -> ColumnElement[bool]:
+    """Whether a run belongs to studies that are all paused; false of a run of no study."""
+    members, studies = schema.study_runs.c, schema.studies.c
+    of_run = (
+        select(members.run).join(schema.studies, studies.id == members.study).where(members.run == schema.runs.c.id)
+    )
+    going_on = of_run.where(studies.paused.is_(False))
+    return and_(of_run.exists(), ~going_on.exists())
+
+
+def may_start() -> ColumnElement[bool]:
+    """Whether a queued run may start. What a person starts by hand need not wait for a paused study."""
+    return or_(schema.runs.c.lane != "queue", ~in_paused_study_only())
+
+
+def _of_study(number: int) -> ColumnElement[bool]:
+    return schema.runs.c.id.in_(select(schema.study_runs.c.run).where(schema.study_runs.c.study == number))
