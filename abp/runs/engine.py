@@ -18,6 +18,8 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
+from multiprocessing import set_forkserver_preload
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,9 +97,14 @@ def train(run: int) -> bool:
     return execute(Store(), run, new_owner())
 
 
-def warm_up() -> None:
-    """Import what training needs, so that the first run starts at once."""
-    import abp.runs.worker  # noqa: F401
+_PRELOADED = ["torch", "abp.runs.worker", "distributed", "sklearn.datasets", "sklearn.model_selection"]
+"""What every worker needs, imported once by the process that all of them are forked from."""
+
+
+def start_fork_server() -> None:
+    """Start the process that workers are forked from: it imports for seconds, and each worker then starts at once."""
+    set_forkserver_preload(_PRELOADED)
+    ensure_running()
 
 
 async def serve(ended: asyncio.Event, queue_workers: int) -> None:
@@ -107,6 +114,7 @@ async def serve(ended: asyncio.Event, queue_workers: int) -> None:
     dask.config.set(
         {
             "temporary-directory": str(home() / "workers"),
+            "distributed.worker.multiprocessing-method": "forkserver",
             "distributed.scheduler.allowed-failures": 0,  # what a dead worker had is interrupted, not rerun
             "distributed.worker.profile.enabled": False,  # it samples every 10 ms
             "distributed.admin.tick.interval": "1s",  # a look at its own event loop, by default every 20 ms
@@ -130,9 +138,6 @@ async def serve(ended: asyncio.Event, queue_workers: int) -> None:
         ) as cluster,
         Client(cluster, asynchronous=True, set_as_default=False) as client,
     ):
-        warming = asyncio.ensure_future(client.run(warm_up))
-        await asyncio.to_thread(warm_up)
-        await warming
         await _feed(client, ended, queue_workers)
         # Dask would wait half a minute for what is being trained; that can go on from its checkpoint another day.
         closing = (nanny.close(timeout=0.5) for nanny in cluster.workers.values())
@@ -204,6 +209,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
     # Control-C in a terminal reaches all processes of a program; this one and its workers end with their parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    start_fork_server()
     queue_workers = int(sys.argv[1]) if len(sys.argv) > 1 else cores()
     ended = asyncio.Event()
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from safetensors.torch import load, save
 
 from abp.analysis.spectra import singular_values
@@ -22,6 +23,7 @@ from abp.data.download import Progress
 from abp.home import HomeUnusable
 from abp.network.masks import live_weights, pack, unpack
 from abp.network.mlp import Network
+from abp.runs.recent_activity import RecentActivity
 from abp.runs.summaries import measure, to_row
 from abp.store.database import StoreUnusable
 from abp.store.leases import LEASE, ClaimLost
@@ -31,7 +33,8 @@ from abp.training.checkpoint import CheckpointDamaged, restore_checkpoint, save_
 from abp.training.experiment import SettingError
 from abp.training.trainer import Diverged, Pruning, Trainer
 
-FRAME_EVERY = 0.25  # seconds between live frames, at least
+WATCHED_FRAME_EVERY = 0.1  # seconds between live frames while somebody watches
+FRAME_EVERY = 5.0  # and while nobody does
 LOOK_EVERY = 0.2  # seconds between looks for commands
 SAVE_EVERY = 2.0  # seconds between checkpoints, at least
 PARK_AFTER = 60.0  # seconds of pause after which the worker is given back
@@ -124,12 +127,16 @@ class Session:
         self.stop_asked = self.step_asked = False
         self._looked = self._framed = self._saved = 0.0
         self._rate = Rate()
+        self._recent = RecentActivity(self.experiment.hidden)
+        self._watched, self._frames = False, 0
 
     def start(self, download_progress: Progress = None) -> None:
         """Load the data and build the trainer: from the checkpoint if there is one, else from the start."""
         self._set_status()
         data = self._load(download_progress)
         self.trainer = self._new_trainer(data)
+        shown = self.store.frames.newest(self.run, self.experiment.hidden)
+        self._frames = shown.number if shown else 0  # numbers go on rising, so that a viewer knows what is new
         checkpoint = self.store.checkpoints.restore(self.run, self.owner)
         if checkpoint is None:
             self.store.histories.begin(
@@ -177,13 +184,20 @@ class Session:
         trainer = self.trainer
         began, batch = time.monotonic(), trainer.batch if trainer.in_progress else 0
         samples = trainer.activity.epoch_samples if trainer.in_progress else 0
-        ended = trainer.train_batches()
+        ended = trainer.train_batches(self._most_batches())
         self._rate.add(trainer.activity.epoch_samples - samples)
+        self._recent.add(trainer.activity.epoch_counts, trainer.activity.epoch_samples)
         if ended:
             self._end_epoch(began)
         else:
             self.seconds += time.monotonic() - began
         return (trainer.batch - batch) / trainer.batches
+
+    def _most_batches(self) -> int | None:
+        """Batches until the next frame is due, if a slowed-down run is watched: it is to move, not to jump."""
+        if not (self._watched and self.pace):
+            return None
+        return max(1, round(self.trainer.batches * self.pace * WATCHED_FRAME_EVERY))
 
     def _end_epoch(self, began: float) -> None:
         trainer = self.trainer
@@ -261,6 +275,10 @@ class Session:
         if now - self._looked < LOOK_EVERY:
             return
         self._looked = now
+        watched = self.store.watches.watched(self.run)
+        joined, self._watched = watched and not self._watched, watched
+        if joined:
+            self._show(force=True)
         for command in self.store.commands.pending(self.run):
             outcome = self._obey(command)
             state = {"status": self._status, "held": self.held, "pace": self.pace}
@@ -314,11 +332,14 @@ class Session:
 
     def _show(self, *, force: bool = False) -> None:
         now = time.monotonic()
-        if now - self._framed < FRAME_EVERY and not force:
+        if now - self._framed < (WATCHED_FRAME_EVERY if self._watched else FRAME_EVERY) and not force:
             return
         self._framed = now
+        self._frames += 1
         trainer, activity, running = self.trainer, self.trainer.activity, self.trainer.running
         row = {
+            "number": self._frames,
+            "made": time.time(),
             "epoch": trainer.epoch,
             "batch": trainer.batch,
             "batches": trainer.batches,
@@ -330,6 +351,9 @@ class Session:
             "epoch_samples": activity.epoch_samples,
             "epoch_counts": pack_counts(activity.epoch_counts),
             "live_weights": pack_counts(live_weights(trainer.masks)),
+            "sparsity": trainer.sparsity,
+            "recent_samples": self._recent.samples,
+            "recent_counts": self._recent.counts.astype(np.uint32).tobytes(),
         }
         spent = {"seconds": self.seconds, "regulariser_seconds": trainer.regulariser_seconds}
         self.store.frames.save(self.run, self.owner, row, **spent)

@@ -62,6 +62,13 @@ class Commands:
         with self.database.reading() as connection:
             return [Command(**row) for row in connection.execute(query).mappings()]
 
+    def newest(self, run: int) -> Command | None:
+        """What was asked of a run last, if anything."""
+        query = select(schema.commands).where(schema.commands.c.run == run).order_by(schema.commands.c.id.desc())
+        with self.database.reading() as connection:
+            row = connection.execute(query.limit(1)).mappings().first()
+        return None if row is None else Command(**row)
+
     def pending(self, run: int) -> list[Command]:
         """Commands of a run still to be done, in order."""
         columns = schema.commands.c

@@ -4,7 +4,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect,
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy.schema import CreateColumn
 
 from abp.home import home
 from abp.store.schema import OLDEST, VERSION, metadata, schema
@@ -42,19 +43,30 @@ def database_path() -> Path:
 class Database:
     """A database file, opened; all that is read and written goes through its transactions.
 
+    Parameters
+    ----------
+    guard
+        See `abp.store.store.Store`.
+
     Raises
     ------
     StoreUnusable
         See `open_database`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, guard: Callable[[], None] | None = None) -> None:
         self._engine = open_database(path)
+        self._guard = guard
         self._thread = threading.local()  # holds the transaction that this thread is in, if any
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction: all of it happens, or nothing; one writer at a time. Within another one, a part of that."""
+    def writing(self, *, guarded: bool = True) -> Iterator[Connection]:
+        """A transaction: all of it happens, or nothing; one writer at a time. Within another one, a part of that.
+
+        The guard is asked first, unless the transaction is not `guarded`: whoever looks may make it.
+        """
+        if guarded and self._guard is not None:
+            self._guard()
         connection = getattr(self._thread, "connection", None)
         if connection is not None:
             yield connection
@@ -172,12 +184,18 @@ def _check_version(engine: Engine, path: Path, names: set[str]) -> None:
 
 
 def _add_tables(engine: Engine) -> None:
-    """Give a database of an earlier version the tables that it lacks."""
+    """Give a database of an earlier version the tables and columns that it lacks."""
     with reading(engine) as connection:
         if connection.execute(select(schema.c.version)).scalar() == VERSION:
             return
     with writing(engine) as connection:
         metadata.create_all(connection)
+        for table in metadata.tables.values():
+            there = {column["name"] for column in inspect(connection).get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in there:
+                    made = CreateColumn(column).compile(dialect=engine.dialect)
+                    connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {made}")
         connection.execute(schema.update().values(version=VERSION))
 
 

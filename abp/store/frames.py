@@ -19,15 +19,17 @@ class Frames:
     database: Database
     leases: Leases
 
-    def newest(self, run: int, hidden: Sequence[int]) -> Frame | None:
-        """The newest live look at a run with these hidden layers, if there was one."""
+    def newest(self, run: int, hidden: Sequence[int], *, after: int = -1) -> Frame | None:
+        """The newest live look at a run with these hidden layers, if there is one of a number above `after`."""
+        columns = schema.frames.c
+        query = select(schema.frames).where(columns.run == run, columns.number > after)
         with self.database.reading() as connection:
-            row = connection.execute(select(schema.frames).where(schema.frames.c.run == run)).mappings().first()
+            row = connection.execute(query).mappings().first()
         if row is None:
             return None
         values = {name: value for name, value in row.items() if name != "run"}
-        for name in ("counts", "epoch_counts", "live_weights"):
-            values[name] = unpack_counts(values[name], hidden)
+        for name in ("counts", "epoch_counts", "live_weights", "recent_counts"):
+            values[name] = unpack_counts(values[name] or bytes(4 * sum(hidden)), hidden)
         return Frame(**values)
 
     def save(

@@ -27,9 +27,9 @@ class Histories:
     weights: Weights
     checkpoints: Checkpoints
 
-    def epochs(self, run: int) -> pd.DataFrame:
-        """History of a run, a row per finished epoch, without the counts; see `epoch_counts`."""
-        return self._table(schema.epochs, run, leave_out=("run", "counts"))
+    def epochs(self, run: int, *, after: int = 0) -> pd.DataFrame:
+        """History of a run, a row per finished epoch `after` one, without the counts; see `epoch_counts`."""
+        return self._table(schema.epochs, run, after, leave_out=("run", "counts"))
 
     def valid_accuracies(self, runs: Iterable[int]) -> pd.DataFrame:
         """Validation accuracy after every epoch of several runs: columns ``run``, ``epoch``, ``valid_accuracy``."""
@@ -45,11 +45,10 @@ class Histories:
         with self.database.reading() as connection:
             return [(row.epoch, row.samples, row.counts) for row in connection.execute(query.order_by(columns.epoch))]
 
-    def prunings(self, run: int) -> pd.DataFrame:
-        """Prunings of a run in order, a row each, without masks and spectra."""
-        return self._table(
-            schema.prunings, run, leave_out=("run", "masks", "live_weights", "spectra_before", "spectra_after")
-        )
+    def prunings(self, run: int, *, after: int = 0) -> pd.DataFrame:
+        """Prunings of a run in order, a row each, `after` a number of them, without masks and spectra."""
+        large = ("run", "masks", "live_weights", "spectra_before", "spectra_after")
+        return self._table(schema.prunings, run, after, leave_out=large)
 
     def live_weights(self, run: int, hidden: Sequence[int]) -> list[tuple[int, list[NDArray]]]:
         """Epoch of every pruning, and the live incoming weights of each neuron after it."""
@@ -129,9 +128,9 @@ class Histories:
                 place = {"epoch": row["epoch"], "batch": row["batch"]}
                 self.commands.settle(run, owner, command, **place, outcome=outcome, state={})
 
-    def _table(self, table: Table, run: int, leave_out: tuple[str, ...]) -> pd.DataFrame:
+    def _table(self, table: Table, run: int, after: int, leave_out: tuple[str, ...]) -> pd.DataFrame:
         columns = [column for column in table.c if column.name not in leave_out]
-        query = select(*columns).where(table.c.run == run).order_by(columns[0])
+        query = select(*columns).where(table.c.run == run, columns[0] > after).order_by(columns[0])
         with self.database.reading() as connection:
             rows = connection.execute(query).all()
         return pd.DataFrame(rows, columns=[column.name for column in columns])

@@ -82,8 +82,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Frame:
-    """The newest look at a run in progress; arrays hold one entry per hidden layer, ``[neurons]``."""
+    """The newest look at a run in progress; arrays hold one entry per hidden layer, ``[neurons]``.
 
+    Attributes
+    ----------
+    number
+        Rises with every frame of a run.
+    made
+        When the worker took it, in seconds since 1970.
+    recent_counts, recent_samples
+        Activations among the newest training samples, a thousand or a few more, and how many those are.
+    """
+
+    number: int
+    made: float
     epoch: int
     batch: int
     batches: int
@@ -95,6 +107,9 @@ class Frame:
     epoch_samples: int
     epoch_counts: list[NDArray]
     live_weights: list[NDArray]
+    sparsity: float
+    recent_samples: int
+    recent_counts: list[NDArray]
 
 
 @dataclass(frozen=True)

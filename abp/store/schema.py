@@ -14,11 +14,11 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 5
+VERSION = 6
 """Raise it with every change below."""
 
 OLDEST = 4
-"""Versions from this one on differ from today's only in tables that they lack, and are given them when they are opened.
+"""Versions from this one on lack tables and columns of today's, and are given them when they are opened.
 A database of any other version is refused, never touched."""
 
 metadata = MetaData()
@@ -113,6 +113,8 @@ frames = Table(
     _run(),
     Column("epoch", Integer, nullable=False),
     Column("batch", Integer, nullable=False),
+    Column("number", Integer, nullable=False, server_default="0"),  # rises with every frame of a run
+    Column("made", Float, nullable=False, server_default="0"),
     Column("batches", Integer, nullable=False),
     Column("rate", Float, nullable=False),  # samples a second
     Column("train_loss", Float, nullable=False),
@@ -122,6 +124,16 @@ frames = Table(
     Column("epoch_samples", Integer, nullable=False),
     Column("epoch_counts", LargeBinary, nullable=False),
     Column("live_weights", LargeBinary, nullable=False),
+    Column("sparsity", Float, nullable=False, server_default="0"),
+    Column("recent_samples", Integer, nullable=False, server_default="0"),
+    Column("recent_counts", LargeBinary),  # of the newest thousand samples or so
+)
+
+watches = Table(  # runs that somebody watches now
+    "watches",
+    metadata,
+    _run(),
+    Column("until", Float, nullable=False),  # unless marked again
 )
 
 commands = Table(

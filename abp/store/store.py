@@ -1,5 +1,6 @@
 """The store: the one place of truth about runs. Pages read it and write commands; workers write what happens."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from abp.store.baselines import Baselines
@@ -12,6 +13,7 @@ from abp.store.leases import Leases
 from abp.store.runs import Runs
 from abp.store.studies import Studies
 from abp.store.summaries import Summaries
+from abp.store.watches import Watches
 from abp.store.weights import Weights
 
 
@@ -22,6 +24,8 @@ class Store:
     ----------
     path
         The file; by default ``abp.sqlite3`` in the home folder.
+    guard
+        Called before anything is written, in the thread that writes; what it raises prevents that.
 
     Raises
     ------
@@ -29,9 +33,9 @@ class Store:
         By any method of any repository, when the database cannot be used; the message says what to do.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, guard: Callable[[], None] | None = None) -> None:
         self.path = path or database_path()
-        self.database = database = Database(self.path)
+        self.database = database = Database(self.path, guard)
         self.leases = leases = Leases(database)
         self.commands = Commands(database, leases)
         self.weights = Weights(database)
@@ -42,4 +46,5 @@ class Store:
         self.summaries = Summaries(database)
         self.baselines = Baselines(database)
         self.studies = Studies(database)
+        self.watches = Watches(database)
         self.transaction = database.writing

@@ -197,8 +197,13 @@ class Trainer:
         samples = max(self.activity.epoch_samples, 1)
         return Metrics(self.loss_sum / samples, self.correct / samples)
 
-    def train_batches(self) -> bool:
+    def train_batches(self, most: int | None = None) -> bool:
         """Train on the next batches, about a thousand samples.
+
+        Parameters
+        ----------
+        most
+            Batches at most, so that a slow run can be watched more closely; the weights are the same.
 
         Returns
         -------
@@ -213,7 +218,7 @@ class Trainer:
         if not self.in_progress:
             self._begin_epoch()
         size = self.experiment.batch_size
-        last = min(self.batch + self._stride, self.batches)
+        last = min(self.batch + min(self._stride, most or self._stride), self.batches)
         chosen = self._order[self.batch * size : last * size]
         x, y = self.data.train_x.index_select(0, chosen), self.data.train_y[chosen]
         one_hot = functional.one_hot(y, self.experiment.sizes[-1]).float()

@@ -54,13 +54,14 @@ class Dashboard:
 
 
 @contextmanager
-def serving(home: Path, **environment: str) -> Iterator[Dashboard]:
+def serving(home: Path, *options: str, **environment: str) -> Iterator[Dashboard]:
     """Start a dashboard as a person does, on a free port; it ends with the block."""
     home.mkdir(parents=True, exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
+    command += options
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, "ABP_HOME": str(home), **environment}, stdout=log, stderr=log

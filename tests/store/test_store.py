@@ -786,7 +786,7 @@ def test_a_database_of_the_version_before_measures_is_given_their_table_and_keep
     for _ in range(2):
         assert Store(path).runs.all() == before
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT version FROM abp_schema").fetchall() == [(5,)]
+        assert connection.execute("SELECT version FROM abp_schema").fetchall() == [(6,)]
         assert connection.execute("SELECT count(*) FROM measures").fetchone() == (0,)
 
 

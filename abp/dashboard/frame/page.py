@@ -2,26 +2,24 @@
 
 import functools
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import streamlit as st
-import torch
 from streamlit.runtime.scriptrunner_utils.exceptions import RerunException, StopException
 
+from abp.dashboard.frame.access import NotOperating
 from abp.dashboard.frame.glossary import words_of
+from abp.dashboard.frame.services import ensure_engine, store
 from abp.data.datasets import DataUnavailable
 from abp.home import HomeUnusable
-from abp.runs.engine import Engine
 from abp.store.database import StoreUnusable
 from abp.store.records import RunUnknown, StudyUnknown
-from abp.store.store import Store
 from abp.training.experiment import SettingError
 
 MENU = {
-    "": [("app.py", "Start", ":material/home:")],
+    "": [("start.py", "Start", ":material/home:")],
     "Watch": [
         ("pages/demo.py", "Guided demo", ":material/slideshow:"),
         ("pages/train.py", "Train", ":material/play_circle:"),
@@ -46,8 +44,6 @@ _ICON = Path(__file__).with_name("icon.png")  # a Material icon would be fetched
 _STYLE = """<style>[data-testid="stBaseButton-primary"] { color: light-dark(#FFFFFF, #0E1117); }</style>"""
 
 _log = logging.getLogger(__name__)
-
-torch.set_num_threads(1)  # the cores are for training: a page that took them all would wait for them longest
 
 
 @contextmanager
@@ -78,7 +74,8 @@ def page(title: str) -> Iterator[None]:
         words_of(title)
     ready = False
     with plain_errors():
-        _engine()
+        store()
+        ensure_engine()
         ready = True
     if not ready:  # what is wrong has been said; the body has nothing to stand on
         st.stop()
@@ -98,6 +95,8 @@ def plain_errors() -> Iterator[None]:
         yield
     except (StoreUnusable, HomeUnusable) as error:
         st.error(str(error), icon=":material/database_off:")
+    except NotOperating as error:
+        st.warning(str(error), icon=":material/visibility:")
     except DataUnavailable as error:
         st.error(str(error), icon=":material/cloud_off:")
     except RunUnknown as error:
@@ -131,28 +130,6 @@ def fragment(run_every: float | None) -> Callable[[Callable[..., None]], Callabl
         return st.fragment(guarded, run_every=run_every)
 
     return decorate
-
-
-@st.cache_resource(show_spinner=False)
-def _open_store(path: str) -> Store:
-    return Store()
-
-
-def store() -> Store:
-    """The store, opened once for all browsers."""
-    return _open_store(os.environ.get("ABP_HOME", ""))
-
-
-@st.cache_resource(show_spinner=False)
-def _start_engine() -> Engine:
-    return Engine()
-
-
-def _engine() -> None:
-    """Make sure that the engine runs, however the dashboard was started."""
-    store()  # the engine needs a usable one; a page says what is wrong with it
-    if os.environ.get("ABP_ENGINE") != "off":
-        _start_engine().ensure()
 
 
 def run_from_link(parameter: str = "run") -> int | None:

@@ -10,19 +10,11 @@ from torch import Tensor
 from abp.dashboard.charts import charts, tables
 from abp.dashboard.charts.widgets import chart_with_data, download_csv
 from abp.dashboard.frame.page import fragment
-from abp.dashboard.frame.status import STATUS
+from abp.dashboard.frame.status import STATUS, sentence
 from abp.network.masks import live_weights, sparsity
-from abp.store.records import Frame, Run, unpack_counts
+from abp.store.records import Command, Frame, Run, unpack_counts
 from abp.store.snapshots import recorded_masks
 from abp.store.store import Store
-
-ENDED_BY = {
-    "stop-accuracy": "the training accuracy was reached",
-    "early-stopping": "the validation loss no longer fell",
-    "fine-tuned": "it was fine-tuned after its last pruning",
-    "epochs": "all epochs were done",
-    "hand": "somebody pressed Stop",
-}
 
 
 @dataclass(frozen=True)
@@ -33,7 +25,7 @@ class Look:
     frame: Frame | None
     epochs: pd.DataFrame
     prunings: pd.DataFrame
-    answer: str | None
+    command: Command | None
     start: list[Tensor] | None  # masks that a continued run starts from
 
     @property
@@ -48,15 +40,13 @@ class Look:
 
 
 def look(store: Store, number: int) -> Look:
-    """Read a run as it stands."""
+    """Read a run as it stands, and say that somebody watches it."""
     run = store.runs.get(number)
-    commands = store.commands.of(number)
-    answer = None
-    if commands:
-        answer = commands[0].outcome or "Asked; the answer comes in a moment."
+    store.watches.mark(number)
     frame = store.frames.newest(number, run.experiment.hidden)
     start = None if run.parent is None else recorded_masks(store, run, 0)
-    return Look(run, frame, store.histories.epochs(number), store.histories.prunings(number), answer, start)
+    epochs, prunings = store.histories.epochs(number), store.histories.prunings(number)
+    return Look(run, frame, epochs, prunings, store.commands.newest(number), start)
 
 
 def live_view(store: Store, shown: Run) -> None:
@@ -100,7 +90,7 @@ def _numbers(now: Look) -> None:
         _metric("Test accuracy", _percent(run.test_accuracy), "On the test pictures; nothing is decided by it.")
     done = run.status == "finished"  # perhaps before the last epoch that it was allowed
     st.progress(1.0 if done else min(1.0, now.position / total), text=_speed(now))
-    st.markdown(f":material/chat_bubble: {_sentence(now)}")
+    st.markdown(f":material/chat_bubble: {sentence(now.run, now.command)}")
 
 
 def _metric(label: str, value: str, meaning: str) -> None:
@@ -132,22 +122,6 @@ def _regulariser(run: Run) -> str:
     if not run.experiment.nuclear:
         return ""
     return f". Regulariser: {100 * run.regulariser_seconds / max(run.seconds, 1e-9):.0f} % of the time"
-
-
-def _sentence(now: Look) -> str:
-    """What came of the last command, or how the run stands."""
-    run = now.run
-    left = f" Scheduled prunings to come: {run.scheduled_left}." if run.active and run.scheduled_left else ""
-    if run.active:
-        waiting = "Waits for a worker: a moment, or some seconds just after the dashboard has started."
-        usual = waiting if run.status == "queued" else "Follows the schedule; prune by hand at any moment."
-        return (run.message or now.answer or usual) + left
-    missing = f" Prunings it did not reach: {run.scheduled_left}." if run.scheduled_left else ""
-    if run.message:
-        return run.message + missing
-    if run.status == "interrupted":
-        return "Its worker is gone. Nothing is lost but the last moments: press Resume to go on from its checkpoint."
-    return f"{STATUS[run.status][0]}: {ENDED_BY.get(run.stopped_by or '', run.stopped_by)}.{missing}"
 
 
 def _heatmap(store: Store, now: Look) -> None:

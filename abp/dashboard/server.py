@@ -1,0 +1,82 @@
+"""The server around the pages: routes of our own beside Streamlit's, and what starts and ends with it."""
+
+import asyncio
+import importlib
+import logging
+import os
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import streamlit as st
+from starlette.routing import BaseRoute
+
+from abp.dashboard.channel.route import LiveChannel
+from abp.dashboard.frame import access, services
+from abp.home import HomeUnusable
+
+LOOK_EVERY = 2.0
+"""Seconds between looks whether the engine is still there."""
+
+_LATER = (
+    "abp.dashboard.train.live",
+    "abp.dashboard.channel.reader",
+    "abp.dashboard.playground.playground",
+    "abp.dashboard.studies.compare",
+)
+"""Imported once the first page has been drawn, or soon after: each takes a second or more."""
+
+_log = logging.getLogger(__name__)
+
+
+def routes() -> list[BaseRoute]:
+    """The live channel and the operator's link, below the server's base path."""
+    path = st.get_option("server.baseUrlPath").strip("/")
+    base = f"/{path}" if path else ""
+    return [*LiveChannel(services.store, base).routes(), access.operate_route(base)]
+
+
+@asynccontextmanager
+async def lifespan(_app: object) -> AsyncIterator[None]:
+    """The engine starts and ends with the server, and is started anew if it dies."""
+    _announce()
+    keeping = asyncio.create_task(_keep_engine())
+    threading.Thread(target=_import_later, daemon=True, name="imports").start()
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+        await asyncio.to_thread(services.stop_engine)
+
+
+async def _keep_engine() -> None:
+    while True:
+        try:
+            await asyncio.to_thread(services.ensure_engine)
+        except (HomeUnusable, OSError) as error:  # the pages say so too
+            _log.error("the engine cannot start: %s", error)
+        await asyncio.sleep(LOOK_EVERY)
+
+
+def _import_later() -> None:
+    """Import what the pages need, so that nobody waits for it at the first click."""
+    for module in _LATER:
+        importlib.import_module(module)
+
+
+def _announce() -> None:
+    """Print the operator's link and the room's, where they differ."""
+    asked = os.environ.get("ABP_OPERATE", "")
+    if asked not in ("", *access.MODES):
+        _log.error("ABP_OPERATE must be %s, not %r: operating takes the key", " or ".join(access.MODES), asked)
+    if not access.needs_key():
+        return
+    address = access.room_address()
+    with suppress(HomeUnusable):  # the pages say so
+        print(
+            f"\n  To operate, open on your own device:  {access.operator_link(address)}"
+            f"\n  To watch and play, for the room:      {address}\n",
+            flush=True,
+        )
