@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-from abp.dashboard.demo.player import start_button
-from abp.dashboard.demo.presets import demo_button
-from abp.dashboard.demo.start_drawing import pruning_pictures
+from abp.dashboard.demo.presets import demo_button, start_button
+from abp.dashboard.demo.start_drawing import pruning_drawings
 from abp.dashboard.frame.access import offers_controls, operating
 from abp.dashboard.frame.page import page, store
 
@@ -21,12 +20,8 @@ with page("Start"):
             start_button(store())
         st.caption("Five short steps: two real networks learn to read handwritten digits, here and now.")
     with st.container(horizontal=True):
-        for number, picture in enumerate(pruning_pictures(), start=1):
-            st.altair_chart(
-                picture,
-                width="content",
-                alt=f"Drawing {number} of 3 of one network: it learns; some neurons hardly fire; they are removed.",
-            )
+        for drawing in pruning_drawings():
+            st.html(drawing, width="content")
     st.caption(
         "A drawing: while a network learns, some neurons hardly ever fire (the weakest colour); they are removed."
     )

@@ -220,7 +220,7 @@ def analysis_pages() -> None:
         store = Store()
         for settings in (pruned, dense_settings(pruned)):
             worker.execute(store, store.runs.add(settings), worker.new_owner())
-        page = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=60).run()
+        page = AppTest.from_file(str(Path(__file__).parents[1] / "start.py"), default_timeout=60).run()
         page.switch_page("pages/low_rank.py").query_params["run"] = "1"
 
         seconds = _seconds(lambda: _draw(page))
@@ -238,7 +238,7 @@ def large_study() -> None:
         os.environ |= {"ABP_HOME": folder, "ABP_ENGINE": "off"}
         thousand_runs(Store())
         for file, goal in (("runs", "1 s"), ("compare", "2 s")):
-            page = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=60).run()
+            page = AppTest.from_file(str(Path(__file__).parents[1] / "start.py"), default_timeout=60).run()
             page.switch_page(f"pages/{file}.py")
             seconds = _seconds(lambda page=page: _draw(page))
             show(f"1,003 finished runs: the {file} page, from the link to its last chart", f"{seconds:.1f} s", goal)

@@ -15,6 +15,9 @@ from abp.dashboard.channel.route import LiveChannel
 from abp.dashboard.frame import access, services
 from abp.home import HomeUnusable
 
+# Before PyTorch is imported: the cores are for training, and a page that took them all would wait for them longest.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 LOOK_EVERY = 2.0
 """Seconds between looks whether the engine is still there."""
 

@@ -1,10 +1,11 @@
 """Histories: the epochs and prunings of runs."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import Table, delete, select
 
@@ -15,6 +16,9 @@ from abp.store.database import Database, put
 from abp.store.leases import Leases
 from abp.store.records import ACCURACIES, Command, unpack_counts, unpack_spectra
 from abp.store.weights import Weights
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Histories:
         """Validation accuracy after every epoch of several runs: columns ``run``, ``epoch``, ``valid_accuracy``."""
         columns = [schema.epochs.c.run, schema.epochs.c.epoch, schema.epochs.c.valid_accuracy]
         query = select(*columns).where(columns[0].in_(list(runs))).order_by(*columns[:2])
+        import pandas as pd  # takes half a second, which the first page does not wait for
+
         with self.database.reading() as connection:
             return pd.DataFrame(connection.execute(query).all(), columns=[column.name for column in columns])
 
@@ -131,6 +137,8 @@ class Histories:
     def _table(self, table: Table, run: int, after: int, leave_out: tuple[str, ...]) -> pd.DataFrame:
         columns = [column for column in table.c if column.name not in leave_out]
         query = select(*columns).where(table.c.run == run, columns[0] > after).order_by(columns[0])
+        import pandas as pd
+
         with self.database.reading() as connection:
             rows = connection.execute(query).all()
         return pd.DataFrame(rows, columns=[column.name for column in columns])

@@ -1,14 +1,19 @@
 """What the store hands out: plain records of runs, and the arrays in them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from abp.training.experiment import Experiment, SettingError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LANES = {
     "hand": "started by a person: any worker",

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import and_, delete, insert, select, update
 
-from abp.network.masks import sparsity, unpack
 from abp.store import schema
 from abp.store.commands import TOO_LATE, Commands
 from abp.store.database import Database, is_id, put
@@ -71,7 +70,7 @@ class Runs:
             "held": held,
             "created": time.time(),
             "scheduled_left": experiment.scheduled_prunings,
-            "sparsity": sparsity(unpack(start[1], experiment.sizes)) if start else 0.0,
+            "sparsity": _sparsity_at_start(start[1], experiment) if start else 0.0,
             "parent": parent,
             "origin": origin,
         }
@@ -153,3 +152,9 @@ class Runs:
             if status not in RESUMABLE:
                 connection.execute(delete(schema.checkpoints).where(schema.checkpoints.c.run == run))
             connection.execute(update(schema.runs).where(schema.runs.c.id == run).values(owner=None, lease=None))
+
+
+def _sparsity_at_start(masks: bytes, experiment: Experiment) -> float:
+    from abp.network.masks import sparsity, unpack  # needs PyTorch, which listing runs does without
+
+    return sparsity(unpack(masks, experiment.sizes))

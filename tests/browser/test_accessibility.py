@@ -47,7 +47,7 @@ def shown(dashboard) -> dict[str, str]:
     wait_until(lambda: study_progress(dashboard.store, number, workers=1).ended, "for the study")
     of = {run.experiment.criterion: run.id for run in dashboard.store.runs.all() if run.experiment.hidden == (20, 10)}
     run = of["activation-neuron"]
-    links = {label: f"/{'' if file == 'app' else file}" for label, file in PAGES.items() if file != "app.py"}
+    links = {label: f"/{'' if file == 'start' else file}" for label, file in PAGES.items() if file != "start.py"}
     links["Start"] = "/"
     links["Train"] = f"/train?run={run}"
     links["Guided demo"] = f"/demo?run={run}&beside={of['random']}&step=5"

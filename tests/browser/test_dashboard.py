@@ -241,7 +241,7 @@ def test_the_pace_can_be_set_and_set_free(visit, dashboard):
 # Links
 
 
-TITLES = {"" if file == "app.py" else file[6:-3]: title for pages in MENU.values() for file, title, _ in pages}
+TITLES = {"" if file == "start.py" else file[6:-3]: title for pages in MENU.values() for file, title, _ in pages}
 
 
 @pytest.mark.parametrize("address", [*(f"/{page}" for page in TITLES), "/train?run=1"])

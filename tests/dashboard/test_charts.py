@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from typing import Any
+from xml.etree import ElementTree
 
 import altair as alt
 import numpy as np
@@ -13,9 +14,8 @@ from hypothesis import strategies as st
 
 from abp.dashboard.charts import charts, colours, tables
 from abp.dashboard.demo.presets import DEMO
-from abp.dashboard.demo.start_drawing import pruning_pictures
-from abp.dashboard.frame.status import STATUS
-from abp.dashboard.train import live
+from abp.dashboard.demo.start_drawing import pruning_drawings
+from abp.dashboard.frame.status import ENDED_BY, STATUS
 from abp.pruning.criteria import CRITERIA
 from abp.store.records import ACTIVE, RESUMABLE
 
@@ -311,15 +311,20 @@ def test_every_method_has_a_colour_of_its_own():
 
 def test_every_status_and_every_way_to_end_has_words():
     assert {*ACTIVE, *RESUMABLE, "finished", "stopped", "diverged", "failed"} == set(STATUS)
-    assert {"stop-accuracy", "early-stopping", "fine-tuned", "epochs", "hand"} == set(live.ENDED_BY)
+    assert {"stop-accuracy", "early-stopping", "fine-tuned", "epochs", "hand"} == set(ENDED_BY)
 
 
 def test_the_first_pages_picture_draws_the_same_neurons_three_times_and_removes_the_pale_ones():
-    stages = [[row for row in marks(picture) if "state" in row] for picture in pruning_pictures()]
-    places = [{(row["x"], row["y"]) for row in stage} for stage in stages]
-    assert len(places) == 3 and places[0] == places[1] == places[2]
-    pale = {(row["x"], row["y"]) for row in stages[1] if row["frequency"] < 0.1}
-    assert pale == {(row["x"], row["y"]) for row in stages[2] if row["state"] == "removed"} != set()
+    stages = [ElementTree.fromstring(drawing) for drawing in pruning_drawings()]
+    neurons = [
+        {(mark.get("cx"), mark.get("cy")): mark.get("style") for mark in stage.iter("circle")} for stage in stages
+    ]
+    assert neurons[0].keys() == neurons[1].keys() > neurons[2].keys()
+    went = neurons[1].keys() - neurons[2].keys()
+    faded = {place for place in neurons[0] if neurons[0][place] != neurons[1][place]}
+    assert went == faded and len({neurons[1][place] for place in went}) == 1
+    crosses = sum("l8 8m0-8l-8 8" in mark.get("d", "") for mark in stages[2].iter("path"))
+    assert crosses == len(went) > 0
 
 
 def test_the_demo_shows_the_method_that_gave_the_laboratory_its_name_on_data_that_need_no_network():

@@ -302,7 +302,7 @@ def test_without_a_run_the_page_offers_to_start_one_and_starts_nothing(store):
 
 
 def test_the_first_page_starts_both_runs_with_one_seed_and_opens_the_demo(store):
-    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    page = AppTest.from_file(str(ROOT / "start.py"), default_timeout=60).run()
     assert labels(page)[0] == "Show me, in a minute"
     page.button[0].click()
     page.run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -127,8 +128,8 @@ def runs(home, filled) -> dict[str, int]:
 
 def open_page(file: str, **link: object) -> AppTest:
     """A page as a cold link opens it, `from_` standing for ``?from=``."""
-    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    if file != "app.py":
+    page = AppTest.from_file(str(ROOT / "start.py"), default_timeout=60)
+    if file != "start.py":
         page.switch_page(file)
     for name, value in link.items():
         page.query_params[name.rstrip("_")] = str(value)
@@ -396,9 +397,11 @@ def test_every_chart_of_a_run_has_a_caption_and_words_for_those_who_cannot_see_i
 
 
 def test_the_first_pages_pictures_have_a_caption_and_words_for_those_who_cannot_see_it(store):
-    page = open_page("app.py")
-    assert len(charts_of(page)) == 3
-    assert_described(page)
+    page = open_page("start.py")
+    spoken = [re.search(r'role="img".*aria-label="([^"]+)"', element.proto.body) for element in page.get("html")]
+    alts = [found[1] for found in spoken if found]
+    assert len(set(alts)) == 3 and all(len(alt) > 20 for alt in alts)
+    assert any("A drawing" in caption.value for caption in page.caption)
 
 
 def assert_described(page: AppTest) -> None:
@@ -591,7 +594,7 @@ def test_rerun_with_changes_starts_from_the_settings_of_that_run(store):
 
 
 def test_the_demo_button_starts_the_paced_demo_and_opens_it(store):
-    page = press(open_page("app.py"), "Start a demo run")
+    page = press(open_page("start.py"), "Start a demo run")
     (demo,) = store.runs.all()
     assert demo.experiment == DEMO and demo.pace == DEMO_PACE and demo.status == "queued"
     assert page.query_params == {"run": str(demo.id)}
@@ -874,7 +877,7 @@ def test_a_database_damaged_under_an_open_page_gives_a_sentence(runs, home):
 
 def test_a_home_that_is_no_folder_gives_a_sentence(home):
     home.write_text("a file")
-    (error,) = open_page("app.py").error
+    (error,) = open_page("start.py").error
     assert "ABP_HOME" in error.value and "it is a file" in error.value
 
 
@@ -892,7 +895,7 @@ def test_what_nobody_thought_of_gives_a_sentence_and_goes_to_the_log(runs, monke
 
 
 MENU_LINKS = [
-    (label, "" if file == "app.py" else Path(file).stem) for pages in MENU.values() for file, label, _ in pages
+    (label, "" if file == "start.py" else Path(file).stem) for pages in MENU.values() for file, label, _ in pages
 ]
 
 
@@ -904,7 +907,7 @@ def test_the_menu_is_the_same_on_every_page_and_in_every_situation(runs):
 
 def test_the_menu_lists_every_page_that_exists_and_no_other():
     listed = {file for pages in MENU.values() for file, _, _ in pages}
-    assert listed == {"app.py", *(f"pages/{file.name}" for file in (ROOT / "pages").glob("*.py"))}
+    assert listed == {"start.py", *(f"pages/{file.name}" for file in (ROOT / "pages").glob("*.py"))}
 
 
 def test_every_link_leads_to_a_page_of_the_menu(runs):
@@ -914,7 +917,7 @@ def test_every_link_leads_to_a_page_of_the_menu(runs):
 
 
 def test_the_first_page_says_what_it_is_about_and_offers_ways_on(store):
-    page = open_page("app.py")
+    page = open_page("start.py")
     text = " ".join(element.value for element in page.markdown)
     assert "Activation-based pruning" in text and text.count(".") >= 3
     assert {target for _, target, _ in links(page)} == {"train", "runs"}

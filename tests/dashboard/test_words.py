@@ -37,7 +37,7 @@ PATTERNS = {
 def opened(label: str, **link: object) -> AppTest:
     file = PAGES_OF_MENU[label]
     if file == "app":
-        return AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+        return AppTest.from_file(str(ROOT / "start.py"), default_timeout=60).run()
     return settled(open_page(file, **link))
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from abp.dashboard.components.demo_stage import Frame, stage
-from abp.dashboard.demo.presets import recent_guided, start_guided
+from abp.dashboard.demo.presets import recent_guided, start_button, start_guided
 from abp.dashboard.demo.story import MOST_NEURONS, TITLES, Recording, Scene, comparable, read_recording, scenes
 from abp.dashboard.frame.page import fragment, presenting, run_from_link
 from abp.dashboard.frame.status import STATUS
@@ -108,13 +108,6 @@ def guided_demo(store: Store) -> None:
         st.page_link("pages/train.py", label="Watch this run", icon=":material/play_circle:", query_params=_of(run))
         return
     _play(store, run, beside, present=present)
-
-
-def start_button(store: Store) -> None:
-    """The button that starts a demo and opens it."""
-    if st.button("Show me, in a minute", type="primary", icon=":material/play_arrow:"):
-        run, beside = start_guided(store)
-        st.switch_page("pages/demo.py", query_params={"run": str(run), "beside": str(beside)})
 
 
 def _open(run: int, beside: int) -> None:

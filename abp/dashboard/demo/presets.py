@@ -52,3 +52,10 @@ def demo_button(store: Store, *, first: bool = True) -> None:
     if st.button("Start a demo run", type="primary" if first else "secondary", icon=":material/play_circle:"):
         number = store.runs.add(DEMO, name="Demo: neurons that seldom fire", pace=DEMO_PACE)
         st.switch_page("pages/train.py", query_params={"run": str(number)})
+
+
+def start_button(store: Store) -> None:
+    """The button that starts a demo and opens it."""
+    if st.button("Show me, in a minute", type="primary", icon=":material/play_arrow:"):
+        run, beside = start_guided(store)
+        st.switch_page("pages/demo.py", query_params={"run": str(run), "beside": str(beside)})

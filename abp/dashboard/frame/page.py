@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.exceptions import RerunException, StopException
 
 from abp.dashboard.frame.access import NotOperating
@@ -18,8 +19,11 @@ from abp.store.database import StoreUnusable
 from abp.store.records import RunUnknown, StudyUnknown
 from abp.training.experiment import SettingError
 
+START = "start.py"
+"""The first page's script."""
+
 MENU = {
-    "": [("start.py", "Start", ":material/home:")],
+    "": [(START, "Start", ":material/home:")],
     "Watch": [
         ("pages/demo.py", "Guided demo", ":material/slideshow:"),
         ("pages/train.py", "Train", ":material/play_circle:"),
@@ -36,7 +40,7 @@ MENU = {
         ("pages/low_rank.py", "Low rank", ":material/compress:"),
     ],
 }
-"""Sections of the menu: file, title and icon of each page. A page that is not built yet is not here."""
+"""Sections of the menu: file, title and icon of each page."""
 
 _ICON = Path(__file__).with_name("icon.png")  # a Material icon would be fetched from the internet
 
@@ -69,7 +73,13 @@ def page(title: str) -> Iterator[None]:
             of_a_run = section in ("Play", "Understand") and "run" in st.query_params
             about = {"run": st.query_params["run"]} if of_a_run else None
             for file, label, sign in pages:
-                st.page_link(file, label=label, icon=sign, width="stretch", query_params=about)
+                st.page_link(
+                    file if file != START else _main_script(),
+                    label=label,
+                    icon=sign,
+                    width="stretch",
+                    query_params=about,
+                )
     if not presenting():
         words_of(title)
     ready = False
@@ -81,6 +91,13 @@ def page(title: str) -> Iterator[None]:
         st.stop()
     with plain_errors():
         yield
+
+
+def _main_script() -> str:
+    """The script that Streamlit was started with: the first page, by whichever name."""
+    context = get_script_run_ctx()
+    assert context is not None  # pages are drawn by scripts alone
+    return Path(context.main_script_path).name
 
 
 def presenting() -> bool:
