@@ -325,7 +325,9 @@ def clock(monkeypatch) -> SimpleNamespace:
         clock.now += seconds
         clock.at_each_wait()
 
-    monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
+    monkeypatch.setattr(
+        worker, "time", SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now, sleep=sleep)
+    )
     return clock
 
 
