@@ -17,8 +17,8 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 
-bench: install ## speed, printed as ratios beside their goals
-	$(BIN)/python -m benchmarks
+bench: install ## speed, printed as ratios beside their goals; PARTS=live for one part
+	$(BIN)/python -m benchmarks $(PARTS)
 
 install: .venv/installed
 

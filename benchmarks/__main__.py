@@ -1,4 +1,4 @@
-"""``make bench``: each figure beside its goal, as ratios within one run.
+"""``make bench``: each figure beside its goal, as ratios within one run; ``make bench PARTS=live`` only some.
 
 Candidates take turns in short blocks, and a ratio is the median over the blocks' own ratios, so that what else the
 machine does meanwhile falls on both sides. Needs Fashion-MNIST (``ABP_DATA_DIR``, or it is downloaded).
@@ -32,7 +32,9 @@ from abp.store.store import Store
 from abp.studies.registry import start_study
 from abp.studies.runner import conduct
 from abp.studies.specification import Study
+from benchmarks import live
 from benchmarks.baselines import BATCH, SIZES, PlainLoop
+from benchmarks.table import show
 from benchmarks.thousand import thousand_runs
 from benchmarks.visitors import VISITORS, percentile_95, stroke_answers
 
@@ -41,7 +43,10 @@ FLOPS = 2 * BATCH * (3 * sum(a * b for a, b in zip(SIZES[:-1], SIZES[1:], strict
 
 
 def main() -> None:
-    """Print every figure."""
+    """Print the figures of the parts that are named, or of all."""
+    asked = sys.argv[1:] or list(PARTS)
+    if unknown := set(asked) - set(PARTS):
+        sys.exit(f"benchmarks: no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
     torch.set_num_threads(1)
     torch.manual_seed(0)
     print(f"{_processor()}, Python {platform.python_version()}, PyTorch {torch.__version__}, one thread\n")
@@ -50,15 +55,9 @@ def main() -> None:
         load_dataset("fashion-mnist")
     except DataUnavailable as error:
         sys.exit(f"benchmarks: {error}")
-    training_steps()
-    one_pruning()
-    share_of_recording()
-    peak_memory()
-    first_frame()
-    analysis_pages()
-    large_study()
-    visitors()
-    study_workers()
+    for part in asked:
+        for measure in PARTS[part]:
+            measure()
 
 
 def training_steps() -> None:
@@ -291,6 +290,16 @@ def study_workers() -> None:
     show("a study by one worker / by two, from first start to last end", spans[1] / spans[2], "1.80 x")
 
 
+PARTS: dict[str, tuple[Callable[[], None], ...]] = {
+    "training": (training_steps, one_pruning, share_of_recording, peak_memory, first_frame),
+    "pages": (analysis_pages, large_study),
+    "visitors": (visitors,),
+    "live": (live.frames, live.audience, live.costs_of_watching, live.memory, live.cold_start, live.command_line),
+    "studies": (study_workers,),
+}
+"""What is measured, by the name under which it is asked for."""
+
+
 def _seconds(run: Callable[[], object]) -> float:
     start = time.perf_counter()
     run()
@@ -311,12 +320,6 @@ def alternately(candidates: dict[str, Callable[[], None]]) -> dict[str, list[flo
             run()
             times[name].append(time.perf_counter() - start)
     return times
-
-
-def show(what: str, measured: str | float, goal: str | float = "") -> None:
-    """One line of the table."""
-    measured, goal = (f"{value:.2f} x" if isinstance(value, float) else value for value in (measured, goal))
-    print(f"{what:66s} {measured:>10s} {goal:>8s}", flush=True)
 
 
 def _ratio(times: dict[str, list[float]], one: str, other: str) -> float:
