@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from abp.data.datasets import load_dataset
+    from abp.pruning.criteria import Criterion, Statistics, register_criterion
     from abp.training.experiment import Experiment
     from abp.training.trainer import Trainer
 
-__all__ = ["Experiment", "Trainer", "load_dataset"]
+__all__ = ["Criterion", "Experiment", "Statistics", "Trainer", "load_dataset", "register_criterion"]
 
 _HOMES = {
+    "Criterion": "abp.pruning.criteria",
+    "Statistics": "abp.pruning.criteria",
+    "register_criterion": "abp.pruning.criteria",
     "Experiment": "abp.training.experiment",
     "Trainer": "abp.training.trainer",
     "load_dataset": "abp.data.datasets",

@@ -1,16 +1,20 @@
 """Criteria: what makes a weight, or a neuron, worth keeping.
 
-A criterion is a pure function from `Statistics` to scores; the lowest scores are removed first. To add one, write the
-function and register it below: it then appears in the command line, in the forms and in the tests.
+A criterion is a pure function from `Statistics` to scores; the lowest scores are removed first. To add one here, write
+the function and an entry of `CRITERIA`: it then appears in the command line, in the forms and in the tests. One in a
+package of your own needs an entry point of the group ``abp.criteria``: see `register_criterion`.
 
 Settings and the command line's help name the criteria, so PyTorch is not imported before one computes something.
 """
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +42,9 @@ class Statistics:
     measure
         Passes the whole training set through the network as it is. It takes almost half as long as an epoch:
         call it only where it is needed.
+    gradients
+        Gradient of the mean loss over the training set at each hidden weight, float32 ``[out, in]``, of the network as
+        it is. It takes about as long as an epoch: likewise.
     """
 
     weights: Sequence[Tensor]
@@ -46,6 +53,7 @@ class Statistics:
     samples: int
     generator: torch.Generator
     measure: Callable[[], Measurement]
+    gradients: Callable[[], list[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -64,10 +72,15 @@ class Criterion:
     whole_neurons
         Whether it removes neurons instead of single weights.
     as_many_as
-        Key of another criterion, for controls: that one decides how many weights each layer loses, this one which.
+        Key of another criterion, for controls: that one decides how many weights, or neurons, each layer loses, this
+        one which.
     starts_anew
         Another control: once nothing more is scheduled to be removed, the weights that are left get new random values
         before the next epoch.
+    needs_counts
+        Whether the scores follow from `Statistics.counts`, so that nothing can be removed before training.
+    schedule
+        The only schedule that it is meant for, a key of `abp.training.experiment.SCHEDULES`; None for any.
     """
 
     title: str
@@ -76,6 +89,8 @@ class Criterion:
     whole_neurons: bool = False
     as_many_as: str | None = None
     starts_anew: bool = False
+    needs_counts: bool = False
+    schedule: str | None = None
 
 
 def _activation(statistics: Statistics) -> list[Tensor]:
@@ -99,6 +114,27 @@ def _random(statistics: Statistics) -> list[Tensor]:
     return [torch.rand(weight.shape, generator=statistics.generator) for weight in statistics.weights]
 
 
+def _random_neuron(statistics: Statistics) -> list[Tensor]:
+    import torch
+
+    return [torch.rand(len(weight), generator=statistics.generator) for weight in statistics.weights]
+
+
+def _magnitude_neuron(statistics: Statistics) -> list[Tensor]:
+    """Root mean square of a neuron's incoming weights that are left, over its layer's mean of these.
+
+    After the filter norms of Li et al. 2017; the mean square, since a neuron that lost inputs is not weaker for that,
+    and the layer's mean, since layers differ in the size of their weights.
+    """
+    scores = []
+    for weight, mask in zip(statistics.weights, statistics.masks, strict=True):
+        left = mask.sum(dim=1).clamp(min=1)  # a dead neuron has none, and a sum of zero
+        size = (weight.double().square().mul(mask).sum(dim=1) / left).sqrt()
+        mean = size[mask.any(dim=1)].mean()
+        scores.append((size / mean if mean > 0 else size).float())
+    return scores
+
+
 def _inverted_activation(statistics: Statistics) -> list[Tensor]:
     """As `_activation`, but counting the samples that left the neuron silent (the published code's last version)."""
     pairs = zip(statistics.counts, statistics.weights, strict=True)
@@ -114,6 +150,41 @@ def _wanda(statistics: Statistics) -> list[Tensor]:
     return [weight.abs() * norm for norm, weight in pairs]
 
 
+def _taylor(statistics: Statistics) -> list[Tensor]:
+    """What the loss changes by, to first order, if the weight becomes zero: |w dL/dw| (Molchanov et al. 2019).
+
+    Before training this is SNIP's connection sensitivity (Lee et al. 2019) but for a common factor, over the whole
+    training set instead of one batch.
+    """
+    return [product.abs().float() for product in _weight_times_gradient(statistics)]
+
+
+def _taylor_neuron(statistics: Statistics) -> list[Tensor]:
+    """The same for all incoming weights of a neuron together: |sum of w dL/dw| (Molchanov et al. 2019)."""
+    return [product.sum(dim=1).abs().float() for product in _weight_times_gradient(statistics)]
+
+
+def _weight_times_gradient(statistics: Statistics) -> list[Tensor]:
+    pairs = zip(statistics.weights, statistics.gradients(), strict=True)
+    return [weight.double() * gradient.double() for weight, gradient in pairs]
+
+
+def _lamp(statistics: Statistics) -> list[Tensor]:
+    """Squared weight over the sum of its layer's squared weights that are no smaller (Lee et al. 2021, LAMP).
+
+    Of weights that are left; those of equal size count in the order of their places.
+    """
+    scores = []
+    for weight, mask in zip(statistics.weights, statistics.masks, strict=True):
+        squares = weight.double().square().mul(mask).flatten()
+        order = squares.argsort(stable=True)
+        no_smaller = squares[order].flip(0).cumsum(0).flip(0)
+        score = squares.clone()
+        score[order] = squares[order] / no_smaller.clamp(min=1e-300)  # a layer of zeros has scores of zero
+        scores.append(score.reshape(weight.shape).float())
+    return scores
+
+
 def _apoz(statistics: Statistics) -> list[Tensor]:
     """Samples that the frozen network's neuron fires for: the fewest, so the most zeros, go first (Hu et al. 2016)."""
     return [active.float() for active in statistics.measure().active]
@@ -125,12 +196,14 @@ CRITERIA: dict[str, Criterion] = {
         "weights by activation",
         "Removes the small weights of neurons that seldom fire: how often the neuron fired times the weight's size.",
         _activation,
+        needs_counts=True,
     ),
     "activation-neuron": Criterion(
         "neurons by activation",
         "Removes whole neurons, those that fired least often first.",
         _activation_neuron,
         whole_neurons=True,
+        needs_counts=True,
     ),
     "magnitude": Criterion(
         "weights by magnitude", "Removes the smallest weights, wherever they are: the usual method.", _magnitude
@@ -142,6 +215,7 @@ CRITERIA: dict[str, Criterion] = {
         "weights by inverted activation",
         "Removes the small weights of the neurons that fire most: an ablation, expected to do worse.",
         _inverted_activation,
+        needs_counts=True,
     ),
     "wanda": Criterion(
         "weights by size × input (Wanda)",
@@ -159,6 +233,7 @@ CRITERIA: dict[str, Criterion] = {
         "Removes as many weights of each layer as by activation, but by lot: shows whether it matters which ones go.",
         _random,
         as_many_as="activation",
+        needs_counts=True,
     ),
     "reinitialised-activation": Criterion(
         "weights by activation, then anew",
@@ -166,5 +241,112 @@ CRITERIA: dict[str, Criterion] = {
         "what they had learned, or only which ones they are.",
         _activation,
         starts_anew=True,
+        needs_counts=True,
+    ),
+    "random-neuron": Criterion(
+        "neurons at random",
+        "Removes whole neurons at random: what any method for neurons should beat before it is believed.",
+        _random_neuron,
+        whole_neurons=True,
+    ),
+    "magnitude-neuron": Criterion(
+        "neurons by magnitude",
+        "Removes whole neurons, those with the smallest incoming weights for their layer first.",
+        _magnitude_neuron,
+        whole_neurons=True,
+    ),
+    "shuffled-activation-neuron": Criterion(
+        "neurons by activation, shuffled",
+        "Removes as many neurons of each layer as by activation, but at random: shows whether it matters which.",
+        _random_neuron,
+        whole_neurons=True,
+        as_many_as="activation-neuron",
+        needs_counts=True,
+    ),
+    "taylor": Criterion(
+        "weights by gradient (Taylor)",
+        "Removes the weights that the loss depends on least, as its gradient tells.",
+        _taylor,
+    ),
+    "taylor-neuron": Criterion(
+        "neurons by gradient (Taylor)",
+        "Removes whole neurons, those on whose incoming weights the loss depends least, as its gradient tells.",
+        _taylor_neuron,
+        whole_neurons=True,
+    ),
+    "snip": Criterion(
+        "weights before training (SNIP)",
+        "Removes weights all at once before training begins: those that the loss depends on least there.",
+        _taylor,
+        schedule="before-training",
+    ),
+    "lamp": Criterion(
+        "weights by layer-adaptive magnitude (LAMP)",
+        "Removes small weights, each judged by the larger ones of its layer, so that no layer is emptied.",
+        _lamp,
     ),
 }
+"""All criteria by the key that settings, the command line and the store use."""
+
+_MISSING: set[str] = set()  # keys of `CRITERIA` that were met in the store, but are not installed here
+
+BROKEN: dict[str, str] = {}
+"""Criteria of other packages that could not be loaded: the name of each entry point with the reason, for people."""
+
+
+def register_criterion(key: str, criterion: Criterion) -> None:
+    """Make a criterion known to this process, under a key of its own.
+
+    Runs train in processes of their own, which know what installed packages declare. So that they, the forms and the
+    command line know a criterion, declare it as an entry point, of which the name is the key::
+
+        [project.entry-points."abp.criteria"]
+        my-criterion = "my_package:CRITERION"
+
+    Raises
+    ------
+    ValueError
+        If the key is taken, or is not made of lower-case words and digits with hyphens between them, at most 50
+        characters; or if the criterion is `as_many_as` one that is not known.
+    TypeError
+        If it is no `Criterion`.
+
+    Examples
+    --------
+    >>> register_criterion("magnitude", CRITERIA["random"])
+    Traceback (most recent call last):
+    ValueError: there is a criterion 'magnitude' already
+    """
+    if not isinstance(criterion, Criterion):
+        raise TypeError(f"a criterion must be an abp.Criterion, not {criterion!r}")
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", key) or len(key) > 50:
+        raise ValueError(f"a criterion's key must be like 'my-criterion', of at most 50 characters, not {key!r}")
+    if key in CRITERIA and key not in _MISSING:
+        raise ValueError(f"there is a criterion {key!r} already")
+    if criterion.as_many_as not in (None, *CRITERIA):
+        raise ValueError(f"the criterion {key!r} is as_many_as {criterion.as_many_as!r}, which is not known")
+    CRITERIA[key] = criterion
+    _MISSING.discard(key)
+
+
+def remember_criterion(key: str) -> None:
+    """Let runs be read whose criterion is not installed here (any more): it has a name, but removes nothing."""
+
+    def missing(statistics: Statistics) -> NoReturn:
+        raise LookupError(f"the criterion {key!r} is not installed here")
+
+    if key not in CRITERIA:
+        _MISSING.add(key)
+        CRITERIA[key] = Criterion(f"{key} (not installed here)", "Belongs to a package that is missing here.", missing)
+
+
+def _load(declared: EntryPoint) -> None:
+    try:
+        register_criterion(declared.name, declared.load())
+    except Exception as error:
+        BROKEN[declared.name] = f"{type(error).__name__}: {error}"
+        warnings.warn(f"the criterion {declared.name!r} cannot be used: {BROKEN[declared.name]}", stacklevel=2)
+
+
+for _declared in entry_points(group="abp.criteria"):
+    _load(_declared)

@@ -7,10 +7,17 @@ from torch import Tensor
 
 from abp.network.activation_statistics import Measurement
 from abp.network.live import remove_weights
-from abp.network.masks import kept
+from abp.network.masks import kept, live_neurons
 from abp.network.mlp import Network
 from abp.pruning.criteria import CRITERIA, Statistics
-from abp.pruning.selection import Request, even_quotas, select_neurons, select_quotas, select_weights
+from abp.pruning.selection import (
+    Request,
+    even_quotas,
+    select_as_many_neurons,
+    select_neurons,
+    select_quotas,
+    select_weights,
+)
 
 
 def prune_network(
@@ -24,6 +31,7 @@ def prune_network(
     samples: int,
     generator: torch.Generator,
     measure: Callable[[], Measurement],
+    gradients: Callable[[], list[Tensor]],
 ) -> list[Tensor]:
     """Remove weights from a network, in place, as a criterion chooses them, and return the new masks.
 
@@ -35,7 +43,7 @@ def prune_network(
         What is kept so far, bool ``[out, in]`` per hidden layer.
     criterion, request, scope
         As in `choose_masks`.
-    counts, samples, generator, measure
+    counts, samples, generator, measure, gradients
         As in `abp.pruning.criteria.Statistics`.
 
     Returns
@@ -43,7 +51,7 @@ def prune_network(
     list of torch.Tensor
         What is kept now, bool ``[out, in]`` per hidden layer. If anything is raised, the network is as it was.
     """
-    statistics = Statistics(network.weights[:-1], masks, counts, samples, generator, measure)
+    statistics = Statistics(network.weights[:-1], masks, counts, samples, generator, measure, gradients)
     chosen = choose_masks(criterion, statistics, request, scope=scope)
     remove_weights(network, chosen)
     return chosen
@@ -74,8 +82,12 @@ def choose_masks(criterion: str, statistics: Statistics, request: Request, *, sc
     select = select_neurons if entry.whole_neurons else select_weights
     scores, masks = entry.scores(statistics), statistics.masks
     if entry.as_many_as:
-        pairs = zip(masks, choose_masks(entry.as_many_as, statistics, request, scope=scope), strict=True)
-        return select_quotas(select, scores, masks, [kept([old]) - kept([new]) for old, new in pairs])
+        others = choose_masks(entry.as_many_as, statistics, request, scope=scope)
+        if entry.whole_neurons:
+            pairs = zip(live_neurons(masks), live_neurons(others), strict=True)
+            return select_as_many_neurons(scores, masks, [int(old.sum() - new.sum()) for old, new in pairs])
+        quotas = [kept([old]) - kept([new]) for old, new in zip(masks, others, strict=True)]
+        return select_quotas(select, scores, masks, quotas)
     if request.layer is None and scope == "per-layer":
         return select_quotas(select, scores, masks, even_quotas(masks, request.remove))
     return select(scores, masks, request)

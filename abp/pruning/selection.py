@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from abp.network.masks import cascade, kept
+from abp.network.masks import cascade, kept, live_neurons
 
 _GONE = -1  # below every score
 _SAFE = np.iinfo(np.int32).max  # above every score
@@ -146,6 +146,31 @@ def select_quotas(
         missing = min(at_most, max(0, sum(quotas[:until]) - sum(removed[:until])))
         if missing:
             after = select(scores, after, Request(missing, layer, at_most))
+    return after
+
+
+def select_as_many_neurons(scores: Sequence[Tensor], masks: Sequence[Tensor], neurons: Sequence[int]) -> list[Tensor]:
+    """New masks after each hidden layer has lost so many neurons, the lowest of scores ``[out]`` first.
+
+    Neurons that die with the layer before count.
+
+    Examples
+    --------
+    >>> masks = [torch.ones(3, 2, dtype=torch.bool), torch.ones(2, 3, dtype=torch.bool)]
+    >>> after = select_as_many_neurons([torch.tensor([3.0, 1.0, 2.0]), torch.tensor([1.0, 2.0])], masks, [1, 0])
+    >>> [mask.tolist() for mask in after]
+    [[[True, True], [False, False], [True, True]], [[True, False, True], [True, False, True]]]
+    """
+    before, after = [int(live.sum()) for live in live_neurons(masks)], list(masks)
+    spread = [score[:, None].expand(mask.shape) for score, mask in zip(scores, masks, strict=True)]
+    for layer, wanted in enumerate(neurons):
+        missing = wanted - before[layer] + int(live_neurons(after)[layer].sum())
+        strongest = _protected(_ranks(spread, after), layer)[layer].max(axis=1)  # [out]
+        removable = np.flatnonzero((strongest != _GONE) & (strongest != _SAFE))
+        order = removable[np.argsort(strongest[removable], kind="stable")]
+        mask = after[layer].clone()
+        mask[torch.from_numpy(order[: max(0, missing)])] = False
+        after = cascade([mask if index == layer else other for index, other in enumerate(after)])
     return after
 
 

@@ -149,7 +149,7 @@ class _NothingCounted(Sequence[Tensor]):
 def _statistics(criterion: str, counter: ActivityCounter) -> Statistics:
     """What is known of the counted layers, on the processor; matrices are ``[out, in * kernel]``."""
 
-    def measure():  # type: ignore[no-untyped-def]
+    def measure():  # type: ignore[no-untyped-def]  # and gradients
         raise ValueError(f"{criterion} needs a pass over the training set, and abp.pytorch.prune has only counts")
 
     layers = counter.layers.values()
@@ -162,6 +162,7 @@ def _statistics(criterion: str, counter: ActivityCounter) -> Statistics:
         samples=1,  # of which the counts are shares
         generator=torch.default_generator,
         measure=measure,
+        gradients=measure,
     )
 
 

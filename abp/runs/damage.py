@@ -12,6 +12,7 @@ from torch import Tensor
 
 from abp.data.datasets import load_dataset
 from abp.network.activation_statistics import Measurement, measure
+from abp.network.gradients import loss_gradients
 from abp.network.masks import kept
 from abp.network.mlp import Network
 from abp.pruning.criteria import CRITERIA
@@ -58,6 +59,12 @@ class TrainedNetwork:
         """What the training pictures do in the network; it takes the data set and almost half an epoch's time."""
         return measure(self.network, load_dataset(self.run.experiment.dataset).train_x)
 
+    @functools.cached_property
+    def gradients(self) -> list[Tensor]:
+        """Gradient of the loss on the training pictures at each hidden weight; it takes about an epoch's time."""
+        data = load_dataset(self.run.experiment.dataset)
+        return loss_gradients(self.network, data.train_x, data.train_y)
+
 
 def trained_network(store: Store, run: Run) -> TrainedNetwork | None:
     """The final network of an ended run; None if its weights or counts are not recorded."""
@@ -101,6 +108,7 @@ def damaged(trained: TrainedNetwork, criterion: str, share: float) -> TrainedNet
         samples=trained.samples,
         generator=generator(settings.seed, "pruning", trained.run.prunings),
         measure=lambda: trained.measured,
+        gradients=lambda: trained.gradients,
     )
     return replace(trained, network=network, masks=tuple(masks))
 

@@ -171,6 +171,8 @@ class Session:
                 time.sleep(LOOK_EVERY / 2)
                 continue
             paused_since = time.monotonic()
+            if self.trainer.due:  # before training
+                self._prune(self.trainer.prune_due)
             share = self._train_batches()
             self._show()
             self._save()

@@ -4,18 +4,19 @@ import dataclasses
 import functools
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, Self
 
 from abp.data.datasets import DATASETS
-from abp.pruning.criteria import CRITERIA
+from abp.pruning.criteria import CRITERIA, remember_criterion
 
 SCHEDULES: dict[str, str] = {
     "at-once": "all layers at once",
     "layer-by-layer": "layer by layer",
     "polynomial": "polynomial after training",
+    "before-training": "all at once before training",
 }
 SCOPES: dict[str, str] = {"global": "over all hidden layers", "per-layer": "within each hidden layer"}
 OPTIMISERS: dict[str, str] = {"sgd": "SGD", "adam": "Adam"}
@@ -54,6 +55,22 @@ class Setting:
     advanced: bool = True
 
 
+class _Titles(Mapping[str, str]):
+    """Titles by key of what a registry has now, which may have become more since the program began."""
+
+    def __init__(self, registry: Mapping[str, Any]) -> None:
+        self._registry = registry
+
+    def __getitem__(self, key: str) -> str:
+        return self._registry[key].title
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._registry)
+
+    def __len__(self) -> int:
+        return len(self._registry)
+
+
 def _setting(default: Any, label: str, help: str, **details: Any) -> Any:
     return dataclasses.field(default=default, metadata={"setting": Setting(label, help, **details)})
 
@@ -78,7 +95,7 @@ class Experiment:
         "digits",
         "Data",
         "What the network learns to tell apart.",
-        choices={name: info.title for name, info in DATASETS.items()},
+        choices=_Titles(DATASETS),
         advanced=False,
     )
     hidden: tuple[int, ...] = _setting(
@@ -93,7 +110,7 @@ class Experiment:
         "activation",
         "What to remove",
         "How the network decides which weights or neurons go.",
-        choices={name: criterion.title for name, criterion in CRITERIA.items()},
+        choices=_Titles(CRITERIA),
         advanced=False,
     )
     amount: float = _setting(
@@ -110,7 +127,8 @@ class Experiment:
         "at-once",
         "Schedule",
         "During training, all hidden layers at once or one after the other, each as a pruning of its own; or after "
-        "it, one pruning an epoch, each smaller than the one before, and two epochs to end with.",
+        "it, one pruning an epoch, each smaller than the one before, and two epochs to end with; or before training, "
+        "all in one pruning. SNIP always prunes before training.",
         choices=SCHEDULES,
     )
     scope: str = _setting(
@@ -204,7 +222,18 @@ class Experiment:
             )
         if self.momentum and self.optimiser != "sgd":
             raise SettingError(f"momentum belongs to the optimiser sgd; with {self.optimiser} it must be 0")
+        self._check_schedule()
         self._check_ranks()
+
+    def _check_schedule(self) -> None:
+        criterion = CRITERIA[self.criterion]
+        if criterion.schedule:
+            object.__setattr__(self, "schedule", criterion.schedule)
+        if self.schedule == "before-training" and criterion.needs_counts:
+            raise SettingError(
+                f"schedule cannot be before-training with the criterion {self.criterion}: it ranks by activation "
+                "counts, and there are none before training"
+            )
 
     def _check_ranks(self) -> None:
         if not self.ranks:
@@ -231,9 +260,14 @@ class Experiment:
 
     @property
     def scheduled_prunings(self) -> int:
-        """Prunings the schedule makes: none for the criterion ``none``, one per layer and step layer by layer."""
+        """Prunings the schedule makes: none for the criterion ``none``, one per layer and step layer by layer.
+
+        Before training it is a single one.
+        """
         if self.criterion == "none":
             return 0
+        if self.schedule == "before-training":
+            return min(1, self.prunings)
         return self.prunings * len(self.hidden) if self.schedule == "layer-by-layer" else self.prunings
 
     @property
@@ -241,7 +275,7 @@ class Experiment:
         """One line for people: data, method, amount, regulariser, seed."""
         method = CRITERIA[self.criterion].title if self.scheduled_prunings else "dense"
         amount = f", {100 * self.amount:g} %" if self.scheduled_prunings else ""
-        if self.scheduled_prunings and self.schedule != "at-once":
+        if self.scheduled_prunings and self.schedule not in ("at-once", CRITERIA[self.criterion].schedule):
             amount += f", {SCHEDULES[self.schedule]}"
         if self.scheduled_prunings and self.schedule != "layer-by-layer" and self.scope == "per-layer":
             amount += f", {SCOPES[self.scope]}"
@@ -272,6 +306,8 @@ class Experiment:
         unknown = sorted(set(values) - known)
         if unknown:
             raise SettingError(f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        if isinstance(criterion := values.get("criterion"), str):
+            remember_criterion(criterion)
         return cls(**values)
 
 

@@ -10,6 +10,8 @@ same rules, and pruned while it is fine-tuned. Published (Zhu & Gupta 2017, Tens
 of ``amount * (1 - (1 - t)^3)`` at the share t of the way, per layer, by magnitude, with two epochs of fine-tuning.
 Ours: one pruning an epoch instead of one every hundred steps, the two epochs after the last one, and a beginning early
 enough for all of it where the dense training would take up the run's epochs. Criterion and scope are the run's.
+
+Before training all goes at once, from the initial weights (SNIP, Lee et al. 2019); the run then trains what is left.
 """
 
 from collections.abc import Sequence
@@ -101,6 +103,9 @@ class Schedule:
         settings = self.experiment
         self.early_stopping = EarlyStopping(settings.early_stopping, settings.patience)
         steps = settings.prunings if settings.scheduled_prunings else 0
+        self.before_training = settings.schedule == "before-training" and steps > 0
+        if self.before_training:
+            steps = 1
         self.targets = cumulative_targets(settings.amount, steps, settings.share_ratio)
         self.thresholds = accuracy_thresholds(
             settings.start_accuracy, settings.stop_accuracy, settings.scheduled_prunings

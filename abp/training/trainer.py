@@ -13,6 +13,7 @@ from torch.nn import functional
 from abp.data.datasets import Dataset, load_dataset
 from abp.network.activation_statistics import measure
 from abp.network.evaluation import Metrics, evaluate
+from abp.network.gradients import loss_gradients
 from abp.network.live import LiveNetwork, live_network, zero_removed
 from abp.network.masks import cascade, full_masks, kept, sparsity, total
 from abp.network.mlp import Network
@@ -169,7 +170,7 @@ class Trainer:
         self.epoch = self.batch = self.prunings = 0
         self.stopped_by: str | None = None
         self.loss_sum, self.correct = 0.0, 0  # of the epoch in progress
-        self.due: str | None = None
+        self.due: str | None = "schedule" if self.schedule.before_training else None
         self.anew = False
         self.regularising, self.regulariser_seconds = False, 0.0
         self._renew_step()
@@ -360,6 +361,7 @@ class Trainer:
             samples=self.activity.samples,
             generator=generator(settings.seed, "pruning", self.prunings),
             measure=lambda: measure(self.network, self.data.train_x),
+            gradients=lambda: loss_gradients(self.network, self.data.train_x, self.data.train_y),
         )
         self.prunings += 1
         self.schedule.early_stopping.restart()

@@ -17,6 +17,7 @@ from tests.pytorch.training import train
 
 BY_WEIGHTS_AND_COUNTS = {
     "activation", "activation-neuron", "inverted-activation", "magnitude", "random", "shuffled-activation",
+    "random-neuron", "magnitude-neuron", "shuffled-activation-neuron", "lamp",
 }  # fmt: skip
 
 

@@ -247,6 +247,8 @@ def experiments(draw: st.DrawFn) -> Experiment:
     values |= zip(pair, sorted(values[name] for name in pair), strict=True)
     if values["optimiser"] != "sgd":
         values["momentum"] = 0.0
+    if CRITERIA[values["criterion"]].needs_counts and values["schedule"] == "before-training":
+        values["schedule"] = "at-once"
     return Experiment(**values)
 
 

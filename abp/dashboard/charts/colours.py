@@ -1,19 +1,36 @@
 """One colour per method, everywhere: Okabe & Ito's set and others as far from them, for any colour vision."""
 
-METHODS = {
-    "none": "#8A8F98",
-    "activation": "#D55E00",
-    "activation-neuron": "#E69F00",
-    "magnitude": "#0072B2",
-    "random": "#56B4E9",
-    "inverted-activation": "#A0785A",
-    "wanda": "#5A3FF0",
-    "apoz": "#9C1420",
-    "shuffled-activation": "#D63CF0",
-    "reinitialised-activation": "#5F7A00",
-    "pca": "#009E73",
-    "svd": "#CC79A7",
-}
+
+class _Colours(dict[str, str]):
+    """Methods that have no colour here, of other packages, share one."""
+
+    def __missing__(self, method: str) -> str:
+        return "#7B5B2E"
+
+
+METHODS = _Colours(
+    {
+        "none": "#8A8F98",
+        "activation": "#D55E00",
+        "activation-neuron": "#E69F00",
+        "magnitude": "#0072B2",
+        "random": "#56B4E9",
+        "inverted-activation": "#A0785A",
+        "wanda": "#5A3FF0",
+        "apoz": "#9C1420",
+        "shuffled-activation": "#D63CF0",
+        "reinitialised-activation": "#5F7A00",
+        "pca": "#009E73",
+        "svd": "#CC79A7",
+        "random-neuron": "#8FD0F5",
+        "magnitude-neuron": "#00386B",
+        "shuffled-activation-neuron": "#F08CFF",
+        "taylor": "#1E6B2D",
+        "taylor-neuron": "#7CC46B",
+        "snip": "#B3A000",
+        "lamp": "#00A5B5",
+    }
+)
 
 TRAINING = "#D55E00"
 VALIDATION = "#0072B2"
