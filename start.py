@@ -4,7 +4,7 @@ import streamlit as st
 
 from abp.dashboard.demo.presets import demo_button, start_button
 from abp.dashboard.demo.start_drawing import pruning_drawings
-from abp.dashboard.frame.access import offers_controls, operating
+from abp.dashboard.frame.access import offers_controls
 from abp.dashboard.frame.page import page, store
 
 with page("Start"):
@@ -16,8 +16,7 @@ with page("Start"):
         "very little."
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        if operating():
-            start_button(store())
+        start_button(store())
         st.caption("Five short steps: two real networks learn to read handwritten digits, here and now.")
     with st.container(horizontal=True):
         for drawing in pruning_drawings():

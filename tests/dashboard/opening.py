@@ -32,7 +32,6 @@ def trained(store: Store, experiment: Experiment, **details) -> int:
 def open_page(file: str, **link: object) -> AppTest:
     """A page opened cold by a link, and drawn once."""
     page = AppTest.from_file(str(ROOT / "start.py"), default_timeout=60)
-    page.run()
     page.switch_page(f"pages/{file}.py")
     for name, value in link.items():
         page.query_params[name] = str(value)

@@ -13,6 +13,7 @@ import streamlit as st
 from abp.dashboard.components.demo_stage import Frame, stage
 from abp.dashboard.demo.presets import recent_guided, start_button, start_guided
 from abp.dashboard.demo.story import MOST_NEURONS, TITLES, Recording, Scene, comparable, read_recording, scenes
+from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.page import fragment, presenting, run_from_link
 from abp.dashboard.frame.status import STATUS
 from abp.store.records import Run, RunUnknown
@@ -95,7 +96,7 @@ def guided_demo(store: Store) -> None:
         run, beside = store.runs.get(number), _beside(store)
     except RunUnknown as error:
         st.warning(f"{error} A demo lasts as long as its runs are kept.", icon=":material/search_off:")
-        if st.button("Start the demo anew", type="primary", icon=":material/play_arrow:"):
+        if operating() and st.button("Start the demo anew", type="primary", icon=":material/play_arrow:"):
             _open(*start_guided(store))
         _ways_out(present)
         return
@@ -245,7 +246,7 @@ _HOLDS = "Holds the picture. The networks go on learning, and nothing of it is l
 def _more(store: Store, run: Run, *, present: bool) -> None:
     """When it was recorded, and ways on."""
     st.caption(_when(run), width="content")
-    if st.button("Train two new ones", type="tertiary", icon=":material/add:"):
+    if operating() and st.button("Train two new ones", type="tertiary", icon=":material/add:"):
         _open(*start_guided(store))
     _ways_out(present)
     if not present:

@@ -5,6 +5,7 @@ import time
 
 import streamlit as st
 
+from abp.dashboard.frame.access import operating
 from abp.store.records import Run
 from abp.store.store import Store
 from abp.training.experiment import Experiment
@@ -49,13 +50,15 @@ def _is_recent(run: Run) -> bool:
 
 def demo_button(store: Store, *, first: bool = True) -> None:
     """A button that starts the demo run and opens its page; the page's main one if it is the `first`."""
-    if st.button("Start a demo run", type="primary" if first else "secondary", icon=":material/play_circle:"):
+    if operating() and st.button(
+        "Start a demo run", type="primary" if first else "secondary", icon=":material/play_circle:"
+    ):
         number = store.runs.add(DEMO, name="Demo: neurons that seldom fire", pace=DEMO_PACE)
         st.switch_page("pages/train.py", query_params={"run": str(number)})
 
 
 def start_button(store: Store) -> None:
     """The button that starts a demo and opens it."""
-    if st.button("Show me, in a minute", type="primary", icon=":material/play_arrow:"):
+    if operating() and st.button("Show me, in a minute", type="primary", icon=":material/play_arrow:"):
         run, beside = start_guided(store)
         st.switch_page("pages/demo.py", query_params={"run": str(run), "beside": str(beside)})

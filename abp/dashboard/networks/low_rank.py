@@ -10,6 +10,7 @@ from abp.analysis.low_rank import METHODS as REDUCTIONS
 from abp.dashboard.charts.charts import Chart
 from abp.dashboard.charts.colours import METHODS, MUTED
 from abp.dashboard.charts.widgets import download_csv
+from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.page import fragment
 from abp.dashboard.networks.rank_curve import explore_ranks, show_explained
@@ -57,7 +58,7 @@ def _twin_note(store: Store, run: Run, twin: Run | None) -> None:
                 "PCA and SVD start from the dense network of the same settings and seed, which is not trained yet.",
                 icon=":material/help:",
             )
-            if st.button("Train the dense network", type="primary", icon=":material/play_arrow:"):
+            if operating() and st.button("Train the dense network", type="primary", icon=":material/play_arrow:"):
                 store.runs.add(dense_settings(first.experiment))
                 st.rerun()
     elif twin is run:
@@ -172,7 +173,7 @@ def _fine_tuning(store: Store, run: Run, comparison: Comparison) -> dict[str, fl
         epochs = st.number_input("Epochs of fine-tuning", 1, 500, 5, key=f"fine-tune-{run.id}", width=180)
         runs = fine_tuned(store, run, comparison, epochs)
         complete = len(runs) == len(comparison.baselines)
-        if st.button("Fine-tune all four", icon=":material/model_training:", disabled=complete):
+        if operating() and st.button("Fine-tune all four", icon=":material/model_training:", disabled=complete):
             fine_tune(store, run, comparison, epochs)
             st.rerun()
     going_on = {method: each for method, each in runs.items() if each.active}

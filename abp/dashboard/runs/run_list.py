@@ -5,6 +5,7 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from abp.dashboard.charts import tables
+from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.page import fragment, plain_errors, store
 from abp.dashboard.runs.family import family
 from abp.store.records import Run
@@ -110,7 +111,7 @@ def _actions(store: Store, run: Run) -> None:
             query_params=go_on,
             disabled=not run.has_weights,
         )
-        if run.status == "interrupted" and st.button("Resume", icon=":material/play_arrow:"):
+        if operating() and run.status == "interrupted" and st.button("Resume", icon=":material/play_arrow:"):
             store.commands.add(number, "resume")
             st.rerun()
         # Bytes, not functions: Streamlit answers a click on a function's button with an error when the page has been
@@ -135,9 +136,9 @@ def _actions(store: Store, run: Run) -> None:
             disabled=not run.has_weights,
             help="The final weights; there are none before a run has ended.",
         )
-        if st.button("Rename", icon=":material/edit:"):
+        if operating() and st.button("Rename", icon=":material/edit:"):
             _rename(store, run)
-        if st.button("Delete", icon=":material/delete:"):
+        if operating() and st.button("Delete", icon=":material/delete:"):
             _delete(store, run)
 
 

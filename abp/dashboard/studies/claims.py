@@ -12,6 +12,7 @@ from abp.analysis.paired_statistics import Interval
 from abp.dashboard.charts.charts import Chart
 from abp.dashboard.charts.colours import METHODS, MUTED
 from abp.dashboard.charts.widgets import chart_with_data
+from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.studies.charts import method
 from abp.dashboard.studies.findings import findings
@@ -100,7 +101,7 @@ def _missing(store: Store, record: StudyRecord, found: Results) -> None:
     baselines = missing_baselines(found)
     wanted = {"none", "magnitude"} - set(record.study.criteria)
     with st.container(horizontal=True):
-        if wanted or not record.study.nuclear:
+        if operating() and (wanted or not record.study.nuclear):
             runs = record.study.extended(criteria=sorted(wanted), nuclear=NUCLEAR if not record.study.nuclear else ())
             more = len(runs.experiments()) - len(record.study.experiments())
             if st.button(f"Train what is missing: {more} runs", icon=":material/play_arrow:", key="claims-runs"):

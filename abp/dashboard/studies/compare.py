@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from abp.dashboard.charts.widgets import chart_with_data, download_csv
+from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.page import fragment
 from abp.dashboard.studies import charts as study_charts
@@ -25,7 +26,8 @@ def compare_view(store: Store, number: int) -> None:
     """Everything the page shows of one study."""
     record = study_record(store, number)
     _progress(store, number)
-    _extend(store, record)
+    if operating():
+        _extend(store, record)
     found = findings(store, record)
     if found is None:
         return
@@ -57,6 +59,8 @@ def _progress(store: Store, number: int) -> None:
         st.progress(now.done / max(now.total, 1), text=progress_words(now, paused=paused))
 
     draw()
+    if not operating():
+        return
     with st.container(horizontal=True):
         if st.button("Pause", icon=":material/pause:", disabled=paused or not shown.going_on, key="pause-study"):
             store.studies.pause(number)

@@ -4,6 +4,7 @@ import os
 
 import streamlit as st
 
+from abp.dashboard.frame.access import offers_controls
 from abp.dashboard.frame.page import plain_errors
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
@@ -16,6 +17,8 @@ from abp.training.experiment import SettingError
 
 def study_form(store: Store) -> None:
     """A form behind an expander, open while there is no study; starting one leads to it."""
+    if not offers_controls():
+        return
     with st.expander("Start a study", icon=":material/science:", expanded=not studies(store)):
         kind = st.radio(
             "What to compare",
