@@ -1,4 +1,4 @@
-"""The dashboard (``streamlit run app.py``, ``make run``): Streamlit serves the pages, and we the rest."""
+"""The dashboard (``abp dashboard``, ``make run``): Streamlit serves the pages, and we the rest."""
 
 import runpy
 from pathlib import Path

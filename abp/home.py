@@ -7,8 +7,10 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+from abp.errors import AbpError
 
-class HomeUnusable(Exception):
+
+class HomeUnusable(AbpError):
     """The home folder cannot be created or written to; the message names it and the way out."""
 
 

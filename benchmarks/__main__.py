@@ -27,11 +27,11 @@ from abp.dashboard.frame.background import LOOK_EVERY
 from abp.data.datasets import DataUnavailable
 from abp.pruning.selection import Request
 from abp.runs import worker
-from abp.runs.baselines import dense_settings
 from abp.store.store import Store
 from abp.studies.registry import start_study
 from abp.studies.runner import conduct
 from abp.studies.specification import Study
+from abp.training.experiment import dense_settings
 from benchmarks import live
 from benchmarks.baselines import BATCH, SIZES, PlainLoop
 from benchmarks.table import show

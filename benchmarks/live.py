@@ -180,7 +180,7 @@ def serving(home: str) -> Iterator[Server]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
+    command = [sys.executable, "-m", "abp", "dashboard", "--no-browser", "--port", str(port)]
     launched = time.monotonic()
     server = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, "ABP_HOME": home}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

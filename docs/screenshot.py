@@ -30,7 +30,7 @@ def main(runs: list[str]) -> None:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as home:
         server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"],
+            [sys.executable, "-m", "abp", "dashboard", "--no-browser", "--port", str(port)],
             cwd=ROOT,
             env={**os.environ, "ABP_HOME": home} if runs in ([], ["tour"]) else dict(os.environ),
         )

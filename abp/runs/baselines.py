@@ -1,8 +1,6 @@
 """Baselines: what PCA or SVD of the same ranks would have made of the dense network of the same settings and seed."""
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 from threadpoolctl import threadpool_limits
 from torch import Tensor
@@ -16,13 +14,7 @@ from abp.network.mlp import Network
 from abp.store.records import Run, RunUnknown
 from abp.store.snapshots import final_network, recorded_masks
 from abp.store.store import Store
-from abp.training.experiment import Experiment
-
-_PRUNING = (
-    "criterion", "amount", "prunings", "schedule", "scope", "share_ratio", "start_accuracy", "stalled", "reset_counts",
-    "ranks",
-)  # fmt: skip
-"""Settings that a dense run has no use for."""
+from abp.training.experiment import dense_settings
 
 
 @dataclass(frozen=True)
@@ -68,12 +60,6 @@ class Comparison:
     reducible: Reducible | None
     ranks: tuple[int, ...]
     dense: int | None
-
-
-def dense_settings(experiment: Experiment) -> Experiment:
-    """Settings of the dense run that a pruned one is compared with: the same but for pruning."""
-    plain: dict[str, Any] = {name: Experiment.__dataclass_fields__[name].default for name in _PRUNING}
-    return dataclasses.replace(experiment, **{**plain, "criterion": "none", "start_accuracy": 0.0})
 
 
 def is_dense(run: Run) -> bool:

@@ -9,6 +9,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from abp.data.datasets import load_test_set
+from abp.errors import AbpError
 from abp.network.live import live_network
 from abp.network.mlp import Network
 from abp.store.records import Run
@@ -21,7 +22,7 @@ TOLERANCE = 1e-4
 _OPSET, _IR_VERSION = 17, 8  # of ONNX: old enough for any runtime of the last years
 
 
-class NotTheSame(ArithmeticError):
+class NotTheSame(AbpError, ArithmeticError):
     """A compacted network computes something else than the network it was made of."""
 
 

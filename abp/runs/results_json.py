@@ -1,9 +1,7 @@
 """Results: what a run came to, as the JSON that other programs read, and its weights as files."""
 
 import json
-import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,22 +102,3 @@ def _events(store: Store, run: Run) -> list[dict[str, Any]]:
         "test_accuracy_before", "test_accuracy_after",
     )  # fmt: skip
     return table[list(names)].to_dict(orient="records")
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; a device or a pipe, which nothing can take the place of, is written to.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; what stood there before still does.
-    """
-    if path.exists() and not path.is_file():
-        path.write_bytes(content)
-        return
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

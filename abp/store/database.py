@@ -15,11 +15,12 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlalchemy.schema import CreateColumn
 
+from abp.errors import AbpError
 from abp.home import home
 from abp.store.schema import OLDEST, VERSION, metadata, schema
 
 
-class StoreUnusable(Exception):
+class StoreUnusable(AbpError):
     """The database cannot be used; the message names the file and the way out."""
 
 

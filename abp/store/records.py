@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from abp.errors import AbpError
 from abp.training.experiment import Experiment, SettingError
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ RESUMABLE = ("paused", "interrupted")
 ACCURACIES = ("train_accuracy", "valid_accuracy", "test_accuracy")
 
 
-class RunUnknown(LookupError):
+class RunUnknown(AbpError, LookupError):
     """There is no run of this number."""
 
 
-class StudyUnknown(LookupError):
+class StudyUnknown(AbpError, LookupError):
     """There is no study of this number."""
 
 

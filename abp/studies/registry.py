@@ -6,11 +6,10 @@ A study takes up runs that are there already, so nothing is trained twice. Its o
 from dataclasses import dataclass
 from functools import cached_property
 
-from abp.runs.baselines import dense_settings
 from abp.store.records import ACTIVE, Run, StudyRow, checked_name
 from abp.store.store import Store
 from abp.studies.specification import Cell, Study
-from abp.training.experiment import Experiment
+from abp.training.experiment import Experiment, dense_settings
 
 USABLE = ("finished", *ACTIVE, "interrupted")
 """Statuses of runs that a study takes up, the best first."""

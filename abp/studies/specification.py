@@ -9,8 +9,7 @@ from typing import Any, Self
 
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
-from abp.runs.baselines import dense_settings
-from abp.training.experiment import Experiment, SettingError
+from abp.training.experiment import Experiment, SettingError, dense_settings
 
 DENSE = "none"
 """The criterion of the dense network, which removes nothing."""

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 from abp.data.datasets import DATASETS
+from abp.errors import AbpError
 from abp.pruning.criteria import CRITERIA, remember_criterion
 
 SCHEDULES: dict[str, str] = {
@@ -24,7 +25,7 @@ NUCLEAR_WEIGHTS: dict[str, str] = {"plain": "plain sum", "index": "weighted by i
 NUCLEAR_STEPS: dict[str, str] = {"proximal": "proximal", "gradient": "gradient"}
 
 
-class SettingError(ValueError):
+class SettingError(AbpError, ValueError):
     """A setting that cannot be used; the message names the field, the value and what would do."""
 
 
@@ -309,6 +310,19 @@ class Experiment:
         if isinstance(criterion := values.get("criterion"), str):
             remember_criterion(criterion)
         return cls(**values)
+
+
+_PRUNING = (
+    "criterion", "amount", "prunings", "schedule", "scope", "share_ratio", "start_accuracy", "stalled", "reset_counts",
+    "ranks",
+)  # fmt: skip
+"""Settings that a dense run has no use for."""
+
+
+def dense_settings(experiment: Experiment) -> Experiment:
+    """Settings of the dense run that a pruned one is compared with: the same but for pruning."""
+    plain: dict[str, Any] = {name: Experiment.__dataclass_fields__[name].default for name in _PRUNING}
+    return dataclasses.replace(experiment, **{**plain, "criterion": "none", "start_accuracy": 0.0})
 
 
 def settings() -> dict[str, Setting]:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,17 +54,33 @@ class Dashboard:
 
 
 @contextmanager
-def serving(home: Path, *options: str, **environment: str) -> Iterator[Dashboard]:
-    """Start a dashboard as a person does, on a free port; it ends with the block."""
+def serving(
+    home: Path,
+    *options: str,
+    abp: Sequence[str] = (sys.executable, "-m", "abp"),
+    folder: Path = ROOT,
+    **environment: str,
+) -> Iterator[Dashboard]:
+    """Start a dashboard as a person does, on a free port; it ends with the block.
+
+    Parameters
+    ----------
+    options
+        More options of ``abp dashboard``.
+    abp, folder
+        The program, and where it is started.
+    """
     home.mkdir(parents=True, exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
-    command += options
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, "ABP_HOME": str(home), **environment}, stdout=log, stderr=log
+            [*abp, "dashboard", "--no-browser", "--port", str(port), *options],
+            cwd=folder,
+            env={**os.environ, "ABP_HOME": str(home), **environment},
+            stdout=log,
+            stderr=log,
         )
     dashboard = Dashboard(f"http://localhost:{port}", home, process)
     family = [psutil.Process(process.pid)]

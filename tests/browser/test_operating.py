@@ -177,7 +177,7 @@ def another_host() -> Iterator[tuple[str, str]]:
 def test_from_another_host_a_visitor_watches_and_whoever_has_the_link_operates(tmp_path, chromium):
     with (
         another_host() as (host, address),
-        serving(tmp_path, "--server.address=0.0.0.0", ABP_ENGINE="off") as dashboard,
+        serving(tmp_path, "--host", "0.0.0.0", ABP_ENGINE="off") as dashboard,
     ):
         browser_there = tmp_path / "chromium-there"
         browser_there.write_text(f'#!/bin/sh\nexec ip netns exec {host} {shutil.which("chromium")} "$@"\n')

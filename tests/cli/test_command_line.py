@@ -13,18 +13,20 @@ import pytest
 from onnxruntime import InferenceSession
 from safetensors.numpy import load_file
 
-from abp.cli import main as main_module
+from abp.cli import options, training
 from abp.cli.main import main
 from abp.data.datasets import load_dataset
+from abp.runs.continuation import ORIGINS
 from abp.runs.worker import execute
 from abp.store.database import StoreUnusable
 from abp.store.store import Store
+from abp.studies.specification import PRESETS
 from abp.training.experiment import Experiment, settings
 from abp.training.trainer import Trainer
 from tests.disks import fill
 from tests.waiting import wait_until
 
-ROOT = Path(main_module.__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 DIGITS = load_dataset("digits")
 FAST = (
     "--dataset", "digits", "--hidden", "20,10", "--learning-rate", "0.1", "--start-accuracy", "0.5",
@@ -341,13 +343,69 @@ def test_a_mistake_shows_no_traceback_in_a_process_of_its_own_either(home):
     assert "1.5" in complaint(process.returncode, out, err)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["export", "--help"]], ids=" ".join)
-def test_help_is_there(arguments, run_abp):
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([command, "--help"] for command in options.COMMANDS)], ids=" ".join
+)
+def test_help_is_there_without_the_packages_that_take_seconds_to_import(arguments, run_abp):
     status, out, err = run_abp(*arguments)
-    assert (status, err) == (0, "") and "usage: python -m abp" in out
+    assert (status, err) == (0, "") and "usage: abp" in out
+    assert loaded_by(*arguments) == set()
     if "train" in arguments:
         assert all(f"--{name.replace('_', '-')}" in out for name in settings())
         assert "(default: 300,200,100,50)" in " ".join(out.split())
+
+
+def test_the_help_of_continue_names_every_way(run_abp):
+    _, out, _ = run_abp("continue", "--help")
+    assert "{" + ",".join(ORIGINS) + "}" in out
+
+
+def test_the_help_of_study_names_every_study_and_what_it_is(run_abp):
+    _, out, _ = run_abp("study", "--help")
+    assert "{" + ",".join(PRESETS) + "}" in out
+    assert all(f"{name}: {words}" in " ".join(out.split()) for name, words in PRESETS.items())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--speed", "11"],
+        ["train", "--amount", "1.5"],
+        ["train", "--json", "/tmp"],
+        ["dance"],
+        ["export"],
+        ["study", "demo", "--criteria", "beauty"],
+        ["dashboard", "--port", "http"],
+        ["dashboard", "--port", "0"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_option_is_answered_without_the_packages_that_take_seconds_to_import(arguments):
+    assert loaded_by(*arguments, status=2) == set()
+
+
+SLOW = ("torch", "numpy", "pandas", "sklearn", "scipy", "distributed", "streamlit", "sqlalchemy", "altair", "onnx")
+
+
+def loaded_by(*arguments: object, status: int = 0) -> set[str]:
+    """Which of these packages the command line has imported when it has answered."""
+    program = f"""
+import sys
+from abp.cli.main import main
+try:
+    status = main({[str(argument) for argument in arguments]})
+except SystemExit as end:
+    status = end.code or 0
+print()
+print(status, *(name for name in {SLOW} if name in sys.modules))
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    found, *names = process.stdout.splitlines()[-1].split()
+    assert int(found) == status, process.stderr
+    return set(names)
 
 
 # export
@@ -367,6 +425,12 @@ def test_exported_weights_have_the_names_and_shapes_of_the_design(train, run_abp
     assert all(tensor.dtype == np.float32 for tensor in tensors.values())
     assert os.listdir(tmp_path).count("weights.safetensors") == 1
     assert not list(tmp_path.glob(".*"))  # no half-written file
+
+
+def test_recorded_weights_are_exported_without_pytorch(train, tmp_path):
+    number = train()["run"]
+    assert "torch" not in loaded_by("export", number, "--weights", tmp_path / "weights.safetensors")
+    assert (tmp_path / "weights.safetensors").read_bytes() == Store().weights.get(number, "final")
 
 
 def test_a_compacted_network_has_only_live_neurons_and_the_same_outputs(train, run_abp, tmp_path, monkeypatch):
@@ -440,7 +504,7 @@ def test_a_run_deleted_while_it_trains_ends_with_a_sentence(run_abp, monkeypatch
     def delete_it(store, number, *rest, **options) -> bool:
         return execute(store, number, *rest, **{**options, "report": lambda progress: store.runs.delete(number)})
 
-    monkeypatch.setattr(main_module, "execute", delete_it)
+    monkeypatch.setattr(training, "execute", delete_it)
     status, out, err = run_abp("train", *FAST, "--json", "-")
     assert (status, out) == (2, "")
     assert "There is no run 1 (any more)" in err and "Traceback" not in err

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from abp.cli import study as study_command
+from abp.cli import studying
 from abp.runs.worker import execute
 from abp.store.store import Store
 from abp.studies import specification as study_module
@@ -99,7 +99,7 @@ def test_control_c_pauses_a_study_and_the_same_command_goes_on_to_the_same_rows(
         process.kill()
         process.wait()
     assert (process.returncode, out) == (130, "")
-    assert "the same command goes on" in err and "Traceback" not in err
+    assert "run the same command again to resume it" in err and "Traceback" not in err
     assert studies(store)[0].paused
     assert store.runs.queued() == []  # nothing starts again by itself
     done = study_progress(store, 1, workers=2).done
@@ -141,7 +141,7 @@ def test_a_study_that_is_deleted_meanwhile_ends_with_a_sentence(tiny, run_abp, m
         store.studies.delete(number)
         return conduct(store, number, **options)
 
-    monkeypatch.setattr(study_command, "conduct", delete_it)
+    monkeypatch.setattr(studying, "conduct", delete_it)
     status, out, err = run_abp("study", "demo", *CHOICE, "--json", "-")
     assert (status, out) == (2, "")
     assert err.splitlines()[-1] == "abp: There is no study 1 (any more)."

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from abp.runs.baselines import dense_settings
 from abp.runs.worker import execute
 from abp.store.records import StudyUnknown
 from abp.store.store import Store
@@ -25,7 +24,7 @@ from abp.studies.registry import (
     study_runs,
 )
 from abp.studies.specification import Study
-from abp.training.experiment import Experiment, SettingError
+from abp.training.experiment import Experiment, SettingError, dense_settings
 from tests.rows import change_run
 from tests.waiting import wait_until
 

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abp.pruning.criteria import CRITERIA
-from abp.runs.baselines import dense_settings
 from abp.studies.specification import PRESETS, Cell, Study, preset
-from abp.training.experiment import Experiment, SettingError
+from abp.training.experiment import Experiment, SettingError, dense_settings
 
 SMALL = Study(
     datasets=("digits",), criteria=("none", "activation", "magnitude"), amounts=(0.5, 0.8), seeds=(0, 3), prunings=3

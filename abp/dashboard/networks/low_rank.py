@@ -14,10 +14,11 @@ from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.page import fragment
 from abp.dashboard.networks.rank_curve import explore_ranks, show_explained
-from abp.runs.baselines import Baseline, Comparison, compare, dense_settings, dense_twin, first_of_family, is_dense
+from abp.runs.baselines import Baseline, Comparison, compare, dense_twin, first_of_family, is_dense
 from abp.runs.fine_tuning import fine_tune, fine_tuned
 from abp.store.records import Run
 from abp.store.store import Store
+from abp.training.experiment import dense_settings
 
 BEFORE, AFTER = "as it is", "after fine-tuning"
 """Columns of the comparison."""

@@ -1,0 +1,28 @@
+"""``abp dashboard``: serve the dashboard until it is stopped."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from streamlit.web import cli
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Start Streamlit in this process; it ends with Control-C."""
+    logging.getLogger().setLevel(logging.WARNING)
+    flags = [f"--server.address={options.host}", f"--server.port={options.port}"]
+    if options.no_browser:
+        flags.append("--server.headless=true")
+    cli.main(["run", str(application()), *flags], standalone_mode=False)
+    return 0
+
+
+def application() -> Path:
+    """The main script. ``pages`` and ``.streamlit``, with the theme, lie beside it, where Streamlit looks for them.
+
+    They are part of the installed package; in the repository they lie at its root.
+    """
+    installed = _PACKAGE / "app" / "app.py"
+    return installed if installed.exists() else _PACKAGE.parent / "app.py"

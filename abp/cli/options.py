@@ -1,0 +1,174 @@
+"""What every command accepts, and its help. Nothing here needs PyTorch: help and mistakes are answered at once."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, NoReturn
+
+from abp.cli.output import complain
+from abp.data.datasets import DATASETS
+from abp.studies.specification import PRESETS
+from abp.training.experiment import PARSED, Experiment, Setting, SettingError, settings
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; ``module`` of what it returns is the command's module in `abp.cli`."""
+    whole = _Parser(prog="abp", description="Activation-based pruning of neural networks.")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    for name, (module, text, add_options) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        command.set_defaults(module=module)
+        add_options(command)
+    return whole
+
+
+def _dashboard(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--host",
+        default="localhost",
+        help="the address to listen on; 0.0.0.0 opens the dashboard to other devices (default: localhost)",
+    )
+    command.add_argument("--port", type=_port, default=8501, help="(default: 8501)")
+    command.add_argument("--no-browser", action="store_true", help="do not open a browser on this machine")
+
+
+def _train(command: argparse.ArgumentParser) -> None:
+    for name, setting in settings().items():
+        _add_setting(command, name, setting)
+    command.add_argument("--name", help="name of the run (default: made from its settings)")
+    _add_json(command, "the result")
+
+
+def _continue(command: argparse.ArgumentParser) -> None:
+    _add_run(command, "number of the run to continue")
+    command.add_argument(
+        "--how",
+        required=True,
+        metavar="{fine-tune,rewind,rewind-K,reinitialise,pca,svd}",
+        help="what the new run starts from, always under the final masks: the final weights; the initial weights; "
+        "the weights before pruning K; new random weights; or, without masks, the final weights reduced by PCA or SVD "
+        "to --ranks",
+    )
+    command.add_argument("--epochs", type=int, required=True, help="how many epochs the new run trains")
+    command.add_argument(
+        "--ranks", type=partial(_parsed, "ranks"), help="rank of each hidden layer, such as 20,10; for pca and svd"
+    )
+    command.add_argument(
+        "--seed",
+        type=int,
+        help="seed of the data order and of new random weights (default: the run's own, for reinitialise the next)",
+    )
+    command.add_argument("--learning-rate", type=float, metavar="RATE", help="(default: the run's own)")
+    command.add_argument("--name", help="name of the new run (default: made from the run's own)")
+    _add_json(command, "the result")
+
+
+def _analyse(command: argparse.ArgumentParser) -> None:
+    _add_run(command, "number of the run")
+    command.add_argument("--json", metavar="PATH", default="-", help="file to write (default: - for standard output)")
+
+
+def _study(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "study",
+        metavar=_one_of(PRESETS),
+        help="; ".join(f"{name}: {text}" for name, text in PRESETS.items()).replace("%", "%%"),
+    )
+    command.add_argument(
+        "--dataset", metavar=_one_of(DATASETS), help="(default: digits for the demo, otherwise fashion-mnist)"
+    )
+    command.add_argument("--seeds", type=int, default=5, metavar="N", help="number of seeds (default: 5)")
+    command.add_argument("--criteria", type=_words, help="criteria to compare instead, separated by commas")
+    command.add_argument("--amounts", type=_numbers, help="shares of the weights to remove instead, such as 0.5,0.8")
+    command.add_argument(
+        "--nuclear",
+        type=_numbers,
+        default=(),
+        help="also train dense networks with these strengths of the nuclear-norm regulariser, such as 0.001,0.01; the "
+        "paper's fourth claim needs them",
+    )
+    command.add_argument("--workers", type=int, metavar="N", help="runs to train at a time (default: one per core)")
+    _add_json(command, "rows and claims")
+
+
+def _export(command: argparse.ArgumentParser) -> None:
+    _add_run(command, "number of the run")
+    command.add_argument(
+        "--compact",
+        action="store_true",
+        help="leave out dead neurons and check that the outputs do not change; without --weights or --onnx, writes "
+        "run-RUN-compact.safetensors and run-RUN-compact.onnx to the current folder",
+    )
+    command.add_argument("--weights", metavar="FILE.safetensors", help="file for the weights")
+    command.add_argument("--onnx", metavar="FILE.onnx", help="file for the network in ONNX format")
+
+
+COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] = {
+    "dashboard": ("dashboard", "open the dashboard in a browser", _dashboard),
+    "train": ("train", "train and prune a network; the run appears in the dashboard too", _train),
+    "continue": ("continue_", "train a new run from the recorded weights and masks of another one", _continue),
+    "analyse": ("analyse", "compute singular values, ranks and norms of a run, and its baselines", _analyse),
+    "study": ("study", "compare methods over several seeds; run it again to resume it", _study),
+    "export": ("export", "write the network of a run as safetensors or ONNX", _export),
+}
+"""Every command: its module in `abp.cli`, one line of help, and the function that adds its options."""
+
+
+def _add_setting(command: argparse.ArgumentParser, name: str, setting: Setting) -> None:
+    """An option for one field of `Experiment`, with its default; `Experiment` checks the value."""
+    default = getattr(Experiment, name)
+    option = f"--{name.replace('_', '-')}"
+    shown = ",".join(map(str, default)) if name in PARSED else default
+    text = f"{setting.help} (default: {'none' if shown == '' else shown})".replace("%", "%%")
+    if isinstance(default, bool):
+        command.add_argument(option, action=argparse.BooleanOptionalAction, default=default, help=text)
+        return
+    kind: Any = partial(_parsed, name) if name in PARSED else type(default)
+    metavar = _one_of(setting.choices) if setting.choices else name.rsplit("_")[-1].upper()
+    command.add_argument(option, type=kind, default=default, metavar=metavar, help=text)
+
+
+def _add_run(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument("run", type=int, metavar="RUN", help=text)
+
+
+def _add_json(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument("--json", metavar="PATH", help=f"file for {what} as JSON; - for standard output")
+
+
+def _one_of(choices: Iterable[str]) -> str:
+    return "{" + ",".join(choices) + "}"
+
+
+def _parsed(name: str, text: str) -> tuple[int, ...]:
+    try:
+        return PARSED[name](text)
+    except SettingError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to 65535, not {text!r}")
+    return int(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be numbers separated by commas, such as 0.5,0.8, not {text!r}"
+        ) from None
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complaints in one line, without the usage of all options."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.exit(complain(f"{message} ({self.prog} --help)"))
