@@ -1,4 +1,4 @@
-"""Make the tables under ``docs/results`` from what ``python -m abp study ... --json STUDY.json`` wrote.
+"""Make the tables under ``docs/results`` from what ``abp study ... --json STUDY.json`` wrote.
 
 ``python docs/results.py STUDY.json`` writes ``NAME-methods.csv`` and ``NAME-claims.csv``, where NAME is the data set's,
 and prints both as the README has them.

@@ -15,7 +15,7 @@ from abp.store.store import Store
 
 
 def result(store: Store, run: Run) -> dict[str, Any]:
-    """Everything the command line reports of a run; the keys are those of DESIGN's ``train --json``.
+    """Everything that ``abp train --json`` reports of a run.
 
     ``layers`` is empty while there are no final weights. Frequencies are shares of all training samples so far.
     """
@@ -46,7 +46,7 @@ def result(store: Store, run: Run) -> dict[str, Any]:
 
 
 def analysis(store: Store, run: Run) -> dict[str, Any]:
-    """Spectra of a run's final hidden layers and test accuracies of its baselines: DESIGN's ``analyse --json``."""
+    """Spectra of a run's final hidden layers and test accuracies of its baselines: ``abp analyse --json``."""
     final = final_network(store, run)
     weights = final.weights[:-1] if final else ()
     layers = []

@@ -85,7 +85,7 @@ def fill_baselines(store: Store, number: int, done: Callable[[int, int], None] |
 
 
 def study_result(store: Store, number: int) -> dict[str, Any]:
-    """What the command line writes of a study: DESIGN's ``study --json``."""
+    """What ``abp study --json`` writes of a study."""
     record, results = study_record(store, number), read_results(store, number)
     return {
         "study": number,
