@@ -29,7 +29,7 @@ def _dashboard(command: argparse.ArgumentParser) -> None:
         default="localhost",
         help="the address to listen on; 0.0.0.0 opens the dashboard to other devices (default: localhost)",
     )
-    command.add_argument("--port", type=_port, default=8501, help="(default: 8501)")
+    command.add_argument("--port", type=_port, default=8501, metavar="N", help="(default: 8501)")
     command.add_argument("--no-browser", action="store_true", help="do not open a browser on this machine")
 
 
@@ -50,16 +50,19 @@ def _continue(command: argparse.ArgumentParser) -> None:
         "the weights before pruning K; new random weights; or, without masks, the final weights reduced by PCA or SVD "
         "to --ranks",
     )
-    command.add_argument("--epochs", type=int, required=True, help="how many epochs the new run trains")
+    command.add_argument("--epochs", type=int, required=True, metavar="N", help="how many epochs the new run trains")
     command.add_argument(
-        "--ranks", type=partial(_parsed, "ranks"), help="rank of each hidden layer, such as 20,10; for pca and svd"
+        "--ranks",
+        type=partial(_parsed, "ranks"),
+        metavar="N,N",
+        help="rank of each hidden layer, such as 20,10; for pca and svd",
     )
     command.add_argument(
         "--seed",
         type=int,
         help="seed of the data order and of new random weights (default: the run's own, for reinitialise the next)",
     )
-    command.add_argument("--learning-rate", type=float, metavar="RATE", help="(default: the run's own)")
+    command.add_argument("--learning-rate", type=float, metavar="X", help="(default: the run's own)")
     command.add_argument("--name", help="name of the new run (default: made from the run's own)")
     _add_json(command, "the result")
 
@@ -79,11 +82,16 @@ def _study(command: argparse.ArgumentParser) -> None:
         "--dataset", metavar=_one_of(DATASETS), help="(default: digits for the demo, otherwise fashion-mnist)"
     )
     command.add_argument("--seeds", type=int, default=5, metavar="N", help="number of seeds (default: 5)")
-    command.add_argument("--criteria", type=_words, help="criteria to compare instead, separated by commas")
-    command.add_argument("--amounts", type=_numbers, help="shares of the weights to remove instead, such as 0.5,0.8")
+    command.add_argument(
+        "--criteria", type=_words, metavar="NAME,NAME", help="criteria to compare instead, separated by commas"
+    )
+    command.add_argument(
+        "--amounts", type=_numbers, metavar="X,X", help="shares of the weights to remove instead, such as 0.5,0.8"
+    )
     command.add_argument(
         "--nuclear",
         type=_numbers,
+        metavar="X,X",
         default=(),
         help="also train dense networks with these strengths of the nuclear-norm regulariser, such as 0.001,0.01; the "
         "paper's fourth claim needs them",
@@ -119,13 +127,15 @@ def _add_setting(command: argparse.ArgumentParser, name: str, setting: Setting) 
     """An option for one field of `Experiment`, with its default; `Experiment` checks the value."""
     default = getattr(Experiment, name)
     option = f"--{name.replace('_', '-')}"
-    shown = ",".join(map(str, default)) if name in PARSED else default
-    text = f"{setting.help} (default: {'none' if shown == '' else shown})".replace("%", "%%")
     if isinstance(default, bool):
+        text = f"{setting.help} (default: {'on' if default else 'off'})"
         command.add_argument(option, action=argparse.BooleanOptionalAction, default=default, help=text)
         return
+    shown = ",".join(map(str, default)) or "none" if name in PARSED else default
+    text = f"{setting.help} (default: {shown})".replace("%", "%%")
     kind: Any = partial(_parsed, name) if name in PARSED else type(default)
-    metavar = _one_of(setting.choices) if setting.choices else name.rsplit("_")[-1].upper()
+    metavar = "N,N" if name in PARSED else "N" if kind is int else "X"
+    metavar = _one_of(setting.choices) if setting.choices else metavar
     command.add_argument(option, type=kind, default=default, metavar=metavar, help=text)
 
 

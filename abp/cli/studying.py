@@ -42,7 +42,7 @@ def _conduct(store: Store, number: int, specification: Study, workers: int) -> S
         left += (
             f" Expected duration: {duration(seconds)}."
             if seconds is not None
-            else " How long that takes is known when the first has finished."
+            else " How long this takes is known once the first run has finished."
         )
         for dataset in specification.datasets:
             load_dataset(dataset, progress=True)  # once, before the workers want it

@@ -41,8 +41,8 @@ def _execute(store: Store, number: int, experiment: Experiment) -> None:
 def _summary(run: Run) -> str:
     if run.status not in ("finished", "stopped"):
         if run.message is None:
-            return f"Run {run.id} was taken away from this process; it is {run.status} now, see the dashboard"
-        return f"The run {run.status}: {run.message}"
+            return f"Run {run.id} no longer belongs to this process; it is {run.status}. See the dashboard."
+        return f"Run {run.id} ({run.status}): {run.message}"
     missing = f"; {run.scheduled_left} scheduled prunings were not reached" if run.scheduled_left else ""
     accuracies = [
         f"{split} {100 * accuracy:.1f} %"
