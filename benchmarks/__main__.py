@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from playwright.async_api import Error as PlaywrightError
@@ -25,6 +26,10 @@ from abp import Experiment, Trainer, load_dataset
 from abp.analysis.spectra import summarise_all
 from abp.dashboard.frame.background import LOOK_EVERY
 from abp.data.datasets import DataUnavailable
+from abp.network.masks import full_masks
+from abp.network.mlp import Network
+from abp.pruning.criteria import Statistics
+from abp.pruning.prune_network import choose_masks
 from abp.pruning.selection import Request
 from abp.runs import worker
 from abp.store.store import Store
@@ -32,7 +37,7 @@ from abp.studies.registry import start_study
 from abp.studies.runner import conduct
 from abp.studies.specification import Study
 from abp.training.experiment import dense_settings
-from benchmarks import live
+from benchmarks import adapters, live
 from benchmarks.baselines import BATCH, SIZES, PlainLoop
 from benchmarks.table import show
 from benchmarks.thousand import thousand_runs
@@ -96,8 +101,10 @@ def training_steps() -> None:
 
 def one_pruning() -> None:
     """One pruning of all 320,200 weights against ``torch.nn.utils.prune.global_unstructured``."""
-    trainer = Trainer(Experiment(dataset="fashion-mnist"))
-    trainer.activity.counts = [torch.randint(1, 54_000, count.shape) for count in trainer.activity.counts]
+    random = torch.Generator().manual_seed(0)
+    weights, masks = Network.glorot(SIZES, random).weights[:-1], full_masks(SIZES)
+    counts = [torch.randint(1, 54_000, (width,)) for width in SIZES[1:-1]]
+    known = Statistics(weights, masks, counts, 54_000, random, _unused, _unused)
 
     def torchs() -> None:
         layers = [nn.Linear(inputs, outputs) for inputs, outputs in zip(SIZES[:-2], SIZES[1:-1], strict=True)]
@@ -108,7 +115,7 @@ def one_pruning() -> None:
 
     def ours(criterion: str) -> None:
         start = time.perf_counter()
-        trainer._choose(criterion, Request(round(0.238 * 320_200)))
+        choose_masks(criterion, known, Request(round(0.238 * 320_200)))
         spent[criterion].append(time.perf_counter() - start)
 
     spent: dict[str, list[float]] = {"torch": [], "activation": [], "magnitude": []}
@@ -118,6 +125,10 @@ def one_pruning() -> None:
         ours("magnitude")
     for criterion in ("activation", "magnitude"):
         show(f"choosing 23.8 % by {criterion} / global_unstructured", _ratio(spent, criterion, "torch"), 0.40)
+
+
+def _unused() -> NoReturn:
+    raise AssertionError("criteria by counts and weights pass no samples through the network")
 
 
 def share_of_recording() -> None:
@@ -296,6 +307,7 @@ PARTS: dict[str, tuple[Callable[[], None], ...]] = {
     "visitors": (visitors,),
     "live": (live.frames, live.audience, live.costs_of_watching, live.memory, live.cold_start, live.command_line),
     "studies": (study_workers,),
+    "adapters": (adapters.counted_steps, adapters.classifiers),
 }
 """What is measured, by the name under which it is asked for."""
 

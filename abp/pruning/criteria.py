@@ -34,9 +34,10 @@ class Statistics:
     masks
         bool ``[out, in]``, True = kept.
     counts
-        int64 ``[out]``: training samples for which the neuron's output was above zero.
+        int64 ``[out]``: training samples for which the neuron's output was above zero. Or sums of their weights, or
+        shares of them, as floating-point numbers.
     samples
-        How many training samples were counted.
+        How many training samples were counted; the sum of their weights; 1 where counts are shares.
     generator
         Source of random scores.
     measure
@@ -50,7 +51,7 @@ class Statistics:
     weights: Sequence[Tensor]
     masks: Sequence[Tensor]
     counts: Sequence[Tensor]
-    samples: int
+    samples: float
     generator: torch.Generator
     measure: Callable[[], Measurement]
     gradients: Callable[[], list[Tensor]]

@@ -28,7 +28,7 @@ def prune_network(
     *,
     scope: str = "global",
     counts: Sequence[Tensor],
-    samples: int,
+    samples: float,
     generator: torch.Generator,
     measure: Callable[[], Measurement],
     gradients: Callable[[], list[Tensor]],

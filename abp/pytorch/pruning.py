@@ -7,6 +7,7 @@ forward pass, and biases stay, as they do in `torch.nn.utils.prune`.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -114,6 +115,8 @@ def prune(
         counter.remove()
     if counter.model is not model:
         raise ValueError("the counter must be this model's own")
+    if entry.needs_counts and not all(counter.positions.values()):
+        raise ValueError("nothing has been counted yet: train the model (in training mode) with its ActivityCounter on")
     modules = list(counter.layers.values())
     statistics = _statistics(criterion, counter)
     before = statistics.masks
@@ -136,33 +139,22 @@ def _checked(criterion: str, amount: float, scope: str) -> Criterion:
     return removing[criterion]
 
 
-class _NothingCounted(Sequence[Tensor]):
-    """Stands for counts that there are none of, until somebody asks."""
-
-    def __len__(self) -> int:
-        raise ValueError("nothing has been counted yet: train the model (in training mode) with its ActivityCounter on")
-
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
-        return len(self)
-
-
 def _statistics(criterion: str, counter: ActivityCounter) -> Statistics:
     """What is known of the counted layers, on the processor; matrices are ``[out, in * kernel]``."""
 
-    def measure():  # type: ignore[no-untyped-def]  # and gradients
+    def unavailable() -> NoReturn:
         raise ValueError(f"{criterion} needs a pass over the training set, and abp.pytorch.prune has only counts")
 
     layers = counter.layers.values()
-    frequency = [share.cpu() for share in counter.frequency().values()]
     return Statistics(
         # The weight of a pruned layer is only brought up to date by its next forward pass; weight_orig is.
         weights=[_matrix(getattr(layer, "weight_orig", layer.weight)) for layer in layers],
         masks=[_matrix(getattr(layer, "weight_mask", torch.ones_like(layer.weight))) != 0 for layer in layers],
-        counts=frequency if all(counter.positions.values()) else _NothingCounted(),
+        counts=[share.cpu() for share in counter.frequency().values()],
         samples=1,  # of which the counts are shares
         generator=torch.default_generator,
-        measure=measure,
-        gradients=measure,
+        measure=unavailable,
+        gradients=unavailable,
     )
 
 
@@ -177,24 +169,31 @@ def _choose(entry: Criterion, statistics: Statistics, remove: int, scope: str) -
     scores, masks = entry.scores(statistics), statistics.masks
     if entry.as_many_as:
         after = _choose(CRITERIA[entry.as_many_as], statistics, remove, scope)
-        quotas = [kept([old]) - kept([new]) for old, new in zip(masks, after, strict=True)]
-    elif scope == "per-layer":
-        quotas = even_quotas(masks, remove)
+        sizes = [mask.any(1).long() for mask in masks] if entry.whole_neurons else _sizes(masks, whole_neurons=False)
+        left = [mask.any(1) if entry.whole_neurons else mask for mask in after]
+        quotas = [int(size.sum()) - int(mask.sum()) for size, mask in zip(sizes, left, strict=True)]
     else:
-        return _lowest_removed(scores, masks, remove, entry.whole_neurons)
-    parts = zip(scores, masks, quotas, strict=True)
-    return [_lowest_removed([score], [mask], quota, entry.whole_neurons)[0] for score, mask, quota in parts]
+        sizes = _sizes(masks, whole_neurons=entry.whole_neurons)
+        if scope == "global":
+            return _lowest_removed(scores, masks, sizes, remove)
+        quotas = even_quotas(masks, remove)
+    parts = zip(scores, masks, sizes, quotas, strict=True)
+    return [_lowest_removed([score], [mask], [size], quota)[0] for score, mask, size, quota in parts]
+
+
+def _sizes(masks: Sequence[Tensor], *, whole_neurons: bool) -> list[Tensor]:
+    """How many weights go with each neuron, int64 ``[out]``, or with each weight, ``[out * in]``: one, or none."""
+    return [mask.sum(1) if whole_neurons else mask.flatten().long() for mask in masks]
 
 
 def _lowest_removed(
-    scores: Sequence[Tensor], masks: Sequence[Tensor], remove: int, whole_neurons: bool
+    scores: Sequence[Tensor], masks: Sequence[Tensor], sizes: Sequence[Tensor], remove: int
 ) -> list[Tensor]:
-    """Masks without the lowest of `scores` in one ranking, so many of them that nearest to `remove` weights go.
+    """Masks without the lowest of `scores` in one ranking, so many of them that their `sizes` come nearest to `remove`.
 
     Scores are ``[out, in]``, or ``[out]`` where whole neurons go. The highest one of each layer stays.
     """
-    sizes = [mask.sum(1) if whole_neurons else mask.flatten().long() for mask in masks]  # weights that go with each
-    size, score = torch.cat(sizes), torch.cat([score.flatten() for score in scores])
+    size, score = torch.cat(list(sizes)), torch.cat([score.flatten() for score in scores])
     if not torch.isfinite(score).all():
         raise ValueError("scores must be finite: a weight or a count is not a number")
     candidates = size > 0
@@ -206,7 +205,7 @@ def _lowest_removed(
     size[going] = 0
     left = (size > 0).split([len(part) for part in sizes])
     pairs = zip(masks, left, strict=True)
-    return [mask & (keep[:, None] if whole_neurons else keep.view(mask.shape)) for mask, keep in pairs]
+    return [mask & (keep.view(mask.shape) if keep.numel() == mask.numel() else keep[:, None]) for mask, keep in pairs]
 
 
 def _strongest(sizes: Sequence[Tensor], scores: Sequence[Tensor]) -> Iterator[int]:

@@ -26,6 +26,9 @@ class TrainingStep:
         Of the optimiser.
     optimiser
         Makes a ``torch.optim`` optimiser of a list of parameters. None for plain SGD, which is fused.
+    multilabel
+        Whether each output is a yes or no of its own: its sigmoid, instead of the softmax over all of them, is compared
+        with its target.
     """
 
     def __init__(
@@ -33,38 +36,59 @@ class TrainingStep:
         live: LiveNetwork,
         learning_rate: float,
         optimiser: Callable[[list[Tensor]], torch.optim.Optimizer] | None = None,
+        *,
+        multilabel: bool = False,
     ) -> None:
         self.live = live
         self.learning_rate = learning_rate
+        self.multilabel = multilabel
         self.weights, self.biases = live.network.weights, live.network.biases
         self.optimiser = optimiser([*self.weights, *self.biases]) if optimiser else None
         self._transposed = [weight.t() for weight in self.weights]
         self._widths = [len(weight) for weight in self.weights]
-        self._counts = torch.zeros(sum(self._widths[:-1]))  # float32 is exact below 2^24
+        self._counts = torch.zeros(sum(self._widths[:-1]), dtype=self.weights[0].dtype)  # float32 is exact below 2^24
         self._views: dict[int, _Buffers] = {}
 
-    def __call__(self, x: Tensor, one_hot: Tensor, logits: Tensor) -> None:
-        """One step on a batch.
+    def __call__(self, x: Tensor, one_hot: Tensor, logits: Tensor, sample_weights: Tensor | None = None) -> None:
+        """One step on a batch, with tensors of the network's type (float32 but for callers that say otherwise).
 
         Parameters
         ----------
         x
-            float32 ``[batch, inputs]``.
+            ``[batch, inputs]``.
         one_hot
-            float32 ``[batch, classes]``.
+            ``[batch, classes]``; with `multilabel` any number of ones a row.
         logits
-            float32 ``[batch, classes]``; receives the outputs before the update.
+            ``[batch, classes]``; receives the outputs before the update.
+        sample_weights
+            ``[batch]``, at least zero and not all zero: a sample of weight 2 acts, and is counted, as two samples of
+            weight 1. None for ones.
         """
         buffers = self._buffers(len(x))
-        self._forward(x, buffers, logits)
-        torch.softmax(logits, 1, out=buffers.deltas[-1]).sub_(one_hot)
+        self._forward(x, buffers, logits, buffers.ones if sample_weights is None else sample_weights)
+        delta = buffers.deltas[-1]
+        if self.multilabel:
+            torch.sigmoid(logits, out=delta)
+        else:
+            torch.softmax(logits, 1, out=delta)
+        delta.sub_(one_hot)
+        if sample_weights is not None:
+            delta.mul_((sample_weights * (len(x) / sample_weights.sum()))[:, None])
         self._backward(x, buffers)
 
     def take_counts(self) -> list[Tensor]:
         """Counts since the last call as int64 ``[live]`` per hidden layer; they start at zero again."""
-        taken = self._counts.long()
+        return [count.long() for count in self.take_weighted_counts()]
+
+    def take_weighted_counts(self) -> list[Tensor]:
+        """As `take_counts`, in the network's type: sums of sample weights need not be whole."""
+        taken = self._counts.clone()
         self._counts.zero_()
         return list(taken.split(self._widths[:-1]))
+
+    def optimiser_state(self) -> dict[int, dict[str, Tensor]]:
+        """What the optimiser remembers of each parameter (weights first, then biases); empty for plain SGD."""
+        return {} if self.optimiser is None else self.optimiser.state_dict()["state"]
 
     def load_optimiser(self, state: dict[int, dict[str, Tensor]]) -> None:
         """Take over what an optimiser remembered per parameter, but nothing of removed weights or dead neurons."""
@@ -86,13 +110,13 @@ class TrainingStep:
                     pairs.append((self.weights[-1], alive))  # columns of the output layer
         return pairs
 
-    def _forward(self, x: Tensor, buffers: "_Buffers", logits: Tensor) -> None:
+    def _forward(self, x: Tensor, buffers: "_Buffers", logits: Tensor, sample_weights: Tensor) -> None:
         weights, biases = self._transposed, self.biases
         for index, output in enumerate(buffers.outputs):
             x = torch.addmm(biases[index], x, weights[index], out=output).relu_()
         torch.addmm(biases[-1], x, weights[-1], out=logits)
         torch.gt(buffers.all_outputs, 0, out=buffers.all_active)
-        self._counts.addmv_(buffers.all_active.t(), buffers.ones)
+        self._counts.addmv_(buffers.all_active.t(), sample_weights)
 
     def _backward(self, x: Tensor, buffers: "_Buffers") -> None:
         weights, deltas = self.weights, buffers.deltas
@@ -137,18 +161,18 @@ class TrainingStep:
 
     def _buffers(self, batch: int) -> "_Buffers":
         if batch not in self._views:
-            self._views[batch] = _Buffers(batch, self._widths)
+            self._views[batch] = _Buffers(batch, self._widths, self.weights[0].dtype)
         return self._views[batch]
 
 
 class _Buffers:
     """Room for one batch, so that a step allocates nothing; the hidden layers lie side by side in one tensor."""
 
-    def __init__(self, batch: int, widths: list[int]) -> None:
-        self.all_outputs = torch.empty(batch, sum(widths[:-1]))
-        self.all_active = torch.empty(batch, sum(widths[:-1]))  # 1 where an output is above zero, else 0
+    def __init__(self, batch: int, widths: list[int], dtype: torch.dtype) -> None:
+        self.all_outputs = torch.empty(batch, sum(widths[:-1]), dtype=dtype)
+        self.all_active = torch.empty_like(self.all_outputs)  # 1 where an output is above zero, else 0
         self.outputs = self.all_outputs.split(widths[:-1], dim=1)  # [batch, width] per hidden layer
         self.active = self.all_active.split(widths[:-1], dim=1)
-        self.deltas = [torch.empty(batch, width) for width in widths]  # gradients before each layer's ReLU
+        self.deltas = [torch.empty(batch, width, dtype=dtype) for width in widths]  # gradients before each layer's ReLU
         self.transposed_deltas = [delta.t() for delta in self.deltas]
-        self.ones = torch.ones(batch)
+        self.ones = torch.ones(batch, dtype=dtype)

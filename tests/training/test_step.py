@@ -395,3 +395,46 @@ def test_weights_can_be_removed_in_the_middle_of_a_layer_that_stays_whole():
         oracle.step(*part)
     assert_close(network.weights, oracle.weights, 1e-5)
     assert network.weights[1][3, 4] == 0
+
+
+@pytest.mark.parametrize("optimiser", ["plain", *OPTIMISERS])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("multilabel", [False, True])
+def test_weighted_and_multilabel_steps_in_float64_are_those_of_autograd(optimiser, weighted, multilabel):
+    random = torch.Generator().manual_seed(1)
+    network = Network.glorot([6, 5, 4, 3], random)
+    network = Network(tuple(weight.double() for weight in network.weights), tuple(b.double() for b in network.biases))
+    masks = [torch.rand(weight.shape, generator=random) > 0.3 for weight in network.weights[:-1]]
+    remove_weights(network, masks)
+    oracle = [parameter.clone().requires_grad_() for parameter in (*network.weights, *network.biases)]
+    theirs = OPTIMISERS.get(optimiser, OPTIMISERS["sgd"])(oracle)
+    live = live_network(network, masks, drop_dead=False)
+    step = TrainingStep(live, 0.1, OPTIMISERS.get(optimiser), multilabel=multilabel)
+    counts = [torch.zeros(5, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)]
+    for _ in range(4):
+        x = torch.randn(7, 6, generator=random, dtype=torch.float64)
+        targets = (torch.rand(7, 3, generator=random) > 0.5).double()
+        targets = targets if multilabel else functional.one_hot(targets.argmax(1), 3).double()
+        weights = torch.rand(7, generator=random, dtype=torch.float64) * torch.tensor([1, 1, 0, 2, 1, 1, 1])
+        value = x
+        for index in range(2):
+            value = (value @ oracle[index].t() + oracle[3 + index]).relu()
+            counts[index] += ((value > 0) * (weights[:, None] if weighted else 1)).sum(0)
+        logits = value @ oracle[2].t() + oracle[5]
+        if multilabel:
+            losses = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(1)
+        else:
+            losses = functional.cross_entropy(logits, targets, reduction="none")
+        theirs.zero_grad()
+        ((losses * weights).sum() / weights.sum() if weighted else losses.mean()).backward()
+        for parameter, mask in zip(oracle, masks, strict=False):
+            parameter.grad *= mask
+        theirs.step()
+        outputs = torch.empty(7, 3, dtype=torch.float64)
+        with torch.no_grad():
+            step(x, targets, outputs, weights if weighted else None)
+        torch.testing.assert_close(outputs, logits.detach(), rtol=1e-9, atol=1e-12)
+    for mine, theirs_ in zip((*network.weights, *network.biases), oracle, strict=True):
+        torch.testing.assert_close(mine, theirs_.detach(), rtol=1e-9, atol=1e-12)
+    for mine, expected in zip(step.take_weighted_counts(), counts, strict=True):
+        torch.testing.assert_close(mine, expected)

@@ -1,0 +1,5 @@
+"""Activation-based pruning as a scikit-learn classifier."""
+
+from abp.sklearn.classifier import PrunedMLPClassifier
+
+__all__ = ["PrunedMLPClassifier"]
