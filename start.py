@@ -6,6 +6,7 @@ from abp.dashboard.demo.presets import demo_button, start_button
 from abp.dashboard.demo.start_drawing import pruning_drawings
 from abp.dashboard.frame.access import offers_controls
 from abp.dashboard.frame.page import page, store
+from abp.dashboard.frame.room import room_link
 
 with page("Start"):
     st.title("Which neurons does a network need?", anchor=False)
@@ -26,5 +27,6 @@ with page("Start"):
     )
     if offers_controls():
         demo_button(store(), first=False)
+    room_link()
     st.page_link("pages/train.py", label="Choose your own data and network", icon=":material/tune:")
     st.page_link("pages/runs.py", label="See all runs", icon=":material/list_alt:")

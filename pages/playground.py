@@ -10,10 +10,11 @@ from abp.dashboard.playground.playground import playground_view
 with page("Playground"):
     st.title("Playground", anchor=False)
     st.caption("Draw something, and watch a trained network make up its mind, neuron by neuron.")
+    play = st.container()  # above what is chosen: a visitor's phone shows the pad first
     left, right = st.columns(2)
     with left:
         run = choose_run()
     if run is None:
         demo_button(store())
     else:
-        playground_view(store(), run, right)
+        playground_view(store(), run, play, right)

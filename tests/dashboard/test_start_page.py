@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import pytest
+import segno
 
+from abp.dashboard.frame.room import qr_code
 from tests.dashboard.opening import ROOT, again
 
 HEAVY = ("torch", "sklearn", "scipy", "distributed", "dask", "altair", "onnx")
@@ -40,3 +44,23 @@ def test_the_first_page_is_drawn_by_either_script_with_the_whole_menu(script, st
     page = again(AppTest.from_file(str(ROOT / script), default_timeout=60))
     assert [button.label for button in page.button] == ["Show me, in a minute", "Start a demo run"]
     assert page.title[0].value == "Which neurons does a network need?"
+
+
+def test_the_rooms_link_and_its_code_stand_on_the_first_page_where_others_can_reach_it(store, monkeypatch):
+    from streamlit.testing.v1 import AppTest
+
+    def drawn() -> str:
+        page = again(AppTest.from_file(str(ROOT / "start.py"), default_timeout=60))
+        return " ".join(element.value for element in page.markdown)
+
+    assert "Join in" not in drawn()
+    monkeypatch.setenv("ABP_OPERATE", "key")
+    assert re.search(r"Join in:\*\* http://localhost:\d+", drawn())
+
+
+def test_the_code_holds_the_link():
+    address = "http://192.0.2.7:8501/lab"
+    drawn = ElementTree.fromstring(qr_code(address))
+    size = segno.make(address, micro=False).symbol_size(border=4)[0]
+    assert drawn.get("width") == str(4 * size) and drawn.find("title").text == f"QR code of {address}"
+    assert drawn.find("path").get("stroke", drawn.find("path").get("class")) is not None

@@ -121,11 +121,11 @@ def operate_route(base: str) -> Route:
 
 
 def _holds_key(cookies: Mapping[str, str]) -> bool:
-    return _is_key(cookies.get(COOKIE, ""))
+    return _is_key(cookies.get(COOKIE))
 
 
-def _is_key(text: str) -> bool:
-    return hmac.compare_digest(text.encode(), operator_key().encode())
+def _is_key(text: object) -> bool:
+    return isinstance(text, str) and hmac.compare_digest(text.encode(), operator_key().encode())
 
 
 def _key_path() -> Path:

@@ -24,12 +24,12 @@ from abp.store.store import Store
 _MANY = 100  # other runs offered
 
 
-def playground_view(store: Store, run: Run, place: DeltaGenerator) -> None:
-    """Everything the page shows of one run; what stands beside it is chosen in `place`."""
+def playground_view(store: Store, run: Run, stage: DeltaGenerator, choice: DeltaGenerator) -> None:
+    """All that the page shows of one run: pad and answers on the `stage`; what stands beside is chosen in `choice`."""
     if copy_of(store, run, NOTHING) is None:
         _not_trained(store, run)
         return
-    with place:
+    with choice:
         other = _choose_beside(store, run) or run
     asked = choose_break(other)
 
@@ -38,7 +38,8 @@ def playground_view(store: Store, run: Run, place: DeltaGenerator) -> None:
         """Drawn anew, alone, whenever a stroke ends or a neuron is clicked."""
         _play(store, run, other, asked)
 
-    play()
+    with stage:
+        play()
     break_curves(store, other, asked)
 
 
