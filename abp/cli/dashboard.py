@@ -2,8 +2,10 @@
 
 import argparse
 import logging
+from contextlib import suppress
 from pathlib import Path
 
+from click import Abort
 from streamlit.web import cli
 
 _PACKAGE = Path(__file__).parents[1]
@@ -15,7 +17,8 @@ def run(options: argparse.Namespace) -> int:
     flags = [f"--server.address={options.host}", f"--server.port={options.port}"]
     if options.no_browser:
         flags.append("--server.headless=true")
-    cli.main(["run", str(application()), *flags], standalone_mode=False)
+    with suppress(Abort):  # Control-C is the way to stop it, no failure
+        cli.main(["run", str(application()), *flags], standalone_mode=False)
     return 0
 
 

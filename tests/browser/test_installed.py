@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -95,7 +96,9 @@ def test_the_installed_command_trains_and_writes_json(abp, installed, tmp_path):
     assert (result["run"], result["dataset"], result["epochs"]) == (1, "digits", 2)
 
 
-def test_the_installed_dashboard_trains_a_network_and_has_its_theme(installed, tmp_path, visit, monkeypatch):
+def test_the_installed_dashboard_has_its_theme_trains_a_network_and_ends_with_control_c(
+    installed, tmp_path, visit, monkeypatch
+):
     monkeypatch.delenv("PYTHONPATH", raising=False)
     theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]["light"]
     with serving(tmp_path, abp=[str(installed.programs / "abp")], folder=installed.folder) as dashboard:
@@ -106,6 +109,9 @@ def test_the_installed_dashboard_trains_a_network_and_has_its_theme(installed, t
         page.wait_for_url("**/train?run=1")
         expect(page.get_by_text("Running").first).to_be_visible()
         page.close()  # before its server ends, which it would complain about
+        dashboard.process.send_signal(signal.SIGINT)
+        assert dashboard.process.wait() == 0
+        assert "Traceback" not in (tmp_path / "server.log").read_text()
 
 
 def rgb(colour: str) -> str:
