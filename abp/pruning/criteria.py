@@ -75,7 +75,7 @@ class Criterion:
     as_many_as
         Key of another criterion, for controls: that one decides how many weights, or neurons, each layer loses, this
         one which.
-    starts_anew
+    reinitialises
         Another control: once nothing more is scheduled to be removed, the weights that are left get new random values
         before the next epoch.
     needs_counts
@@ -89,7 +89,7 @@ class Criterion:
     scores: Callable[[Statistics], list[Tensor]] | None
     whole_neurons: bool = False
     as_many_as: str | None = None
-    starts_anew: bool = False
+    reinitialises: bool = False
     needs_counts: bool = False
     schedule: str | None = None
 
@@ -237,11 +237,11 @@ CRITERIA: dict[str, Criterion] = {
         needs_counts=True,
     ),
     "reinitialised-activation": Criterion(
-        "weights by activation, then anew",
+        "weights by activation, then reinitialised",
         "Removes weights as by activation and then gives all that are left new random values: shows whether it matters "
         "what they had learned, or only which ones they are.",
         _activation,
-        starts_anew=True,
+        reinitialises=True,
         needs_counts=True,
     ),
     "random-neuron": Criterion(

@@ -128,7 +128,7 @@ def prune(
 
 
 def _checked(criterion: str, amount: float, scope: str) -> Criterion:
-    removing = {name: entry for name, entry in CRITERIA.items() if entry.scores and not entry.starts_anew}
+    removing = {name: entry for name, entry in CRITERIA.items() if entry.scores and not entry.reinitialises}
     if criterion not in removing:
         reason = " (giving weights new values is the training loop's part)" if criterion in CRITERIA else ""
         raise ValueError(f"criterion must be one of {', '.join(removing)}, not {criterion!r}{reason}")

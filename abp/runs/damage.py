@@ -23,7 +23,7 @@ from abp.store.snapshots import final_network, recorded_masks
 from abp.store.store import Store
 from abp.training.randomness import generator
 
-BREAKING = tuple(name for name, entry in CRITERIA.items() if entry.scores and not entry.starts_anew)
+BREAKING = tuple(name for name, entry in CRITERIA.items() if entry.scores and not entry.reinitialises)
 """Criteria to damage a network by: those that are about removing alone."""
 
 KNEE = 0.02

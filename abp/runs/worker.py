@@ -31,7 +31,8 @@ from abp.store.records import Command, Run, pack_counts
 from abp.store.store import Store
 from abp.training.checkpoint import CheckpointDamaged, restore_checkpoint, save_checkpoint
 from abp.training.experiment import SettingError
-from abp.training.trainer import Diverged, Pruning, Trainer
+from abp.training.history import Pruning
+from abp.training.trainer import Diverged, Trainer
 
 WATCHED_FRAME_EVERY = 0.1  # seconds between live frames while somebody watches
 FRAME_EVERY = 5.0  # and while nobody does
@@ -145,7 +146,7 @@ class Session:
         else:
             state, self.seconds = checkpoint
             restore_checkpoint(self.trainer, state)
-            self.trainer.regulariser_seconds = self.store.runs.get(self.run).regulariser_seconds
+            self.trainer.regulariser.seconds = self.store.runs.get(self.run).regulariser_seconds
         self._show(force=True)
 
     def _new_trainer(self, data: Dataset) -> Trainer:
@@ -357,7 +358,7 @@ class Session:
             "recent_samples": self._recent.samples,
             "recent_counts": self._recent.counts.astype(np.uint32).tobytes(),
         }
-        spent = {"seconds": self.seconds, "regulariser_seconds": trainer.regulariser_seconds}
+        spent = {"seconds": self.seconds, "regulariser_seconds": trainer.regulariser.seconds}
         self.store.frames.save(self.run, self.owner, row, **spent)
 
     def _save(self, *, force: bool = False) -> None:
@@ -371,7 +372,7 @@ class Session:
         return {
             "epoch": finished,
             "seconds": self.seconds,
-            "regulariser_seconds": self.trainer.regulariser_seconds,
+            "regulariser_seconds": self.trainer.regulariser.seconds,
             "state": save_checkpoint(self.trainer),
         }
 

@@ -311,7 +311,7 @@ class PrunedMLPClassifier(ClassifierMixin, BaseEstimator):
             return
         targets = cumulative_targets(self.amount, self._steps, Experiment.share_ratio)
         self._training.prune(self.criterion, targets[self._training.prunings], self.scope, samples)
-        if not self._remaining and CRITERIA[self.criterion].starts_anew:
+        if not self._remaining and CRITERIA[self.criterion].reinitialises:
             self._training.reinitialise()
 
     # Checks

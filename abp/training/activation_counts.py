@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from abp.training.trainer_state import TrainerState, named
+
 
 class Activity:
     """Activation counts of the hidden neurons, since the start and of the epoch in progress.
@@ -42,6 +44,15 @@ class Activity:
         """Forget what was counted since the start; the epoch's own counts stay."""
         self.counts = [torch.zeros_like(count) for count in self.counts]
         self.samples = 0
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Copies of all counts, named ``count.0``, ..., ``epoch_count.0``, ..., for `load`."""
+        return {**named("count", self.counts), **named("epoch_count", self.epoch_counts)}
+
+    def load(self, state: TrainerState) -> None:
+        """Go on counting from what a state holds."""
+        self.counts, self.epoch_counts = state.layers("count"), state.layers("epoch_count")
+        self.samples, self.epoch_samples = state.values["samples"], state.values["epoch_samples"]
 
     def frequency(self) -> list[Tensor]:
         """Share of the counted samples with output > 0, float64 ``[neurons]`` per hidden layer; 0 before any."""

@@ -285,6 +285,16 @@ class Experiment:
             amount += f", nuclear norm{weights} {self.nuclear:g}"
         return f"{DATASETS[self.dataset].title} · {method}{amount} · seed {self.seed}"
 
+    def check_pruning(self, criterion: str, amount: float) -> None:
+        """Raise a SettingError where a run of these settings cannot be pruned by hand like that."""
+        removing = sorted(name for name, entry in CRITERIA.items() if entry.scores)
+        if not isinstance(criterion, str) or criterion not in removing:
+            raise SettingError(f"criterion must be one of {', '.join(removing)}, not {criterion!r}")
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= 1:
+            raise SettingError(f"amount must be between 0 and 1, not {amount!r}")
+        if self.ranks:
+            raise SettingError("a run of limited ranks cannot be pruned: removing weights would raise the ranks again")
+
     def to_json(self) -> str:
         """The settings as JSON text, for `from_json`."""
         return json.dumps(dataclasses.asdict(self))

@@ -5,8 +5,50 @@ Singular values and left vectors come from the eigenvalues of the smaller of W W
 of a singular value decomposition; float32 weights are not known well enough for the difference to show.
 """
 
+import time
+
 import torch
 from torch import Tensor
+
+from abp.network.live import LiveNetwork
+from abp.training.experiment import Experiment
+
+
+class Regulariser:
+    """Holds the nuclear norm of the hidden layers down while they are trained, as an experiment's settings say.
+
+    Attributes
+    ----------
+    active
+        Whether it acts in the epoch in progress.
+    seconds
+        Time it has taken so far.
+    """
+
+    def __init__(self, settings: Experiment) -> None:
+        self.settings = settings
+        self.active = False
+        self.seconds = 0.0
+
+    def begin_epoch(self, accuracy: float) -> None:
+        """Decide whether it acts in an epoch that follows one of this training accuracy."""
+        self.active = self.settings.nuclear > 0 and accuracy >= self.settings.nuclear_from
+
+    def after_step(self, step: int, live: LiveNetwork) -> None:
+        """Every so many training steps, one regularising step for all since the last one, in place."""
+        if not self.active or step % self.settings.nuclear_every:
+            return
+        began = time.perf_counter()
+        settings, by_index = self.settings, self.settings.nuclear_weights == "index"
+        amount = settings.learning_rate * settings.nuclear_every * settings.nuclear
+        for weight, mask in zip(live.network.weights[:-1], live.masks, strict=True):
+            if settings.nuclear_step == "proximal":
+                weight.copy_(shrink_singular_values(weight, amount, by_index))
+            else:
+                weight.sub_(nuclear_norm_gradient(weight, by_index), alpha=amount)
+            if mask is not None:
+                weight.mul_(mask)
+        self.seconds += time.perf_counter() - began
 
 
 def nuclear_norm_gradient(weight: Tensor, by_index: bool = False) -> Tensor:

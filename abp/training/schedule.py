@@ -14,8 +14,9 @@ enough for all of it where the dense training would take up the run's epochs. Cr
 Before training all goes at once, from the initial weights (SNIP, Lee et al. 2019); the run then trains what is left.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from abp.pruning.selection import Request
 from abp.training.experiment import Experiment
@@ -118,6 +119,17 @@ class Schedule:
     def remaining(self) -> int:
         """Scheduled prunings still to be made."""
         return self.experiment.scheduled_prunings - self.done
+
+    def state(self) -> dict[str, Any]:
+        """What was done and seen so far, as plain values for `load_state`."""
+        seen = self.early_stopping
+        stopping = {"lowest": seen.lowest, "last": seen.last, "ticks": seen.ticks}
+        return {"scheduled": self.done, "fine_tuned": self.fine_tuned, "stopping": stopping}
+
+    def load_state(self, values: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.done, self.fine_tuned = values["scheduled"], values["fine_tuned"]
+        self.early_stopping = replace(self.early_stopping, **values["stopping"])
 
     def after_epoch(self, train_accuracy: float, valid_loss: float, epoch: int = 0) -> str:
         """What to do at the end of this epoch.

@@ -7,12 +7,25 @@ autograd.
 """
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
 from abp.network.live import LiveNetwork
+from abp.training.experiment import Experiment
+
+MakeOptimiser = Callable[[list[Tensor]], torch.optim.Optimizer]
+
+
+def optimiser_of(settings: Experiment) -> MakeOptimiser | None:
+    """What makes an experiment's ``torch.optim`` optimiser of a list of parameters; None for plain SGD."""
+    rate = settings.learning_rate
+    if settings.optimiser == "adam":
+        return partial(torch.optim.Adam, lr=rate, fused=True)
+    if settings.momentum:
+        return partial(torch.optim.SGD, lr=rate, momentum=settings.momentum, fused=True)
+    return None
 
 
 class TrainingStep:
@@ -25,7 +38,7 @@ class TrainingStep:
     learning_rate
         Of the optimiser.
     optimiser
-        Makes a ``torch.optim`` optimiser of a list of parameters. None for plain SGD, which is fused.
+        As `optimiser_of` returns it. Without one, plain SGD is fused into the step.
     multilabel
         Whether each output is a yes or no of its own: its sigmoid, instead of the softmax over all of them, is compared
         with its target.
@@ -35,7 +48,7 @@ class TrainingStep:
         self,
         live: LiveNetwork,
         learning_rate: float,
-        optimiser: Callable[[list[Tensor]], torch.optim.Optimizer] | None = None,
+        optimiser: MakeOptimiser | None = None,
         *,
         multilabel: bool = False,
     ) -> None:

@@ -1,10 +1,7 @@
 """The trainer: trains one network, counts its activations, prunes it and keeps what was pruned at zero."""
 
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,81 +12,35 @@ from abp.network.activation_statistics import measure
 from abp.network.evaluation import Metrics, evaluate
 from abp.network.gradients import loss_gradients
 from abp.network.live import LiveNetwork, live_network, zero_removed
-from abp.network.masks import cascade, full_masks, kept, sparsity, total
+from abp.network.masks import cascade, full_masks, kept, live_neurons, sparsity, total
 from abp.network.mlp import Network
 from abp.pruning.criteria import CRITERIA
 from abp.pruning.prune_network import prune_network
 from abp.pruning.selection import Request
 from abp.training.activation_counts import Activity
-from abp.training.experiment import Experiment, SettingError
-from abp.training.nuclear_norm import nuclear_norm_gradient, shrink_singular_values
+from abp.training.experiment import Experiment
+from abp.training.history import Epoch, Pruning
+from abp.training.nuclear_norm import Regulariser
 from abp.training.randomness import generator
 from abp.training.rank_projection import EVERY, limit_ranks
 from abp.training.schedule import Schedule
-from abp.training.step import TrainingStep
+from abp.training.step import TrainingStep, optimiser_of
+from abp.training.trainer_state import TrainerState, named
 
 SPLITS = ("train", "valid", "test")
 _CHUNK = 1024  # samples between two moments at which a run can be watched, commanded or saved
+_PLAIN = ("epoch", "batch", "prunings", "stopped_by", "due", "loss_sum", "correct")  # attributes of a state as they are
 
 
 class Diverged(ArithmeticError):
     """The loss is no longer a finite number."""
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch came to; `train` is running, over weights that change, as Keras reports it."""
-
-    number: int
-    train: Metrics
-    valid: Metrics
-    test: Metrics
-    sparsity: float
-
-
-@dataclass(frozen=True)
-class Pruning:
-    """What one pruning came to.
-
-    Attributes
-    ----------
-    epoch, batch
-        Where it fell: after so many batches of this epoch (counted from 1).
-    criterion, by
-        How was chosen; ``"schedule"``, ``"stall"`` or ``"hand"``.
-    requested, achieved
-        Shares of all hidden weights that this pruning was to remove, and removed in all.
-    sparsity
-        Share of hidden weights that are zero afterwards.
-    weights_removed, neurons_removed
-        How many.
-    train_accuracy
-        Running training accuracy of the epoch it fell in, so far.
-    valid_before, valid_after, test_before, test_after
-        Metrics just before and just after.
-    """
-
-    epoch: int
-    batch: int
-    criterion: str
-    by: str
-    requested: float
-    achieved: float
-    sparsity: float
-    weights_removed: int
-    neurons_removed: int
-    train_accuracy: float
-    valid_before: Metrics
-    valid_after: Metrics
-    test_before: Metrics
-    test_after: Metrics
-
-
 class Trainer:
     """Trains the network of an experiment.
 
-    The same settings, thread count and sequence of calls give the same bits. PyTorch is told to use the experiment's
-    number of threads, in the whole process.
+    The same settings, thread count and sequence of calls give the same bits. A trainer sets the number of threads that
+    PyTorch uses, in the whole process, to the experiment's.
 
     Parameters
     ----------
@@ -111,7 +62,7 @@ class Trainer:
     Attributes
     ----------
     network
-        The network; current after every method.
+        Its tensors are current after every method.
     masks
         Per hidden layer, bool ``[out, in]``; True = kept.
     activity
@@ -124,15 +75,12 @@ class Trainer:
         Number of prunings made, by the schedule or by hand.
     due
         ``"schedule"`` or ``"stall"`` while a scheduled pruning is due (see `prune_due`), else None.
-    anew
+    reinitialise_due
         Whether the weights get new random values before the next epoch: see `abp.pruning.criteria.Criterion`.
-    regularising
-        Whether the nuclear norm is held down in the epoch in progress.
-    regulariser_seconds
-        Time spent on that.
+    regulariser
+        What holds the nuclear norm down: see `abp.training.nuclear_norm.Regulariser`.
     stopped_by
-        None while there is more to do, else ``"stop-accuracy"``, ``"early-stopping"``, ``"fine-tuned"`` or
-        ``"epochs"``.
+        None while there is more to do, or ``"stop-accuracy"``, ``"early-stopping"``, ``"fine-tuned"``, ``"epochs"``.
 
     Examples
     --------
@@ -167,12 +115,12 @@ class Trainer:
             zero_removed(self.network, self.masks)
         self.activity = Activity(experiment.hidden)
         self.schedule = Schedule(experiment)
+        self.regulariser = Regulariser(experiment)
         self.epoch = self.batch = self.prunings = 0
-        self.stopped_by: str | None = None
         self.loss_sum, self.correct = 0.0, 0  # of the epoch in progress
+        self.stopped_by: str | None = None
         self.due: str | None = "schedule" if self.schedule.before_training else None
-        self.anew = False
-        self.regularising, self.regulariser_seconds = False, 0.0
+        self.reinitialise_due = False
         self._renew_step()
 
     # Training
@@ -188,15 +136,17 @@ class Trainer:
         return 0 < self.batch < self.batches
 
     @property
-    def _stride(self) -> int:
-        """Batches that `train_batches` trains at most."""
-        return max(1, _CHUNK // self.experiment.batch_size)
-
-    @property
     def running(self) -> Metrics:
         """Training metrics of the epoch in progress, or of the last one, so far."""
         samples = max(self.activity.epoch_samples, 1)
         return Metrics(self.loss_sum / samples, self.correct / samples)
+
+    def evaluate(self, split: str) -> Metrics:
+        """Loss and accuracy of the network as it is on ``"train"``, ``"valid"`` or ``"test"``."""
+        if split not in SPLITS:
+            raise ValueError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
+        x, y = getattr(self.data, f"{split}_x"), getattr(self.data, f"{split}_y")
+        return evaluate(self._live.network, x, y)
 
     def train_batches(self, most: int | None = None) -> bool:
         """Train on the next batches, about a thousand samples.
@@ -219,7 +169,8 @@ class Trainer:
         if not self.in_progress:
             self._begin_epoch()
         size = self.experiment.batch_size
-        last = min(self.batch + min(self._stride, most or self._stride), self.batches)
+        stride = max(1, _CHUNK // size)
+        last = min(self.batch + min(stride, most or stride), self.batches)
         chosen = self._order[self.batch * size : last * size]
         x, y = self.data.train_x.index_select(0, chosen), self.data.train_y[chosen]
         one_hot = functional.one_hot(y, self.experiment.sizes[-1]).float()
@@ -292,18 +243,11 @@ class Trainer:
         Raises
         ------
         SettingError
-            If the criterion is unknown, the amount is not between 0 and 1 or ranks are limited; nothing is changed
-            then.
+            If the criterion is unknown, the amount not between 0 and 1, or ranks are limited; nothing is changed then.
         """
-        removing = {name for name, entry in CRITERIA.items() if entry.scores}
-        if not isinstance(criterion, str) or criterion not in removing:
-            raise SettingError(f"criterion must be one of {', '.join(sorted(removing))}, not {criterion!r}")
-        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= 1:
-            raise SettingError(f"amount must be between 0 and 1, not {amount!r}")
-        if self.experiment.ranks:
-            raise SettingError("a run of limited ranks cannot be pruned: removing weights would raise the ranks again")
+        self.experiment.check_pruning(criterion, amount)
         pruning = self._prune(criterion, Request(round(amount * total(self.masks))), float(amount), by)
-        self.anew |= CRITERIA[criterion].starts_anew and not self.schedule.remaining
+        self.reinitialise_due |= CRITERIA[criterion].reinitialises and not self.schedule.remaining
         return pruning
 
     def _prune(self, criterion: str, request: Request, amount: float, by: str) -> Pruning:
@@ -312,7 +256,9 @@ class Trainer:
         self._require_finite(valid_before.loss)
         self._apply(criterion, request)
         removed = kept(before) - kept(self.masks)
-        pairs = zip(before, self.masks, strict=True)
+        live_before, live_after = (
+            sum(int(live.sum()) for live in live_neurons(masks)) for masks in (before, self.masks)
+        )
         return Pruning(
             epoch=self.epoch,
             batch=self.batch,
@@ -322,7 +268,7 @@ class Trainer:
             achieved=removed / total(before),
             sparsity=self.sparsity,
             weights_removed=removed,
-            neurons_removed=sum(int((old.any(1) & ~new.any(1)).sum()) for old, new in pairs),
+            neurons_removed=live_before - live_after,
             train_accuracy=self.running.accuracy,
             valid_before=valid_before,
             valid_after=self.evaluate("valid"),
@@ -346,7 +292,7 @@ class Trainer:
         pruning = self._prune(self.experiment.criterion, request, amount, self.due or "schedule")
         self.schedule.done += 1
         self.due = None
-        self.anew = CRITERIA[self.experiment.criterion].starts_anew and not self.schedule.remaining
+        self.reinitialise_due = CRITERIA[self.experiment.criterion].reinitialises and not self.schedule.remaining
         return pruning
 
     def _apply(self, criterion: str, request: Request) -> None:
@@ -367,44 +313,56 @@ class Trainer:
         self.schedule.early_stopping.restart()
         if settings.reset_counts:
             self.activity.reset()
-        self._renew_step(self.optimiser_state())
+        self._renew_step(self._step.optimiser_state())
 
-    def _start_anew(self) -> None:
-        """Give the weights that are left new random values, and let the optimiser forget."""
+    def _reinitialise(self) -> None:
+        """Give the weights that are left new random values; the optimiser forgets."""
         fresh = Network.glorot(self.experiment.sizes, generator(self.experiment.seed, "weights", 1))
         zero_removed(fresh, self.masks)
         self.network.load_tensors(fresh.tensors())
-        self.anew = False
+        self.reinitialise_due = False
         self._renew_step()
 
     # Stopping and going on
 
-    def optimiser_state(self) -> dict[int, dict[str, Tensor]]:
-        """Tensors that the optimiser keeps per parameter (weights first, then biases); empty for plain SGD."""
-        if self._step.optimiser is None:
-            return {}
-        return self._step.optimiser.state_dict()["state"]
+    def state(self) -> TrainerState:
+        """Copies of all that is needed to go on with the same bits: see `load_state`."""
+        tensors = {**self.network.tensors(), **named("mask", self.masks), **self.activity.tensors()}
+        for parameter, remembered in self._step.optimiser_state().items():
+            tensors |= {f"optimiser.{parameter}.{name}": value.clone() for name, value in remembered.items()}
+        values = {name: getattr(self, name) for name in _PLAIN} | {
+            "anew": self.reinitialise_due,
+            "regularising": self.regulariser.active,
+            "samples": self.activity.samples,
+            "epoch_samples": self.activity.epoch_samples,
+            **self.schedule.state(),
+        }
+        return TrainerState(tensors, values)
 
-    def resume(self, optimiser_state: dict[int, dict[str, Tensor]]) -> None:
-        """Go on from a state that was put in place: see `abp.training.checkpoint`."""
-        self._renew_step(optimiser_state)
+    def load_state(self, state: TrainerState) -> None:
+        """Go on from a state that a trainer of the same experiment had.
+
+        Raises
+        ------
+        ValueError
+            If something is missing from it, or is of another network; nothing is changed then.
+        """
+        remembering = self.experiment.optimiser if self._step.optimiser else None
+        state = state.checked(self.state(), remembering)
+        self.network.load_tensors(state.tensors)
+        self.masks = state.layers("mask")
+        self.activity.load(state)
+        self.schedule.load_state(state.values)
+        for name in _PLAIN:
+            setattr(self, name, state.values[name])
+        self.reinitialise_due, self.regulariser.active = state.values["anew"], state.values["regularising"]
+        self._renew_step(state.optimiser())
         self._draw_order()
 
-    # Looking
-
-    def evaluate(self, split: str) -> Metrics:
-        """Loss and accuracy of the network as it is on ``"train"``, ``"valid"`` or ``"test"``."""
-        if split not in SPLITS:
-            raise ValueError(f"split must be one of {', '.join(SPLITS)}, not {split!r}")
-        x, y = getattr(self.data, f"{split}_x"), getattr(self.data, f"{split}_y")
-        return evaluate(self._live.network, x, y)
-
     def _begin_epoch(self) -> None:
-        settings = self.experiment
-        if self.anew:
-            self._start_anew()
-        # Before the first epoch the running accuracy is 0.
-        self.regularising = settings.nuclear > 0 and self.running.accuracy >= settings.nuclear_from
+        if self.reinitialise_due:
+            self._reinitialise()
+        self.regulariser.begin_epoch(self.running.accuracy)  # 0 before the first epoch
         self.epoch += 1
         self.batch = 0
         self.loss_sum, self.correct = 0.0, 0
@@ -413,31 +371,14 @@ class Trainer:
 
     def _hold_down(self, batch: int) -> None:
         """What acts on singular values after this batch of the epoch: the regulariser, and limits of rank."""
-        settings, weights = self.experiment, self._live.network.weights[:-1]
-        step = (self.epoch - 1) * self.batches + batch
+        ranks, weights = self.experiment.ranks, self._live.network.weights[:-1]
         try:
-            if self.regularising and step % settings.nuclear_every == 0:
-                began = time.perf_counter()
-                self._regularise(weights)
-                self.regulariser_seconds += time.perf_counter() - began
-            if settings.ranks and (batch % EVERY == 0 or batch == self.batches):
-                limit_ranks(weights, settings.ranks)
+            self.regulariser.after_step((self.epoch - 1) * self.batches + batch, self._live)
+            if ranks and (batch % EVERY == 0 or batch == self.batches):
+                limit_ranks(weights, ranks)
         except torch.linalg.LinAlgError:
             self._require_finite(sum(float(weight.sum()) for weight in weights))
             raise
-
-    def _regularise(self, weights: Sequence[Tensor]) -> None:
-        """One step for all since the last one, on the live part of each hidden layer."""
-        settings = self.experiment
-        amount = settings.learning_rate * settings.nuclear_every * settings.nuclear
-        by_index = settings.nuclear_weights == "index"
-        for weight, mask in zip(weights, self._live.masks, strict=True):
-            if settings.nuclear_step == "proximal":
-                weight.copy_(shrink_singular_values(weight, amount, by_index))
-            else:
-                weight.sub_(nuclear_norm_gradient(weight, by_index), alpha=amount)
-            if mask is not None:
-                weight.mul_(mask)
 
     def _draw_order(self) -> None:
         order = generator(self.experiment.seed, "order", self.epoch)
@@ -458,14 +399,9 @@ class Trainer:
     def _renew_step(self, optimiser_state: dict[int, dict[str, Tensor]] | None = None) -> None:
         """Make the training step for the network and masks as they are now, with what the optimiser remembers."""
         settings = self.experiment
-        plain = settings.optimiser == "sgd" and not settings.momentum
-        self._live: LiveNetwork = live_network(self.network, self.masks, drop_dead=plain)
-        self._step = TrainingStep(self._live, settings.learning_rate, None if plain else partial(_optimiser, settings))
+        make_optimiser = optimiser_of(settings)
+        # The state of an optimiser has the whole network's shapes.
+        self._live: LiveNetwork = live_network(self.network, self.masks, drop_dead=make_optimiser is None)
+        self._step = TrainingStep(self._live, settings.learning_rate, make_optimiser)
         if optimiser_state:
             self._step.load_optimiser(optimiser_state)
-
-
-def _optimiser(settings: Experiment, parameters: list[Tensor]) -> torch.optim.Optimizer:
-    if settings.optimiser == "adam":
-        return torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
-    return torch.optim.SGD(parameters, lr=settings.learning_rate, momentum=settings.momentum, fused=True)

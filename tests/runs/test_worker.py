@@ -30,7 +30,8 @@ from abp.store.leases import ClaimLost
 from abp.store.records import Command, RunUnknown, pack_counts
 from abp.store.store import Store
 from abp.training.experiment import Experiment
-from abp.training.trainer import Epoch, Pruning, Trainer
+from abp.training.history import Epoch, Pruning
+from abp.training.trainer import Trainer
 from tests.waiting import wait_until
 
 ROOT = Path(worker.__file__).parents[2]

@@ -5,15 +5,16 @@ import json
 import zlib
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import save
+from safetensors.torch import load, save
 
 from abp import Experiment, Trainer, load_dataset
 from abp.network.masks import pack
 from abp.pruning.criteria import CRITERIA
 from abp.training.checkpoint import CheckpointDamaged, restore_checkpoint, save_checkpoint
-from abp.training.trainer import Epoch, Pruning
+from abp.training.history import Epoch, Pruning
 
 REMOVING = [name for name, entry in CRITERIA.items() if entry.scores]
 DIGITS = load_dataset("digits")
@@ -49,7 +50,7 @@ def finish(trainer: Trainer) -> list[Epoch | Pruning]:
 def state(trainer: Trainer) -> str:
     """A digest of all that a checkpoint must bring back."""
     digest = hashlib.sha256(pack(trainer.masks))
-    optimiser = trainer.optimiser_state()
+    optimiser = trainer.state().optimiser()
     remembered = [optimiser[key][name] for key in sorted(optimiser) for name in sorted(optimiser[key])]
     activity = [*trainer.activity.counts, *trainer.activity.epoch_counts]
     for tensor in [*trainer.network.tensors().values(), *activity, *remembered]:
@@ -203,3 +204,59 @@ def test_a_checkpoint_of_another_experiment_is_refused(other):
     trainer = small(**other)
     trainer.train_batches()
     require_refused(save_checkpoint(trainer), small())
+
+
+# Incomplete checkpoints
+
+
+def without(checkpoint: bytes, name: str) -> bytes:
+    """The checkpoint with a right checksum, but without one of its tensors."""
+    tensors = load(checkpoint[4:])
+    del tensors[name]
+    return checksummed(save(tensors))
+
+
+def checksummed(saved: bytes) -> bytes:
+    return zlib.crc32(saved).to_bytes(4, "little") + saved
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_a_checkpoint_that_lacks_any_tensor_is_refused_and_changes_nothing(optimiser):
+    trainer = small(**OPTIMISERS[optimiser])
+    go_on(trainer, range(4), PRUNED)
+    checkpoint, fresh = save_checkpoint(trainer), small(**OPTIMISERS[optimiser])
+    names = load(checkpoint[4:]).keys()
+    kinds = {name.rsplit(".", 1)[-1] if name.startswith("optimiser") else name.split(".")[0] for name in names}
+    assert {"hidden", "output", "mask", "count", "epoch_count", "state"} <= kinds
+    assert ("exp_avg" in kinds, "momentum_buffer" in kinds) == (optimiser == "adam", optimiser == "momentum")
+    for name in names:
+        require_refused(without(checkpoint, name), fresh)
+
+
+@pytest.mark.parametrize("name", ["mask.0", "count.1", "epoch_count.0", "output.bias", "optimiser.1.momentum_buffer"])
+def test_a_checkpoint_with_a_tensor_of_another_shape_is_refused_and_named(name):
+    tensors = load(WHOLE[4:])
+    tensors[name] = tensors[name][1:].contiguous()
+    checkpoint, trainer = checksummed(save(tensors)), small(**OPTIMISERS["momentum"])
+    require_refused(checkpoint, trainer)
+    with pytest.raises(CheckpointDamaged, match=f"incomplete.*{name}"):
+        restore_checkpoint(trainer, checkpoint)
+
+
+def test_a_checkpoint_that_does_not_say_where_it_stood_is_refused():
+    tensors = load(WHOLE[4:])
+    values = json.loads(bytes(tensors["state"].tolist()))
+    for name in values.keys() - {"anew", "fine_tuned"}:  # which older programs did not know
+        fewer = json.dumps({key: value for key, value in values.items() if key != name}).encode()
+        saved = save(tensors | {"state": torch.frombuffer(bytearray(fewer), dtype=torch.uint8)})
+        require_refused(checksummed(saved), small(**OPTIMISERS["momentum"]))
+
+
+def test_a_state_is_a_copy_and_brings_back_what_was():
+    trainer = small(**OPTIMISERS["adam"])
+    go_on(trainer, range(3), PRUNED)
+    then, saved = state(trainer), trainer.state()
+    go_on(trainer, range(4, 7), PRUNED)
+    assert state(trainer) != then
+    trainer.load_state(saved)
+    assert state(trainer) == then

@@ -141,7 +141,7 @@ def total_norm(trainer: Trainer) -> float:
 def test_with_lambda_zero_the_bits_are_those_without_a_regulariser():
     plain, off = trained(), trained(**ON | {"nuclear": 0.0, "nuclear_weights": "index", "nuclear_step": "gradient"})
     assert same_bits(plain, off)
-    assert off.regulariser_seconds == 0 and not off.regularising
+    assert off.regulariser.seconds == 0 and not off.regulariser.active
 
 
 @pytest.mark.parametrize("step", ["proximal", "gradient"])
@@ -150,7 +150,7 @@ def test_the_same_settings_give_the_same_bits_and_the_sum_of_singular_values_sin
     settings = ON | {"nuclear": 0.001, "nuclear_weights": weights, "nuclear_step": step}
     first, second = trained(**settings), trained(**settings)
     assert same_bits(first, second)
-    assert first.regulariser_seconds > 0
+    assert first.regulariser.seconds > 0
     assert total_norm(first) < 0.999 * total_norm(trained())
 
 
@@ -180,10 +180,10 @@ def test_it_waits_for_the_training_accuracy_of_the_last_epoch():
     trainer = Trainer(Experiment(**FEW, **ON | {"nuclear_from": 0.5}), DIGITS)
     last, seen = 0.0, set()
     for _ in range(8):
-        before = trainer.regulariser_seconds
+        before = trainer.regulariser.seconds
         accuracy = trainer.train_epoch().accuracy
-        assert trainer.regularising == (last >= 0.5) == (trainer.regulariser_seconds > before)
-        seen.add(trainer.regularising)
+        assert trainer.regulariser.active == (last >= 0.5) == (trainer.regulariser.seconds > before)
+        seen.add(trainer.regulariser.active)
         last = accuracy
     assert seen == {False, True}
 
@@ -214,10 +214,10 @@ def test_a_checkpoint_in_mid_epoch_goes_on_with_the_same_bits():
     for _ in range(5):
         broken.train_epoch()
     broken.train_batches()
-    assert broken.in_progress and broken.regularising
+    assert broken.in_progress and broken.regulariser.active
     resumed = Trainer(settings, DIGITS)
     restore_checkpoint(resumed, save_checkpoint(broken))
-    assert resumed.regularising
+    assert resumed.regulariser.active
     resumed.train_epoch()
     assert same_bits(whole, resumed)
 

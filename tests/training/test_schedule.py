@@ -421,8 +421,8 @@ def test_what_is_left_after_the_last_pruning_starts_anew_and_trains_like_any_net
 def test_a_pruning_by_hand_starts_anew_only_if_none_is_scheduled_after_it():
     trainer = until_pruned("magnitude")
     before = trainer.prune("reinitialised-activation", amount=0.05)
-    assert before.test_after.accuracy > 0.2 and trainer.anew
+    assert before.test_after.accuracy > 0.2 and trainer.reinitialise_due
     scheduled = Trainer(Experiment(criterion="magnitude", hidden=(20, 10)))
     scheduled.train_epoch()
     scheduled.prune("reinitialised-activation", amount=0.05)
-    assert not scheduled.anew
+    assert not scheduled.reinitialise_due

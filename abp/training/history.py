@@ -1,0 +1,55 @@
+"""The history of a run: what each epoch and each pruning came to."""
+
+from dataclasses import dataclass
+
+from abp.network.evaluation import Metrics
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to; `train` is running, over weights that change, as Keras reports it."""
+
+    number: int
+    train: Metrics
+    valid: Metrics
+    test: Metrics
+    sparsity: float
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What one pruning came to.
+
+    Attributes
+    ----------
+    epoch, batch
+        Where it fell: after so many batches of this epoch (counted from 1).
+    criterion, by
+        What chose the weights, a key of `abp.pruning.criteria.CRITERIA`, and who asked: ``"schedule"``, ``"stall"`` or
+        ``"hand"``.
+    requested, achieved
+        Shares of all hidden weights that this pruning was to remove, and removed in all.
+    sparsity
+        Share of hidden weights that are zero afterwards.
+    weights_removed, neurons_removed
+        How many.
+    train_accuracy
+        Running training accuracy of the epoch it fell in, so far.
+    valid_before, valid_after, test_before, test_after
+        Metrics just before and just after.
+    """
+
+    epoch: int
+    batch: int
+    criterion: str
+    by: str
+    requested: float
+    achieved: float
+    sparsity: float
+    weights_removed: int
+    neurons_removed: int
+    train_accuracy: float
+    valid_before: Metrics
+    valid_after: Metrics
+    test_before: Metrics
+    test_after: Metrics
