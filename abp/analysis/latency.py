@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from abp.analysis.threads import on_one_core
+
 _BLOCKS = 15
 _BLOCK_SECONDS = 0.01
 
@@ -20,13 +22,28 @@ class Latency:
 def latencies(
     passes: Mapping[str, Callable[[], object]], *, blocks: int = _BLOCKS, block_seconds: float = _BLOCK_SECONDS
 ) -> dict[str, Latency]:
-    """Measure passes in turn, block by block, so that what else the machine does meanwhile falls on all of them.
+    """Measure passes on one core in turn, block by block, so that whatever else the machine does falls on all of them.
 
     Parameters
     ----------
+    passes
+        Each a forward pass, by name; ratios are to the first one.
+    blocks
+        How many blocks of passes each is given.
     block_seconds
-        That a block of passes takes at least.
+        How long a block takes at least.
     """
+    with on_one_core():
+        times = _times(passes, blocks, block_seconds)
+    first = next(iter(times.values()))
+    return {
+        name: Latency(statistics.median(spent), statistics.median(a / b for a, b in zip(spent, first, strict=True)))
+        for name, spent in times.items()
+    }
+
+
+def _times(passes: Mapping[str, Callable[[], object]], blocks: int, block_seconds: float) -> dict[str, list[float]]:
+    """Seconds of a pass in each block."""
     repeats = {name: _repeats(run, block_seconds) for name, run in passes.items()}
     times: dict[str, list[float]] = {name: [] for name in passes}
     for _ in range(blocks):
@@ -35,11 +52,7 @@ def latencies(
             for _ in range(repeats[name]):
                 run()
             times[name].append((time.perf_counter() - start) / repeats[name])
-    first = next(iter(times.values()))
-    return {
-        name: Latency(statistics.median(spent), statistics.median(a / b for a, b in zip(spent, first, strict=True)))
-        for name, spent in times.items()
-    }
+    return times
 
 
 def _repeats(run: Callable[[], object], block_seconds: float) -> int:
@@ -49,4 +62,4 @@ def _repeats(run: Callable[[], object], block_seconds: float) -> int:
     while time.perf_counter() - start < block_seconds:
         run()
         done += 1
-    return done
+    return max(1, done)  # a busy machine may let the time pass before the first one

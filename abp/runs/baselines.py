@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from abp.analysis.cost import cost, low_rank_cost
 from abp.analysis.low_rank import METHODS, Reducible, numerical_ranks
+from abp.analysis.threads import on_one_core
 from abp.data.datasets import load_test_set
 from abp.network.evaluation import evaluate
 from abp.network.masks import full_masks
@@ -157,7 +157,7 @@ def baseline_of(store: Store, run: Run) -> dict[str, float]:
     known = store.baselines.all().get(run.id, {})
     if known or run.status != "finished":
         return known
-    with threadpool_limits(limits=1):  # the other cores are for training
+    with on_one_core():  # the other cores are for training
         found = compare(store, run)
     methods = {} if found is None else {each.method: each.test_accuracy for each in found.baselines}
     accuracies = {method: methods[method] for method in METHODS if method in methods}

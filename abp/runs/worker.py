@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load, save
 
+from abp.analysis.network_summary import summarise_network
 from abp.analysis.spectra import singular_values
 from abp.data.datasets import Dataset, DataUnavailable, load_dataset
 from abp.data.download import Progress
@@ -24,7 +25,7 @@ from abp.home import HomeUnusable
 from abp.network.masks import live_weights, pack, unpack
 from abp.network.mlp import Network
 from abp.runs.recent_activity import RecentActivity
-from abp.runs.summaries import measure, to_row
+from abp.runs.summaries import to_row
 from abp.store.database import StoreUnusable
 from abp.store.leases import LEASE, ClaimLost
 from abp.store.records import Command, Run, pack_counts
@@ -382,9 +383,8 @@ class Session:
         if self.stop_asked:
             self.store.runs.close(self.run, self.owner, "stopped", stopped_by="hand", weights=weights)
             return
-        sizes = self.experiment.sizes
-        pruned = self.store.histories.spectra(self.run, sizes)
-        found = measure(sizes, trainer.network, trainer.masks, pruned[-1][1] if pruned else None)
+        pruned = self.store.histories.spectra(self.run, self.experiment.sizes)
+        found = summarise_network(trainer.network, trainer.masks, pruned[-1][1] if pruned else None)
         self.store.runs.close(
             self.run,
             self.owner,

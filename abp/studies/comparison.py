@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from abp.analysis.network_summary import NetworkSummary
 from abp.analysis.paired_statistics import mean, paired_difference, standard_deviation
-from abp.runs.summaries import Measures, recorded_measures
+from abp.runs.summaries import recorded_summaries
 from abp.store.store import Store
 from abp.studies.registry import StudyRun, study_record, study_runs
 from abp.studies.specification import DENSE, Cell
@@ -32,7 +33,7 @@ class Results:
     """
 
     cells: dict[Cell, dict[int, StudyRun]]
-    measures: dict[int, Measures]
+    measures: dict[int, NetworkSummary]
     baselines: dict[int, dict[str, float]]
 
     def per_seed(self, cell: Cell, value: Value) -> dict[int, Any]:
@@ -52,7 +53,7 @@ def read_results(store: Store, number: int) -> Results:
     members = study_runs(store, number)
     for member in members:
         cells[member.cell][member.seed] = member
-    measured = recorded_measures(store, [member.run for member in members if member.counts])
+    measured = recorded_summaries(store, [member.run for member in members if member.counts])
     return Results(cells, measured, store.baselines.all())
 
 
@@ -78,7 +79,7 @@ def rows(results: Results) -> list[dict[str, Any]]:
     paired by seed, ``{mean, low, high, n}`` with a 95 % interval, all None where there is nothing to compare. Ranks,
     densities and live neurons are means per hidden layer. ``compression_ratio`` is parameters of the dense network over
     those kept, ``speed_up`` the same of multiply-adds. ``latency_mean`` (seconds) and ``latency_ratio`` are
-    measured: see `abp.runs.summaries`.
+    measured: see `abp.analysis.network_summary`.
     """
     return [_row(results, cell) for cell in results.cells]
 
@@ -104,7 +105,7 @@ def _row(results: Results, cell: Cell) -> dict[str, Any]:
     def average(value: Value) -> float | None:
         return mean([value(member) for member in counting])
 
-    def per_layer(value: Callable[[Measures], list]) -> list[float]:
+    def per_layer(value: Callable[[NetworkSummary], list]) -> list[float]:
         return np.mean([value(each) for each in measured], axis=0).tolist() if measured else []
 
     tests = [tested(member) for member in counting]

@@ -31,6 +31,7 @@ from abp.store.records import Command, RunUnknown, pack_counts
 from abp.store.store import Store
 from abp.training.experiment import Experiment
 from abp.training.history import Epoch, Pruning
+from abp.training.step import TrainingStep
 from abp.training.trainer import Trainer
 from tests.waiting import wait_until
 
@@ -662,11 +663,16 @@ def test_a_run_that_could_not_be_saved_on_a_full_disk_can_be_resumed(home):
 
 
 def test_the_thread_count_of_a_run_is_used(store, monkeypatch):
-    asked = []
-    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    seen: list[int] = []
+    step, before = TrainingStep.__call__, torch.get_num_threads()
+    monkeypatch.setattr(TrainingStep, "__call__", lambda *given: seen.append(torch.get_num_threads()) or step(*given))
     run = store.runs.add(Experiment(**FAST, criterion="none", epochs=1, threads=2))
-    execute(store, run, "me")
-    assert asked == [2]
+    try:
+        execute(store, run, "me")
+        assert store.runs.get(run).status == "finished" and set(seen) == {2}
+        assert torch.get_num_threads() == 2  # measuring its latency on one core has not changed that
+    finally:
+        torch.set_num_threads(before)
 
 
 # The regulariser

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
 import streamlit as st
-import torch
-from threadpoolctl import threadpool_limits
 
+from abp.analysis.threads import on_one_core
 from abp.dashboard.frame.page import fragment
+from abp.dashboard.frame.result_cache import ResultCache
 
 Result = TypeVar("Result")
 
@@ -19,26 +20,20 @@ _AT_ONCE = 0.25  # seconds for which a page waits before it says that it waits
 
 
 @st.cache_resource(show_spinner=False)
-def _workers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=2, thread_name_prefix="page work")
+def _results() -> ResultCache:
+    return ResultCache(ThreadPoolExecutor(max_workers=2, thread_name_prefix="page work"))
 
 
-def _on_one_core(work: Callable[[], Result]) -> Result:
-    """Do work without more threads of its own: beside training, which has the cores, they wait for one another."""
-    torch.set_num_threads(1)
-    with threadpool_limits(limits=1):
+def _alone(work: Callable[[], Result]) -> Result:
+    """Do work on one core: beside training, which has the others, more threads would wait for one another."""
+    with on_one_core():
         return work()
-
-
-@st.cache_resource(show_spinner=False, max_entries=32)
-def _started(key: Hashable, _work: Callable[[], Any]) -> Future:
-    return _workers().submit(_on_one_core, _work)
 
 
 def in_background(key: Hashable, work: Callable[[], Result], what: str, *, patience: float = _AT_ONCE) -> Result | None:
     """What `work` returns, computed once for all browsers; None while it goes on, after saying so.
 
-    The page is drawn anew when it is done. `work` must not call Streamlit.
+    The page is redrawn when it is done. `work` must not call Streamlit.
 
     Parameters
     ----------
@@ -54,12 +49,12 @@ def in_background(key: Hashable, work: Callable[[], Result], what: str, *, patie
     Exception
         What `work` raised; the next look starts it again.
     """
-    future = _started(key, work)
+    future = _results().future(key, partial(_alone, work))
     if wait([future], timeout=patience).not_done:
         _say(future, what)
         return None
     if future.exception() is not None:
-        _started.clear(key, work)
+        _results().forget(key, future)
     return future.result()
 
 
