@@ -1,4 +1,4 @@
-"""Blocks: a matrix made small enough to look at, without hiding what stands out in it."""
+"""Blocks: a matrix made small enough to look at, without hiding what stands out."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,12 @@ def strongest(matrix: NDArray, block: tuple[int, int]) -> NDArray:
     matrix
         ``[m, n]``.
     block
-        Rows and columns of a block; those at the right and lower edge may be smaller.
+        Rows and columns of a block; those at the right and bottom edges may be smaller.
 
     Returns
     -------
     numpy.ndarray
-        ``[ceil(m / rows), ceil(n / columns)]``; of 2 and -2 in one block, 2.
+        ``[ceil(m / rows), ceil(n / columns)]``; for 2 and -2 in one block, 2.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def share(mask: NDArray, block: tuple[int, int]) -> NDArray:
 
 
 def _parts(matrix: NDArray, block: tuple[int, int]) -> NDArray:
-    """The blocks ``[down, rows, across, columns]``, filled up with zeros at the edges."""
+    """The blocks ``[down, rows, across, columns]``, padded with zeros at the edges."""
     rows, columns = block
     down, across = -(-matrix.shape[0] // rows), -(-matrix.shape[1] // columns)
     padding = ((0, down * rows - matrix.shape[0]), (0, across * columns - matrix.shape[1]))

@@ -1,4 +1,4 @@
-"""Mistakes: which pictures a network takes for something else, and which one network gets wrong and another right."""
+"""Confusion: which classes a network mistakes for which, and which pictures only one of two networks gets right."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,10 @@ def predictions(network: Network, x: Tensor) -> NDArray[np.int64]:
 
 
 def confusion(truth: NDArray, predicted: NDArray, classes: int) -> NDArray[np.int64]:
-    """How many pictures of each class (rows) were taken for each class (columns), int64 ``[classes, classes]``."""
+    """Pictures of each class (rows) that were classified as each class (columns), int64 ``[classes, classes]``."""
     return confusion_matrix(truth, predicted, labels=np.arange(classes))
 
 
 def lost(truth: NDArray, before: NDArray, after: NDArray) -> NDArray[np.int64]:
-    """Indices of the pictures that were right before and are wrong after."""
+    """Indices of the pictures that were classified correctly before and are not after."""
     return np.flatnonzero((before == truth) & (after != truth))

@@ -17,7 +17,7 @@ class Cost:
     parameters
         Weights and biases that are not removed; the biases of dead neurons are removed too.
     multiply_adds
-        Per picture: one for each weight that is not removed.
+        Per picture: one for each remaining weight.
     flops
         2 x non-zero hidden weights, as the published code counts them, per picture.
     bytes_dense
@@ -101,7 +101,10 @@ class LayerCost:
 
 
 def layer_costs(sizes: Sequence[int], masks: Sequence[Tensor]) -> list[LayerCost]:
-    """Cost of each layer, the output layer last. The rows add up to `cost`, but that every bit mask starts a byte."""
+    """Cost of each layer, the output layer last.
+
+    The rows add up to `cost`, except that every bit mask takes whole bytes here.
+    """
     alive = [sizes[0], *(int(live.sum()) for live in live_neurons(masks)), sizes[-1]]
     layers = []
     for index, (inputs, neurons) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):

@@ -1,4 +1,4 @@
-"""Latency: how long networks take for a batch of pictures, measured side by side."""
+"""Latency: how long networks take to classify a batch of pictures, measured side by side on one core."""
 
 import statistics
 import time
@@ -56,7 +56,7 @@ def _times(passes: Mapping[str, Callable[[], object]], blocks: int, block_second
 
 
 def _repeats(run: Callable[[], object], block_seconds: float) -> int:
-    """Passes that fill a block, after some to warm up."""
+    """How many passes fill a block; one runs first to warm up."""
     run()
     start, done = time.perf_counter(), 0
     while time.perf_counter() - start < block_seconds:

@@ -1,4 +1,4 @@
-"""Low-rank baselines: what a dense layer loses when it is reduced to so few dimensions by PCA or by truncated SVD."""
+"""Low-rank baselines: a dense network whose layers are reduced to a few dimensions by PCA or by truncated SVD."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ METHODS: dict[str, str] = {"pca": "PCA", "svd": "SVD"}
 
 @dataclass(frozen=True)
 class Decomposition:
-    """A layer's weights taken apart once, to be put together at any rank.
+    """A layer's weights, decomposed once, to be reconstructed at any rank.
 
     Attributes
     ----------
@@ -35,13 +35,13 @@ class Decomposition:
     mean: NDArray[np.float64]
 
     def at(self, rank: int) -> Tensor:
-        """The layer's weights of so many directions, float32 ``[neurons, inputs]``; more than there are means all."""
+        """The layer's weights from its first `rank` directions (or all), float32 ``[neurons, inputs]``."""
         kept = max(0, min(rank, self.left.shape[1]))
         return torch.from_numpy(self.left[:, :kept] @ self.right[:kept] + self.mean).float()
 
     @property
     def explained(self) -> NDArray[np.float64]:
-        """Share that the first 1, 2, ... directions explain, float64 ``[k]``, rising to 1: of PCA's, of the variance.
+        """Share that the first 1, 2, ... directions explain, float64 ``[k]``, rising to 1; for PCA, of the variance.
 
         Ones where there is nothing to explain.
         """
@@ -51,10 +51,10 @@ class Decomposition:
 
 
 def by_pca(weight: Tensor) -> Decomposition:
-    """Take a layer ``[neurons, inputs]`` apart by principal component analysis, as in the published study.
+    """Decompose a layer ``[neurons, inputs]`` by principal component analysis, as in the published study.
 
-    scikit-learn's PCA is fitted on the kernel ``[inputs, neurons]``, so inputs are the samples; its mean is taken off
-    before and added back after, so r components have rank r + 1 at most. In float64, by the full solver: the
+    scikit-learn's PCA is fitted on the kernel ``[inputs, neurons]``, so inputs are the samples; its mean is subtracted
+    first and added back last, so r components have rank r + 1 at most. In float64, by the full solver: the
     randomised one, which scikit-learn would choose at such sizes, gives another result at each fit.
     """
     kernel = weight.detach().double().numpy().T
@@ -64,7 +64,7 @@ def by_pca(weight: Tensor) -> Decomposition:
 
 
 def by_svd(weight: Tensor) -> Decomposition:
-    """Take a layer ``[neurons, inputs]`` apart by singular value decomposition, without centring.
+    """Decompose a layer ``[neurons, inputs]`` by singular value decomposition, without centring.
 
     At each rank the best approximation in Frobenius norm (Eckart & Young 1936).
 
@@ -92,7 +92,7 @@ def numerical_ranks(weights: Sequence[Tensor]) -> tuple[int, ...]:
 
 
 class Reducible:
-    """A trained network whose hidden layers can be reduced to any ranks and tested at once.
+    """A trained network whose hidden layers can be reduced to any ranks and tested quickly.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class Reducible:
 
     @cached_property
     def decompositions(self) -> dict[str, list[Decomposition]]:
-        """Every hidden layer taken apart by each method."""
+        """Every hidden layer, decomposed by each method."""
         return {method: [decompose(weight, method) for weight in self.network.weights[:-1]] for method in METHODS}
 
     def reduced(self, method: str, ranks: Sequence[int]) -> Network:
@@ -144,7 +144,7 @@ class Reducible:
 
     @cached_property
     def _projections(self) -> dict[str, Tensor]:
-        """Samples on every direction of the first layer, ``[samples, k]``."""
+        """Samples projected on every direction of the first layer, ``[samples, k]``."""
         firsts = {method: parts[0].right for method, parts in self.decompositions.items()}
         return {method: self.x @ torch.from_numpy(right).float().t() for method, right in firsts.items()}
 
@@ -154,7 +154,7 @@ class Reducible:
 
 
 def worthwhile_rank(neurons: int, inputs: int) -> int:
-    """Below this rank a layer takes less work as two factors: r (m + n) < m n.
+    """The highest rank at which a layer takes less work as two factors: r (m + n) < m n.
 
     >>> [worthwhile_rank(*shape) for shape in ((300, 784), (200, 300), (100, 200), (50, 100))]
     [216, 119, 66, 33]

@@ -1,4 +1,4 @@
-"""Neurons: which pictures each hidden neuron answers to."""
+"""Neuron responses: which pictures each hidden neuron fires for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from abp.network.mlp import Network
 
 @dataclass(frozen=True)
 class Response:
-    """How the neurons of one hidden layer answer to some pictures.
+    """How the neurons of one hidden layer respond to some pictures.
 
     Attributes
     ----------
@@ -22,7 +22,7 @@ class Response:
     pictures
         The pictures that excite each neuron most, strongest first, int64 ``[neurons, top]``: indices of samples.
     outputs
-        The neuron's output for each of them, float32 ``[neurons, top]``; 0 where it does not fire.
+        The neuron's output for each of those, float32 ``[neurons, top]``; 0 where it does not fire.
     """
 
     fires: Tensor
@@ -50,7 +50,7 @@ def responses(network: Network, x: Tensor, y: Tensor, *, top: int = 8) -> list[R
 
 
 def activations(network: Network, picture: NDArray) -> list[NDArray]:
-    """How a network answers to one picture.
+    """How a network responds to one picture.
 
     Parameters
     ----------

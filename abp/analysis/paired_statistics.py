@@ -19,7 +19,7 @@ class Interval:
     Attributes
     ----------
     low, high
-        Bounds; None where there are fewer than two values, which say nothing of how far they scatter.
+        Bounds; None where there are fewer than two values, which say nothing about their spread.
     n
         Number of values.
     """

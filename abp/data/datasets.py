@@ -52,7 +52,7 @@ _Samples: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"  # x [samples, inputs]
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """What is known of a data set before it is loaded.
+    """What is known about a data set before it is loaded.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ def load_dataset(name: str, *, progress: Progress = None) -> Dataset:
 
 
 def load_test_set(name: str, *, download: bool = True) -> _Samples:
-    """The test samples alone, x and y as in `Dataset`: all that looking at a trained network takes.
+    """The test samples alone, x and y as in `Dataset`: all that is needed to examine a trained network.
 
     Raises what `load_dataset` raises, and DataUnavailable where they would have to be downloaded but must not.
 

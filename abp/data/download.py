@@ -1,4 +1,4 @@
-"""Where the files of MNIST and Fashion-MNIST come from: a folder of the user's, the cache, or a download.
+"""Where the files of MNIST and Fashion-MNIST come from: the user's own folder, the cache, or a download.
 
 Whatever the source, no byte is used before the file has the official checksum.
 """
@@ -164,7 +164,7 @@ def _download(dataset: str, file: str, dimensions: int, progress: Progress) -> n
 
 
 def _sweep(folder: Path) -> None:
-    """Remove the parts that killed processes left long ago."""
+    """Remove partial files that killed processes left long ago."""
     for part in folder.glob("*.part"):
         try:
             if time.time() - part.stat().st_mtime > ABANDONED:
@@ -174,7 +174,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _fetch(url: str, target: Path, file: str, progress: Progress) -> None:
-    """Write what `url` answers to `target`, trying again where that may help."""
+    """Write the response of `url` to `target`, with retries where they may help."""
     for pause in (*PAUSES, None):
         bar = _bar(file, progress)
         fetch = pooch.HTTPDownloader(progressbar=bar or False, chunk_size=CHUNK, timeout=TIMEOUT)
@@ -190,7 +190,7 @@ def _fetch(url: str, target: Path, file: str, progress: Progress) -> None:
 
 
 def _passing(error: requests.RequestException) -> bool:
-    """Whether the same request may succeed a little later."""
+    """Whether the same request may succeed if it is sent again later."""
     if error.response is not None:
         return error.response.status_code >= 500 or error.response.status_code == 429
     cut = requests.exceptions.ChunkedEncodingError

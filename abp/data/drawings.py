@@ -61,7 +61,7 @@ def prepared(ink: ArrayLike, dataset: str) -> Grey | None:
 
 
 def photographed(grey: ArrayLike) -> Grey:
-    """Ink of a photograph ``[rows, columns]``: what differs from the background, which is judged by the border.
+    """Ink of a photograph ``[rows, columns]``: what differs from the background, which is estimated from the border.
 
     A light background means dark ink, so the picture is inverted. Values as of `prepared`, which takes what it returns.
 
@@ -137,7 +137,7 @@ def _as_mnist(drawn: Grey) -> Grey:
 
 
 def _with_usual_strokes(grey: Grey) -> Grey:
-    """Ink with strokes of a usual width: far from it, the outline is moved in or out."""
+    """Ink with strokes of a usual width: where they are far from it, the outline is moved in or out."""
     mask = grey > grey.max() / 2
     inner = _inner(mask)
     width = 4 * (inner[mask].mean() - 0.25)  # across a long stroke the mean distance to the edge is a quarter of it
@@ -153,7 +153,7 @@ def _with_usual_strokes(grey: Grey) -> Grey:
 
 
 def _centred(grey: Grey, shape: tuple[int, int]) -> Grey:
-    """A small picture on an empty one, by whole pixels, its centre of mass as near to the middle as there is room."""
+    """A small picture placed on an empty one, in whole pixels, its centre of mass as close to the middle as fits."""
     picture = np.zeros(shape, dtype=np.float32)
     mass = ndimage.center_of_mass(grey)
     top, left = (
@@ -179,7 +179,7 @@ def _as_digits(drawn: Grey) -> Grey:
 
 
 def _with_usual_ink(bitmap: NDArray) -> NDArray:
-    """A bitmap of which too little or too much is ink, its outline moved by the quarter pixels that it takes."""
+    """A bitmap with too little or too much ink, its outline moved in steps of a quarter pixel until that is right."""
     fewest, most = _INK
     outline = _outline(bitmap)
     moves = sorted(np.arange(-3, 3.25, 0.25), key=abs)

@@ -1,4 +1,4 @@
-"""Uploaded pictures: PNG and JPEG files, decoded with care."""
+"""Uploaded pictures: PNG and JPEG files, decoded safely."""
 
 import io
 import warnings
@@ -65,7 +65,7 @@ def _too_many_pixels(found: str) -> str:
 
 
 def _of_eight_bits(image: Image.Image) -> Image.Image:
-    """A picture as it is, but for grey ones of 16 bits, which Pillow would cut off at 255."""
+    """A picture as it is, except that 16-bit grey is scaled down, which Pillow would clip at 255."""
     if not image.mode.startswith("I"):
         return image
     return Image.fromarray((np.asarray(image, dtype=np.int64).clip(0, 65_535) // 257).astype(np.uint8))

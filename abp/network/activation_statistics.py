@@ -1,7 +1,7 @@
-"""Measurement: what samples do in a network as it is, in one forward pass that changes nothing.
+"""Activation statistics of a network as it is, from one forward pass that changes nothing.
 
-The counts of `abp.training.activation_counts` accumulate while the weights move; this is taken on frozen weights,
-and only for criteria that ask for it.
+The counts of `abp.training.activation_counts` accumulate while the weights change; these are taken on frozen weights,
+and only for criteria that ask for them.
 """
 
 from dataclasses import dataclass

@@ -14,8 +14,9 @@ from abp.network.mlp import Network
 class LiveNetwork:
     """The neurons of a network that are alive, as a network of its own.
 
-    A dead neuron has zero weights in and out and a zero bias, so leaving it out changes nothing but the time it takes.
-    Without dead neurons `network` is the whole one itself; otherwise it is a copy, and `write_back` is needed.
+    A dead neuron has zero weights in and out and a zero bias, so leaving it out changes nothing but the time that a
+    pass takes. Without dead neurons `network` is the whole one itself; otherwise it is a copy, and `write_back` is
+    needed.
 
     Attributes
     ----------
@@ -57,7 +58,7 @@ def live_network(network: Network, masks: Sequence[Tensor], *, drop_dead: bool =
 
 
 def remove_weights(network: Network, masks: Sequence[Tensor]) -> None:
-    """Zero what `masks` removed, and let dead neurons go without changing what the network computes further.
+    """Zero what `masks` removed, and drop dead neurons without changing what the layers after them compute.
 
     A neuron without inputs still emits ReLU(bias). That constant is folded into the next layer's biases before the
     neuron's outgoing weights (those to the output layer too) and its own bias are set to zero. All outgoing weights
@@ -77,8 +78,8 @@ def remove_weights(network: Network, masks: Sequence[Tensor]) -> None:
 def zero_removed(network: Network, masks: Sequence[Tensor]) -> None:
     """Zero what `masks` removed, and of neurons without inputs the bias and the outgoing weights too.
 
-    Unlike `remove_weights` it folds nothing, so whatever survives keeps its bits: for weights that are put under masks
-    that were made for others.
+    Unlike `remove_weights` it folds nothing, so whatever survives keeps its bits: it is for weights that are put under
+    masks made for others.
     """
     weights, biases = network.weights, network.biases
     for index, (mask, live) in enumerate(zip(masks, live_neurons(masks), strict=True)):

@@ -57,17 +57,17 @@ def cascade(masks: Sequence[Tensor]) -> list[Tensor]:
 
 
 def pack(masks: Sequence[Tensor]) -> bytes:
-    """Masks as bytes, one bit a weight, layers joined; `unpack` needs the sizes to read them."""
+    """Masks as bytes, one bit a weight, layers joined; `unpack` needs the network's sizes to read them."""
     return np.packbits(np.concatenate([mask.numpy().ravel() for mask in masks])).tobytes()
 
 
 def unpack(packed: bytes, sizes: Sequence[int]) -> list[Tensor]:
-    """Masks that `pack` made of a network of these sizes (inputs, hidden layers, classes).
+    """Masks of a network of these sizes (inputs, hidden layers, classes) from what `pack` returned.
 
     Raises
     ------
     ValueError
-        If they have another number of bytes.
+        If the number of bytes is wrong.
 
     Examples
     --------

@@ -59,25 +59,25 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Criterion:
-    """A way of ranking.
+    """A way to rank weights or neurons.
 
     Attributes
     ----------
     title
         The plain name that people see.
     explanation
-        One sentence for people who have not read the paper.
+        One sentence for people who have not read the papers.
     scores
         Scores of at least zero per hidden layer: float32 ``[out, in]``, or ``[out]`` where whole neurons go.
         None for the criterion that removes nothing.
     whole_neurons
         Whether it removes neurons instead of single weights.
     as_many_as
-        Key of another criterion, for controls: that one decides how many weights, or neurons, each layer loses, this
-        one which.
+        For a control, the key of another criterion: that one decides how many weights, or neurons, each layer loses,
+        this one which.
     reinitialises
-        Another control: once nothing more is scheduled to be removed, the weights that are left get new random values
-        before the next epoch.
+        For a control: whether the weights that are left get new random values before the next epoch, once nothing more
+        is scheduled to be removed.
     needs_counts
         Whether the scores follow from `Statistics.counts`, so that nothing can be removed before training.
     schedule
@@ -145,7 +145,7 @@ def _inverted_activation(statistics: Statistics) -> list[Tensor]:
 def _wanda(statistics: Statistics) -> list[Tensor]:
     """Size of the weight times the L2 norm of its input over the training set (Sun et al. 2023).
 
-    The paper compares the weights of each output neuron apart; here they are ranked as by every other criterion.
+    The paper ranks the weights of each output neuron separately; here they are ranked as under every other criterion.
     """
     pairs = zip(statistics.measure().input_norms, statistics.weights, strict=True)
     return [weight.abs() * norm for norm, weight in pairs]
@@ -187,7 +187,7 @@ def _lamp(statistics: Statistics) -> list[Tensor]:
 
 
 def _apoz(statistics: Statistics) -> list[Tensor]:
-    """Samples that the frozen network's neuron fires for: the fewest, so the most zeros, go first (Hu et al. 2016)."""
+    """Samples for which a neuron of the frozen network fires; the fewest, the most zeros, go first (Hu et al. 2016)."""
     return [active.float() for active in statistics.measure().active]
 
 
@@ -195,13 +195,13 @@ CRITERIA: dict[str, Criterion] = {
     "none": Criterion("nothing removed", "Trains the dense network and removes nothing.", None),
     "activation": Criterion(
         "weights by activation",
-        "Removes the small weights of neurons that seldom fire: how often the neuron fired times the weight's size.",
+        "Removes small weights of neurons that seldom fire: the lowest products of weight size and firing frequency.",
         _activation,
         needs_counts=True,
     ),
     "activation-neuron": Criterion(
         "neurons by activation",
-        "Removes whole neurons, those that fired least often first.",
+        "Removes whole neurons, starting with those that fired least often.",
         _activation_neuron,
         whole_neurons=True,
         needs_counts=True,
@@ -210,7 +210,7 @@ CRITERIA: dict[str, Criterion] = {
         "weights by magnitude", "Removes the smallest weights, wherever they are: the usual method.", _magnitude
     ),
     "random": Criterion(
-        "at random", "Removes weights by lot: what any method should beat before it is believed.", _random
+        "at random", "Removes weights chosen at random: any method should beat it before it is believed.", _random
     ),
     "inverted-activation": Criterion(
         "weights by inverted activation",
@@ -220,26 +220,27 @@ CRITERIA: dict[str, Criterion] = {
     ),
     "wanda": Criterion(
         "weights by size × input (Wanda)",
-        "Removes weights that are small or whose inputs are: the weight's size times the strength of its input.",
+        "Removes weights that are small or have weak inputs: the lowest products of weight size and input strength.",
         _wanda,
     ),
     "apoz": Criterion(
         "neurons by silence (APoZ)",
-        "Removes whole neurons, those that are silent for most training pictures at that moment first.",
+        "Removes whole neurons, starting with those that are silent for most training pictures at that moment.",
         _apoz,
         whole_neurons=True,
     ),
     "shuffled-activation": Criterion(
         "weights by activation, shuffled",
-        "Removes as many weights of each layer as by activation, but by lot: shows whether it matters which ones go.",
+        "Removes as many weights from each layer as activation would, but chosen at random: shows whether it matters "
+        "which ones go.",
         _random,
         as_many_as="activation",
         needs_counts=True,
     ),
     "reinitialised-activation": Criterion(
         "weights by activation, then reinitialised",
-        "Removes weights as by activation and then gives all that are left new random values: shows whether it matters "
-        "what they had learned, or only which ones they are.",
+        "Removes weights by activation, then gives those that are left new random values: shows whether what they had "
+        "learned matters, or only which ones they are.",
         _activation,
         reinitialises=True,
         needs_counts=True,

@@ -1,12 +1,12 @@
-"""Selection: which weights go, so that as many are removed *in all* as was asked for.
+"""Selection: which weights go, so that the number removed *in all* is the one asked for.
 
 A pruning removes the lowest scores of all hidden layers in one global ranking; ties break by layer and position. A
 neuron that loses its last incoming weight loses its outgoing ones too, and these count: the threshold is chosen by
 bisection so that the sum comes out right to the nearest weight, or neuron. The strongest path from the inputs to the
 last hidden layer (the one whose weakest link is strongest) is never cut, so that no layer is emptied; it is the path
-that a threshold would cut last anyway.
+that a rising threshold would cut last anyway.
 
-A `Request` may confine the choice to one layer. What dies further on with its neurons goes all the same. Rankings
+A `Request` may confine the choice to one layer; what dies in later layers with its neurons goes all the same. Rankings
 within each layer are made of such requests, one per layer (`select_quotas`).
 """
 
@@ -44,7 +44,7 @@ class Request:
     at_most: int = 0
 
     def counted(self, removed: Sequence[int]) -> int:
-        """Of weights removed per layer, the number that is to come to `remove`; it rises with each of them."""
+        """The number, of weights removed per layer, that should equal `remove`; it rises with each of them."""
         if self.layer is None:
             return sum(removed)
         return max(removed[self.layer], sum(removed) - (self.at_most - self.remove))
@@ -79,7 +79,7 @@ def select_weights(scores: Sequence[Tensor], masks: Sequence[Tensor], remove: in
     if threshold is None:
         return _without(masks, [rank != _SAFE for rank in ranks])
 
-    # All below the threshold go; of those that tie on it, the first so many.
+    # All below the threshold go, and as many of those that tie on it as it takes, in order.
     below = [rank < threshold for rank in ranks]
     tied = [np.flatnonzero(rank == threshold) for rank in ranks]
     starts = np.cumsum([0, *map(len, tied)])
@@ -119,8 +119,8 @@ def select_quotas(
 ) -> list[Tensor]:
     """New masks after each hidden layer, from the first to the last, has lost so many weights by a ranking of its own.
 
-    What a layer loses with the neurons of the one before counts there; what it lost too many or too few, since neurons
-    go whole or died with others, is made up for in the next, so that the sum comes out right.
+    What a layer loses with the neurons of the layer before counts as its own. Where it loses too many or too few,
+    because neurons go whole or die with others, the next layer makes up for it, so that the sum comes out right.
 
     Parameters
     ----------
@@ -175,9 +175,9 @@ def select_as_many_neurons(scores: Sequence[Tensor], masks: Sequence[Tensor], ne
 
 
 def even_quotas(masks: Sequence[Tensor], remove: int) -> list[int]:
-    """How many weights each hidden layer is to lose so that all come to one sparsity and lose `remove` in all.
+    """How many weights each hidden layer loses so that all reach the same sparsity and lose `remove` in all.
 
-    A layer that is sparser already loses nothing.
+    A layer that is already sparser loses nothing.
 
     >>> even_quotas([torch.ones(10, 30, dtype=torch.bool), torch.ones(10, 10, dtype=torch.bool)], 100)
     [75, 25]
@@ -288,7 +288,7 @@ def _without(masks: Sequence[Tensor], chosen: Sequence[NDArray[np.bool_]]) -> li
 def _nearest(
     masks_after: Callable[[int], list[Tensor]], most: int, masks: Sequence[Tensor], request: Request
 ) -> list[Tensor]:
-    """``masks_after(n)`` for the n of 0..most that removes nearest to what is asked; of two as near, the smaller."""
+    """``masks_after(n)`` for the n in 0..most that removes closest to what is asked; of two as close, the smaller."""
     before = [kept([mask]) for mask in masks]
     remove = request.remove
 

@@ -41,7 +41,7 @@ class Activity:
         self.epoch_samples = 0
 
     def reset(self) -> None:
-        """Forget what was counted since the start; the epoch's own counts stay."""
+        """Start the counts since the start at zero again; the epoch's own counts stay."""
         self.counts = [torch.zeros_like(count) for count in self.counts]
         self.samples = 0
 

@@ -26,7 +26,7 @@ NUCLEAR_STEPS: dict[str, str] = {"proximal": "proximal", "gradient": "gradient"}
 
 
 class SettingError(AbpError, ValueError):
-    """A setting that cannot be used; the message names the field, the value and what would do."""
+    """A setting that cannot be used; the message names the field, the value and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,14 @@ class Experiment:
     dataset: str = _setting(
         "digits",
         "Data",
-        "What the network learns to tell apart.",
+        "What the network learns to classify.",
         choices=_Titles(DATASETS),
         advanced=False,
     )
     hidden: tuple[int, ...] = _setting(
         (300, 200, 100, 50),
         "Hidden layers",
-        "Neurons of each hidden layer, separated by commas: 1 to 8 layers of 1 to 4,096 neurons.",
+        "Neurons in each hidden layer, separated by commas: 1 to 8 layers of 1 to 4,096 neurons.",
         low=1,
         high=4096,
         advanced=False,
@@ -117,7 +117,7 @@ class Experiment:
     amount: float = _setting(
         0.8,
         "Share to remove",
-        "Share of all hidden weights to remove in the end.",
+        "Share of all hidden weights that is removed by the end.",
         low=0,
         high=0.999,
         step=0.05,
@@ -135,8 +135,8 @@ class Experiment:
     scope: str = _setting(
         "global",
         "Ranking",
-        "Over all hidden layers, so that some may lose more than others; or within each, so that all come to the same "
-        "share. Layer by layer it is always within one.",
+        "Over all hidden layers, so that some may lose more than others, or within each, so that all reach the same "
+        "sparsity. The layer-by-layer schedule always ranks within one layer.",
         choices=SCOPES,
     )
     seed: int = _setting(
@@ -150,8 +150,10 @@ class Experiment:
     epochs: int = _setting(500, "Epochs at most", "Passes over the training data.", low=1, high=10_000)
     batch_size: int = _setting(32, "Batch size", "Samples per training step.", low=1, high=10_000)
     learning_rate: float = _setting(0.01, "Learning rate", "Size of a training step.", low=1e-6, high=10, step=0.001)
-    optimiser: str = _setting("sgd", "Optimiser", "How weights follow their gradients.", choices=OPTIMISERS)
-    momentum: float = _setting(0.0, "Momentum", "Share of the last step that SGD repeats.", low=0, high=0.999, step=0.1)
+    optimiser: str = _setting("sgd", "Optimiser", "Optimisation algorithm.", choices=OPTIMISERS)
+    momentum: float = _setting(
+        0.0, "Momentum", "Share of the last step that SGD repeats in the next.", low=0, high=0.999, step=0.1
+    )
     start_accuracy: float = _setting(
         0.80, "First pruning at", "Training accuracy at which the first pruning is due.", low=0, high=1, step=0.01
     )
@@ -173,7 +175,7 @@ class Experiment:
         "prune",
         "When training stalls",
         "What to do if that happens before the last pruning.",
-        choices={"prune": "make the next pruning at once", "stop": "stop, as the published code does"},
+        choices={"prune": "make the next pruning immediately", "stop": "stop, as the published code does"},
     )
     reset_counts: bool = _setting(
         False, "Reset counts", "Count activations afresh after each pruning instead of since the start."
@@ -187,15 +189,18 @@ class Experiment:
         step=0.001,
     )
     nuclear_weights: str = _setting(
-        "plain", "Singular values count", "All alike, or the i-th largest i times.", choices=NUCLEAR_WEIGHTS
+        "plain", "Weights of singular values", "All equal, or i for the i-th largest.", choices=NUCLEAR_WEIGHTS
     )
     nuclear_from: float = _setting(
         0.70, "Regularise from", "In epochs that follow one of at least this training accuracy.", low=0, high=1,
         step=0.01,
     )  # fmt: skip
     nuclear_every: int = _setting(
-        100, "Regularise every", "Training steps from one regularising step to the next, which makes up for all of "
-        "them.", low=1, high=100_000,
+        100,
+        "Regularise every",
+        "Training steps from one regularising step to the next, which is scaled by the interval.",
+        low=1,
+        high=100_000,
     )  # fmt: skip
     nuclear_step: str = _setting(
         "proximal",
@@ -207,7 +212,7 @@ class Experiment:
         (),
         "Rank limits",
         "Highest rank of each hidden layer, separated by commas; empty for no limit. Every 50 steps and at each "
-        "epoch's end a layer is replaced by the nearest one of that rank.",
+        "epoch's end a layer is replaced by the nearest matrix of that rank.",
     )
     threads: int = _setting(1, "Threads", "CPU threads of this run.", low=1, high=64)
 
@@ -326,7 +331,7 @@ _PRUNING = (
     "criterion", "amount", "prunings", "schedule", "scope", "share_ratio", "start_accuracy", "stalled", "reset_counts",
     "ranks",
 )  # fmt: skip
-"""Settings that a dense run has no use for."""
+"""Settings that make no difference to a dense run."""
 
 
 def dense_settings(experiment: Experiment) -> Experiment:

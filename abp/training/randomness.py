@@ -1,4 +1,4 @@
-"""Random numbers that depend only on the seed, the purpose and a counter.
+"""Random numbers that depend only on a seed, a purpose and a counter.
 
 Drawing each epoch's order from its own generator keeps the data order of one seed the same under every criterion,
 and a checkpoint needs no generator state: seed, epoch and number of prunings say it all.
@@ -18,8 +18,8 @@ def generator(seed: int, purpose: str, index: int = 0) -> torch.Generator:
     seed
         The run's seed.
     purpose
-        ``"weights"`` (initial weights; with index 1, those of a control that starts anew under its masks), ``"order"``
-        (data order of epoch `index`) or ``"pruning"`` (random scores of pruning number `index`).
+        ``"weights"`` (initial weights; with index 1, those of a control that is reinitialised under its masks),
+        ``"order"`` (data order of epoch `index`) or ``"pruning"`` (random scores of pruning number `index`).
     index
         Which epoch or pruning.
 

@@ -1,15 +1,15 @@
-"""The schedule: when to prune and how far, and when to stop (METHOD: the published rules with two decisions of ours).
+"""The schedule: when to prune and how far, and when to stop: the published rules, with two decisions of ours.
 
 Pruning is due at an epoch's end when that epoch's training accuracy reaches a threshold, which rises with each pruning.
 Training stops when all prunings are done and the training accuracy is high enough, or when the validation loss has
-left its minimum behind. Ours: should that happen before the last pruning, the next pruning is made at once
-(``stalled="prune"``), and after any pruning the early-stopping rule starts afresh, since the network is another one.
+risen well above its minimum. Ours: should that happen before the last pruning, the next pruning is made at once
+(``stalled="prune"``), and after any pruning the early-stopping rule starts afresh, since the network has changed.
 
-The polynomial schedule is that of the study's post-training baseline: the dense network is trained to its end, by the
-same rules, and pruned while it is fine-tuned. Published (Zhu & Gupta 2017, TensorFlow Model Optimization): a sparsity
-of ``amount * (1 - (1 - t)^3)`` at the share t of the way, per layer, by magnitude, with two epochs of fine-tuning.
-Ours: one pruning an epoch instead of one every hundred steps, the two epochs after the last one, and a beginning early
-enough for all of it where the dense training would take up the run's epochs. Criterion and scope are the run's.
+The polynomial schedule is that of the study's post-training baseline: the dense network is fully trained, by the same
+rules, and pruned while it is fine-tuned. Published (Zhu & Gupta 2017, TensorFlow Model Optimization): a sparsity
+of ``amount * (1 - (1 - t)^3)`` after a share t of the steps, per layer, by magnitude, with two epochs of fine-tuning.
+Ours: one pruning an epoch instead of one every hundred steps, the two epochs after the last one, and a start early
+enough to finish within the run's epochs. Criterion and scope are the run's.
 
 Before training all goes at once, from the initial weights (SNIP, Lee et al. 2019); the run then trains what is left.
 """
@@ -78,14 +78,14 @@ class EarlyStopping:
         return 0 < self.patience <= self.ticks
 
     def restart(self) -> None:
-        """Forget everything, as after a pruning."""
+        """Forget everything seen so far, as after a pruning."""
         self.lowest = self.last = float("inf")
         self.ticks = 0
 
 
 @dataclass
 class Schedule:
-    """What remains to be done of an experiment's prunings.
+    """Which of an experiment's prunings are done, and what comes next.
 
     Attributes
     ----------
@@ -154,7 +154,7 @@ class Schedule:
         return "early-stopping" if stalled else "train"
 
     def _after_training(self, ended: bool, epoch: int) -> str:
-        """The decision of the polynomial schedule, where the dense training has `ended` by its own rules or not."""
+        """The decision of the polynomial schedule; `ended` says whether the dense training is over by its own rules."""
         if self.remaining:
             last_moment = epoch + self.remaining + _FINE_TUNING > self.experiment.epochs
             return "prune" if self.done or ended or last_moment else "train"
@@ -162,11 +162,11 @@ class Schedule:
         return "train" if self.fine_tuned < _FINE_TUNING else "fine-tuned"
 
     def next_request(self, removed: Sequence[int], sizes: Sequence[int]) -> tuple[float, Request]:
-        """What the next scheduled pruning is to remove, to come to its cumulative target; perhaps nothing.
+        """What the next scheduled pruning must remove to reach its cumulative target; perhaps nothing.
 
-        Layer by layer, a pruning brings the layers up to and with its own to the target together: what one of them
-        lost with the neurons of the layer before, or was left too many by whole neurons, is made up for there. With
-        what dies further on, never more goes than all layers together still lack.
+        Layer by layer, a pruning brings all layers up to and including its own to the target together: it makes up for
+        weights that one of them lost with the neurons of the layer before, or kept because neurons go whole. Counting
+        what dies in later layers, it never removes more than all layers together still lack.
 
         Parameters
         ----------
@@ -188,5 +188,5 @@ class Schedule:
 
 
 def _missing(target: float, removed: Sequence[int], sizes: Sequence[int]) -> float:
-    """Weights to remove so that `target` is their sparsity; none where more are removed already."""
+    """Weights still to be removed for a sparsity of `target`; none where it is reached already."""
     return max(0.0, target * sum(sizes) - sum(removed))
