@@ -1,4 +1,4 @@
-"""The paper's four claims, and what the data at hand say of each (Ganguli & Chong 2024).
+"""The paper's four claims, and what the data at hand say about each (Ganguli & Chong 2024).
 
 A verdict is about one data set, criterion and amount. It is *undecided* where the data cannot tell, and says why.
 Numbers per seed come as mappings from the seed; only seeds that both sides have are compared.
@@ -43,7 +43,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the data say of a claim.
+    """What the data say about a claim.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Verdict:
     verdict
         ``"supported"``, ``"not supported"`` or ``"undecided"``.
     statistic
-        What `interval` is about, in words.
+        What `interval` measures, in words.
     interval
         Mean and 95 % interval over the seeds; None without data.
     seeds
@@ -60,7 +60,7 @@ class Verdict:
     words
         The reason, in a sentence or two.
     beside
-        More intervals for people to see, by what they are about; they decide nothing.
+        More intervals for people to see, by what they measure; they decide nothing.
     """
 
     claim: int
@@ -187,10 +187,10 @@ def like_nuclear_norm(
 
 
 def spectral_distance(first: Sequence[Spectrum], second: Sequence[Spectrum]) -> float:
-    """How differently the singular values of two networks fall off, 0 (alike) to 1, whatever their size.
+    """How differently the singular values of two networks decay, 0 (alike) to 1, whatever their size.
 
     Each layer's singular values are divided by their sum; the distance is half the sum of absolute differences
-    (total variation), the mean over the layers. A layer of zeros is as far as can be from any other.
+    (total variation), the mean over the layers. A layer of zeros is at distance 1 from any other.
 
     >>> spectral_distance([np.array([4.0, 0.0])], [np.array([1.0, 1.0])])
     0.5

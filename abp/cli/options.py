@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 from abp.cli.output import complain
 from abp.data.datasets import DATASETS
 from abp.studies.specification import PRESETS
-from abp.training.experiment import PARSED, Experiment, Setting, SettingError, settings
+from abp.training.experiment import Experiment, SettingError, settings
+from abp.training.setting import PARSED, Setting
 
 
 def parser() -> argparse.ArgumentParser:

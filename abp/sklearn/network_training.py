@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -20,12 +20,11 @@ from abp.network.mlp import Network
 from abp.pruning.prune_network import prune_network
 from abp.pruning.selection import Request
 from abp.training.randomness import generator
-from abp.training.step import TrainingStep
+from abp.training.step import MakeOptimiser, TrainingStep
 
 _PART = 1024  # samples passed at a time
 
 Inputs: TypeAlias = NDArray[np.floating] | sparse.csr_matrix | sparse.csr_array
-MakeOptimiser = Callable[[list[Tensor]], torch.optim.Optimizer]
 
 
 @dataclass(frozen=True)

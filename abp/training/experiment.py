@@ -4,14 +4,13 @@ import dataclasses
 import functools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any, Self
 
 from abp.data.datasets import DATASETS
-from abp.errors import AbpError
 from abp.pruning.criteria import CRITERIA, remember_criterion
+from abp.training.setting import Setting, SettingError, checked, setting
 
 SCHEDULES: dict[str, str] = {
     "at-once": "all layers at once",
@@ -23,37 +22,6 @@ SCOPES: dict[str, str] = {"global": "over all hidden layers", "per-layer": "with
 OPTIMISERS: dict[str, str] = {"sgd": "SGD", "adam": "Adam"}
 NUCLEAR_WEIGHTS: dict[str, str] = {"plain": "plain sum", "index": "weighted by index, as published"}
 NUCLEAR_STEPS: dict[str, str] = {"proximal": "proximal", "gradient": "gradient"}
-
-
-class SettingError(AbpError, ValueError):
-    """A setting that cannot be used; the message names the field, the value and what is allowed."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a form or the command line needs to know of a field.
-
-    Attributes
-    ----------
-    label, help
-        For people.
-    low, high
-        Inclusive bounds of a number.
-    step
-        Step of a number's input field.
-    choices
-        Allowed values, each with the title that people see.
-    advanced
-        Whether a form shows it only on demand.
-    """
-
-    label: str
-    help: str
-    low: float | None = None
-    high: float | None = None
-    step: float | None = None
-    choices: Mapping[str, str] | None = None
-    advanced: bool = True
 
 
 class _Titles(Mapping[str, str]):
@@ -72,10 +40,6 @@ class _Titles(Mapping[str, str]):
         return len(self._registry)
 
 
-def _setting(default: Any, label: str, help: str, **details: Any) -> Any:
-    return dataclasses.field(default=default, metadata={"setting": Setting(label, help, **details)})
-
-
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
     """Everything that decides a run; the defaults are those of the published study (Ganguli & Chong 2024).
@@ -92,14 +56,14 @@ class Experiment:
     abp.training.experiment.SettingError: amount must be between 0 and 0.999, not 1.5
     """
 
-    dataset: str = _setting(
+    dataset: str = setting(
         "digits",
         "Data",
         "What the network learns to classify.",
         choices=_Titles(DATASETS),
         advanced=False,
     )
-    hidden: tuple[int, ...] = _setting(
+    hidden: tuple[int, ...] = setting(
         (300, 200, 100, 50),
         "Hidden layers",
         "Neurons in each hidden layer, separated by commas: 1 to 8 layers of 1 to 4,096 neurons.",
@@ -107,14 +71,14 @@ class Experiment:
         high=4096,
         advanced=False,
     )
-    criterion: str = _setting(
+    criterion: str = setting(
         "activation",
         "What to remove",
         "How the network decides which weights or neurons go.",
         choices=_Titles(CRITERIA),
         advanced=False,
     )
-    amount: float = _setting(
+    amount: float = setting(
         0.8,
         "Share to remove",
         "Share of all hidden weights that is removed by the end.",
@@ -123,8 +87,8 @@ class Experiment:
         step=0.05,
         advanced=False,
     )
-    prunings: int = _setting(5, "Prunings", "In how many steps the amount is removed.", low=0, high=100, advanced=False)
-    schedule: str = _setting(
+    prunings: int = setting(5, "Prunings", "In how many steps the amount is removed.", low=0, high=100, advanced=False)
+    schedule: str = setting(
         "at-once",
         "Schedule",
         "During training, all hidden layers at once or one after the other, each as a pruning of its own; or after "
@@ -132,14 +96,14 @@ class Experiment:
         "all in one pruning. SNIP always prunes before training.",
         choices=SCHEDULES,
     )
-    scope: str = _setting(
+    scope: str = setting(
         "global",
         "Ranking",
         "Over all hidden layers, so that some may lose more than others, or within each, so that all reach the same "
         "sparsity. The layer-by-layer schedule always ranks within one layer.",
         choices=SCOPES,
     )
-    seed: int = _setting(
+    seed: int = setting(
         0,
         "Seed",
         "Fixes the initial weights and the order of the data: the same seed gives the same run.",
@@ -147,40 +111,40 @@ class Experiment:
         high=2**31 - 1,
         advanced=False,
     )
-    epochs: int = _setting(500, "Epochs at most", "Passes over the training data.", low=1, high=10_000)
-    batch_size: int = _setting(32, "Batch size", "Samples per training step.", low=1, high=10_000)
-    learning_rate: float = _setting(0.01, "Learning rate", "Size of a training step.", low=1e-6, high=10, step=0.001)
-    optimiser: str = _setting("sgd", "Optimiser", "Optimisation algorithm.", choices=OPTIMISERS)
-    momentum: float = _setting(
+    epochs: int = setting(500, "Epochs at most", "Passes over the training data.", low=1, high=10_000)
+    batch_size: int = setting(32, "Batch size", "Samples per training step.", low=1, high=10_000)
+    learning_rate: float = setting(0.01, "Learning rate", "Size of a training step.", low=1e-6, high=10, step=0.001)
+    optimiser: str = setting("sgd", "Optimiser", "Optimisation algorithm.", choices=OPTIMISERS)
+    momentum: float = setting(
         0.0, "Momentum", "Share of the last step that SGD repeats in the next.", low=0, high=0.999, step=0.1
     )
-    start_accuracy: float = _setting(
+    start_accuracy: float = setting(
         0.80, "First pruning at", "Training accuracy at which the first pruning is due.", low=0, high=1, step=0.01
     )
-    stop_accuracy: float = _setting(
+    stop_accuracy: float = setting(
         0.98, "Stop at", "Training accuracy that ends the run once all prunings are done; 1 never.", low=0, high=1,
         step=0.01,
     )  # fmt: skip
-    share_ratio: float = _setting(
+    share_ratio: float = setting(
         0.8, "Share ratio", "Each pruning removes this many times what the one before removed.", low=0.01, high=1,
         step=0.05,
     )  # fmt: skip
-    early_stopping: float = _setting(
+    early_stopping: float = setting(
         1.1, "Early stopping above", "Times the lowest validation loss.", low=1, high=100, step=0.05
     )
-    patience: int = _setting(
+    patience: int = setting(
         3, "Patience", "Rising epochs above that bound before training counts as stalled; 0 never.", low=0, high=1000
     )
-    stalled: str = _setting(
+    stalled: str = setting(
         "prune",
         "When training stalls",
         "What to do if that happens before the last pruning.",
         choices={"prune": "make the next pruning immediately", "stop": "stop, as the published code does"},
     )
-    reset_counts: bool = _setting(
+    reset_counts: bool = setting(
         False, "Reset counts", "Count activations afresh after each pruning instead of since the start."
     )
-    nuclear: float = _setting(
+    nuclear: float = setting(
         0.0,
         "Nuclear-norm regulariser",
         "How strongly the sum of each hidden layer's singular values is held down (lambda); 0 not at all.",
@@ -188,40 +152,40 @@ class Experiment:
         high=100,
         step=0.001,
     )
-    nuclear_weights: str = _setting(
+    nuclear_weights: str = setting(
         "plain", "Weights of singular values", "All equal, or i for the i-th largest.", choices=NUCLEAR_WEIGHTS
     )
-    nuclear_from: float = _setting(
+    nuclear_from: float = setting(
         0.70, "Regularise from", "In epochs that follow one of at least this training accuracy.", low=0, high=1,
         step=0.01,
     )  # fmt: skip
-    nuclear_every: int = _setting(
+    nuclear_every: int = setting(
         100,
         "Regularise every",
         "Training steps from one regularising step to the next, which is scaled by the interval.",
         low=1,
         high=100_000,
     )  # fmt: skip
-    nuclear_step: str = _setting(
+    nuclear_step: str = setting(
         "proximal",
         "Regularising step",
         "Proximal: singular values shrink and become zero. Gradient: they shrink, past zero if they are small.",
         choices=NUCLEAR_STEPS,
     )
-    ranks: tuple[int, ...] = _setting(
+    ranks: tuple[int, ...] = setting(
         (),
         "Rank limits",
         "Highest rank of each hidden layer, separated by commas; empty for no limit. Every 50 steps and at each "
         "epoch's end a layer is replaced by the nearest matrix of that rank.",
     )
-    threads: int = _setting(1, "Threads", "CPU threads of this run.", low=1, high=64)
+    threads: int = setting(1, "Threads", "CPU threads of this run.", low=1, high=64)
 
     def __post_init__(self) -> None:
         for name in ("hidden", "ranks"):  # JSON knows no tuples
             value = getattr(self, name)
             object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
         for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+            object.__setattr__(self, field.name, checked(field, getattr(self, field.name)))
         if self.start_accuracy > self.stop_accuracy:
             raise SettingError(
                 f"start_accuracy must not be above stop_accuracy ({self.stop_accuracy:g}), not {self.start_accuracy:g}"
@@ -343,72 +307,3 @@ def dense_settings(experiment: Experiment) -> Experiment:
 def settings() -> dict[str, Setting]:
     """What forms and the command line need to know of each field of `Experiment`, in order."""
     return {field.name: field.metadata["setting"] for field in dataclasses.fields(Experiment)}
-
-
-def parse_hidden(text: str) -> tuple[int, ...]:
-    """Hidden layers from text such as ``300,200,100,50``.
-
-    >>> parse_hidden("300, 200")
-    (300, 200)
-    """
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise SettingError(f"hidden must be whole numbers separated by commas, such as 300,200, not {text!r}") from None
-
-
-def parse_ranks(text: str) -> tuple[int, ...]:
-    """Rank limits from text such as ``20,10``; none from empty text.
-
-    >>> parse_ranks("20, 10"), parse_ranks("")
-    ((20, 10), ())
-    """
-    try:
-        return tuple(int(part) for part in text.split(",")) if text.strip() else ()
-    except ValueError:
-        raise SettingError(f"ranks must be whole numbers separated by commas, or empty, not {text!r}") from None
-
-
-PARSED: dict[str, Callable[[str], tuple[int, ...]]] = {"hidden": parse_hidden, "ranks": parse_ranks}
-"""Settings that people write as text: how each is read."""
-
-
-def _checked(field: dataclasses.Field, value: Any) -> Any:
-    """The value in its field's type, or a SettingError."""
-    setting: Setting = field.metadata["setting"]
-    if setting.choices is not None:
-        if not isinstance(value, str) or value not in setting.choices:
-            raise SettingError(f"{field.name} must be one of {', '.join(setting.choices)}, not {value!r}")
-        return value
-    if field.name == "hidden":
-        return _checked_hidden(value, setting)
-    if field.name == "ranks":
-        return _checked_ranks(value)
-    if isinstance(field.default, bool):
-        if not isinstance(value, bool):
-            raise SettingError(f"{field.name} must be true or false, not {value!r}")
-        return value
-    return _checked_number(field.name, value, setting, whole=isinstance(field.default, int))
-
-
-def _checked_number(name: str, value: Any, setting: Setting, *, whole: bool) -> int | float:
-    kind: Any = Integral if whole else Real  # NumPy's numbers will do
-    if isinstance(value, bool) or not isinstance(value, kind):
-        raise SettingError(f"{name} must be a {'whole ' if whole else ''}number, not {value!r}")
-    assert setting.low is not None and setting.high is not None
-    if not setting.low <= value <= setting.high:
-        raise SettingError(f"{name} must be between {setting.low} and {setting.high}, not {value!r}")
-    return int(value) if whole else float(value)
-
-
-def _checked_hidden(value: Any, setting: Setting) -> tuple[int, ...]:
-    if not isinstance(value, tuple) or not 1 <= len(value) <= 8:
-        raise SettingError(f"hidden must be 1 to 8 layers, such as 300,200,100,50, not {value!r}")
-    return tuple(int(_checked_number("hidden", width, setting, whole=True)) for width in value)
-
-
-def _checked_ranks(value: Any) -> tuple[int, ...]:
-    whole = isinstance(value, tuple) and all(isinstance(r, Integral) and not isinstance(r, bool) for r in value)
-    if not whole:
-        raise SettingError(f"ranks must be whole numbers, one per hidden layer, such as 20,10, or empty, not {value!r}")
-    return tuple(int(rank) for rank in value)

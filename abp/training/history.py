@@ -1,8 +1,13 @@
 """The history of a run: what each epoch and each pruning came to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
+
+from torch import Tensor
 
 from abp.network.evaluation import Metrics
+from abp.network.masks import kept, live_neurons, sparsity, total
 
 
 @dataclass(frozen=True)
@@ -53,3 +58,16 @@ class Pruning:
     valid_after: Metrics
     test_before: Metrics
     test_after: Metrics
+
+    @classmethod
+    def between(cls, before: Sequence[Tensor], after: Sequence[Tensor], **details: Any) -> Self:
+        """The pruning that made these masks of those before; `details` are the fields that they do not tell."""
+        removed = kept(before) - kept(after)
+        live_before, live_after = (sum(int(live.sum()) for live in live_neurons(masks)) for masks in (before, after))
+        return cls(
+            achieved=removed / total(before),
+            sparsity=sparsity(after),
+            weights_removed=removed,
+            neurons_removed=live_before - live_after,
+            **details,
+        )

@@ -12,7 +12,7 @@ from abp.network.activation_statistics import measure
 from abp.network.evaluation import Metrics, evaluate
 from abp.network.gradients import loss_gradients
 from abp.network.live import LiveNetwork, live_network, zero_removed
-from abp.network.masks import cascade, full_masks, kept, live_neurons, sparsity, total
+from abp.network.masks import cascade, full_masks, kept, sparsity, total
 from abp.network.mlp import Network
 from abp.pruning.criteria import CRITERIA
 from abp.pruning.prune_network import prune_network
@@ -255,20 +255,14 @@ class Trainer:
         valid_before, test_before = self.evaluate("valid"), self.evaluate("test")
         self._require_finite(valid_before.loss)
         self._apply(criterion, request)
-        removed = kept(before) - kept(self.masks)
-        live_before, live_after = (
-            sum(int(live.sum()) for live in live_neurons(masks)) for masks in (before, self.masks)
-        )
-        return Pruning(
+        return Pruning.between(
+            before,
+            self.masks,
             epoch=self.epoch,
             batch=self.batch,
             criterion=criterion,
             by=by,
             requested=amount,
-            achieved=removed / total(before),
-            sparsity=self.sparsity,
-            weights_removed=removed,
-            neurons_removed=live_before - live_after,
             train_accuracy=self.running.accuracy,
             valid_before=valid_before,
             valid_after=self.evaluate("valid"),
@@ -398,10 +392,9 @@ class Trainer:
 
     def _renew_step(self, optimiser_state: dict[int, dict[str, Tensor]] | None = None) -> None:
         """Make the training step for the network and masks as they are now, with what the optimiser remembers."""
-        settings = self.experiment
-        make_optimiser = optimiser_of(settings)
+        make_optimiser = optimiser_of(self.experiment)
         # The state of an optimiser has the whole network's shapes.
         self._live: LiveNetwork = live_network(self.network, self.masks, drop_dead=make_optimiser is None)
-        self._step = TrainingStep(self._live, settings.learning_rate, make_optimiser)
+        self._step = TrainingStep(self._live, self.experiment.learning_rate, make_optimiser)
         if optimiser_state:
             self._step.load_optimiser(optimiser_state)

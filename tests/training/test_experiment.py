@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from abp import Experiment
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
-from abp.training.experiment import Setting, SettingError, parse_hidden, parse_ranks, settings
+from abp.training.experiment import settings
+from abp.training.setting import Setting, SettingError, parse_hidden, parse_ranks
 
 DEFAULTS = dataclasses.asdict(Experiment())
 NUMBERS = {name: setting for name, setting in settings().items() if setting.low is not None and name != "hidden"}

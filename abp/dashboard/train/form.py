@@ -4,7 +4,8 @@ from typing import Any
 
 import streamlit as st
 
-from abp.training.experiment import PARSED, Experiment, Setting, settings
+from abp.training.experiment import Experiment, settings
+from abp.training.setting import PARSED, Setting
 
 
 def experiment_form(initial: Experiment, key: str) -> Experiment:
