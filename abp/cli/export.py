@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from safetensors import SafetensorError, deserialize
+
 from abp.cli.output import complain, require_file, write_file
 from abp.store.records import Run
 from abp.store.store import Store
@@ -22,6 +24,10 @@ def run(options: argparse.Namespace) -> int:
     weights = store.weights.get(exported.id, "final")
     if weights is None:
         return complain(f"run {exported.id} has no final weights: it is {exported.status}")
+    try:
+        deserialize(weights)
+    except SafetensorError as error:
+        return complain(f"the recorded weights of run {exported.id} are damaged ({error}); nothing was written")
     if not named:
         named = {option: f"run-{exported.id}-compact.{kind}" for option, kind in _KINDS.items()}
     if options.compact:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from onnxruntime import InferenceSession
 from safetensors.numpy import load_file
+from sqlalchemy import update
 
 from abp.cli import options, training
 from abp.cli.main import main
@@ -19,6 +20,7 @@ from abp.data.datasets import load_dataset
 from abp.runs.continuation import ORIGINS
 from abp.runs.worker import execute
 from abp.store.database import StoreUnusable
+from abp.store.schema import weights
 from abp.store.store import Store
 from abp.studies.specification import PRESETS
 from abp.training.experiment import Experiment, settings
@@ -431,6 +433,17 @@ def test_recorded_weights_are_exported_without_pytorch(train, tmp_path):
     number = train()["run"]
     assert "torch" not in loaded_by("export", number, "--weights", tmp_path / "weights.safetensors")
     assert (tmp_path / "weights.safetensors").read_bytes() == Store().weights.get(number, "final")
+
+
+@pytest.mark.parametrize("options", [(), ("--compact",)], ids=str)
+def test_damaged_weights_are_not_exported(options, train, run_abp, tmp_path):
+    number, path, store = train()["run"], tmp_path / "weights.safetensors", Store()
+    cut_short = (store.weights.get(number, "final") or b"")[:-100]
+    with store.transaction() as connection:
+        connection.execute(update(weights).where(weights.c.moment == "final").values(tensors=cut_short))
+    line = complaint(*run_abp("export", number, "--weights", path, *options))
+    assert f"weights of run {number} are damaged" in line
+    assert not path.exists()
 
 
 def test_a_compacted_network_has_only_live_neurons_and_the_same_outputs(train, run_abp, tmp_path, monkeypatch):
