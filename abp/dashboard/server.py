@@ -22,7 +22,7 @@ LOOK_EVERY = 2.0
 """Seconds between looks whether the engine is still there."""
 
 _LATER = (
-    "abp.dashboard.train.live",
+    "abp.dashboard.train.watch",
     "abp.dashboard.channel.reader",
     "abp.dashboard.playground.playground",
     "abp.dashboard.studies.compare",

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import io
+import json
 import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
 from safetensors.torch import load
-from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 
+from abp.dashboard.channel import messages
 from abp.dashboard.demo.presets import DEMO, DEMO_PACE
 from abp.dashboard.frame.page import MENU
 from abp.dashboard.frame.status import STATUS
+from abp.dashboard.train.watch import fed
 from abp.data.datasets import DATASETS, DataUnavailable
 from abp.pruning.criteria import CRITERIA
 from abp.runs import worker
-from abp.store.histories import Histories
+from abp.store.commands import Commands
 from abp.store.records import RunUnknown
 from abp.store.store import Store
 from abp.training.experiment import Experiment, settings
@@ -160,27 +160,22 @@ def badges(page: AppTest) -> str:
     return " ".join(text.value for text in page.markdown if "-badge[" in text.value)
 
 
-def metric(page: AppTest, label: str) -> str:
-    (found,) = [metric.value for metric in page.metric if metric.label == label]
-    return found
+def live(page: AppTest) -> dict:
+    """What the live view is given by the page."""
+    (view,) = [
+        element.proto for element in page.get("bidi_component") if element.proto.component_name == "live_network"
+    ]
+    return json.loads(view.json)
 
 
-def answer(page: AppTest) -> str:
-    (text,) = [text.value for text in page.markdown if ":material/chat_bubble:" in text.value]
-    return text
+def told(number: int) -> dict:
+    """What the live channel tells of a run's status."""
+    store = Store()
+    return messages.status(store.runs.get(number), store.commands.newest(number))
 
 
 def charts_of(page: AppTest) -> list:
     return [element.proto for element in page.get("vega_lite_chart")]
-
-
-def heatmap(page: AppTest) -> list[pd.DataFrame]:
-    """What the heatmap draws: a table per hidden layer."""
-    tables = []
-    for chart in charts_of(page):
-        if chart.alt.startswith("Activation frequency"):
-            tables.append(convert_arrow_bytes_to_pandas_df(chart.data.data))
-    return tables
 
 
 def menu(page: AppTest) -> list[tuple[str, str]]:
@@ -211,8 +206,11 @@ def test_a_run_is_shown_in_every_situation(situation, runs):
     assert page.title[0].value == state.name
     assert word in badges(page)
     assert ("Pruned by hand" in badges(page)) == (situation == "pruned-by-hand")
-    assert metric(page, "Weights removed") == f"{100 * state.sparsity:.1f} %"
-    assert [len(table) for table in heatmap(page)] == list(state.experiment.hidden)
+    shown = live(page)
+    assert (shown["run"], shown["hidden"], shown["snapshot"]) == (state.id, list(state.experiment.hidden), "")
+    assert shown["drawn"]["status"] == state.status and shown["drawn"]["pruned_by_hand"] == state.pruned_by_hand
+    ended = f"{state.epoch} of {state.experiment.epochs} epochs"
+    assert (ended in [caption.value for caption in page.caption]) == (not state.active)
 
 
 @pytest.mark.parametrize(
@@ -289,18 +287,7 @@ def test_a_control_of_a_run_that_was_just_deleted_does_no_harm(label, runs):
 
 
 def test_a_run_that_waits_says_for_what(runs):
-    page = watch(runs["queued"])
-    assert "Waits for a worker" in answer(page)
-    assert metric(page, "Epoch") == "0 of 6"
-
-
-def test_a_running_run_shows_its_rate_time_left_and_live_frequencies(runs):
-    store, number = Store(), runs["running"]
-    page, frame = watch(number), store.frames.newest(number, HIDDEN)
-    assert "pictures a second" in page.get("progress")[0].text and "min left" in page.get("progress")[0].text
-    assert metric(page, "Epoch") == f"{frame.epoch} of {ENDLESS.epochs:,}".replace(",", "")
-    for drawn, counts in zip(heatmap(page), frame.counts, strict=True):
-        assert drawn["frequency"].to_numpy() == pytest.approx(counts / frame.samples, abs=1e-4)
+    assert "a worker" in told(runs["queued"])["sentence"]
 
 
 def test_the_regulariser_s_share_of_the_time_is_told_if_it_is_on(store):
@@ -311,89 +298,37 @@ def test_the_regulariser_s_share_of_the_time_is_told_if_it_is_on(store):
         execute(store, number)
     state, page = store.runs.get(regularised), watch(regularised)
     share = f"Regulariser: {100 * state.regulariser_seconds / state.seconds:.0f} % of the time"
-    assert share in page.get("progress")[0].text
+    assert share in [caption.value for caption in page.caption]
     assert "nuclear norm 0.001" in page.title[0].value
-    assert "Regulariser" not in watch(plain).get("progress")[0].text
+    assert not any("Regulariser" in caption.value for caption in watch(plain).caption)
 
 
-def test_the_switch_shows_the_frequencies_of_the_epoch_in_progress(runs):
-    number = runs["paused"]
-    page, frame = watch(number), Store().frames.newest(number, HIDDEN)
-    page.get("button_group")[0].set_value("this epoch")
-    for drawn, counts in zip(heatmap(run(page)), frame.epoch_counts, strict=True):
-        assert drawn["frequency"].to_numpy() == pytest.approx(counts / frame.epoch_samples, abs=1e-4)
-
-
-def test_the_charts_keep_their_specification_while_a_run_goes_on(runs):
-    """The browser then exchanges the data alone, without a flicker."""
-    store, number = Store(), runs["running"]
-    page = watch(number)
-    before = list(map(specification, charts_of(page)))
-    drawn = heatmap(page)
-    frame = store.frames.newest(number, HIDDEN)
-    removed = [np.where(np.arange(width) % 2, 0, 7) for width in HIDDEN]
-    row = {
-        **{name: getattr(frame, name) for name in ("epoch", "batches", "rate", "train_loss", "train_accuracy")},
-        "batch": frame.batch + 1,
-        "samples": 3 * frame.samples,
-        "epoch_samples": frame.epoch_samples + 32,
-        **{name: pack(getattr(frame, name)) for name in ("counts", "epoch_counts")},
-        "live_weights": pack(removed),
-    }
-    store.frames.save(number, store.runs.get(number).owner, row, seconds=1.0)
-    run(page)
-    assert list(map(specification, charts_of(page))) == before
-    for old, new in zip(drawn, heatmap(page), strict=True):
-        assert not old.equals(new)
-        assert (new["state"] == "removed").sum() == len(new) // 2
-
-
-def specification(chart) -> str:
-    """What Streamlit sends besides the rows, whose name is made from what they hold."""
-    names = {dataset.name: f"rows {place}" for place, dataset in enumerate(chart.datasets)}
-    return functools.reduce(lambda spec, name: spec.replace(name, names[name]), names, chart.spec) + chart.id
-
-
-def pack(counts: list[np.ndarray]) -> bytes:
-    return np.concatenate(counts).astype(np.uint32).tobytes()
+@pytest.mark.parametrize("situation", ["running", "finished"])
+def test_a_browser_that_the_channel_does_not_reach_is_given_the_same_by_the_page(situation, runs):
+    store, number = Store(), runs[situation]
+    snapshot, frame = fed(store, number)
+    past = json.loads(snapshot)
+    assert past["type"] == "history" and past["run"]["status"] == situation
+    assert past["epochs"]["epoch"] == store.histories.epochs(number)["epoch"].tolist()
+    assert frame == messages.frame_bytes(store.frames.newest(number, HIDDEN))
 
 
 @pytest.mark.parametrize(
     ("situation", "words"),
     [
         ("finished", "Finished"),
-        ("stopped", "somebody pressed Stop"),
-        ("stopped-unbegun", "somebody pressed Stop"),
+        ("stopped", "stopped by a user"),
+        ("stopped-unbegun", "stopped by a user"),
         ("diverged", "diverged"),
         ("failed", "The files of MNIST are not here"),
         ("interrupted", "press Resume"),
     ],
 )
 def test_a_run_that_has_ended_says_why(situation, words, runs):
-    assert words in answer(watch(runs[situation]))
+    assert words in told(runs[situation])["sentence"]
 
 
-def test_a_run_pruned_by_hand_tells_the_prunings_and_draws_none_before_the_start(runs):
-    page = watch(runs["pruned-by-hand"])
-    (rules,) = {
-        tuple(convert_arrow_bytes_to_pandas_df(dataset.data.data)["position"])
-        for chart in charts_of(page)
-        if chart.alt.startswith("Accuracy")
-        for dataset in chart.datasets
-        if "what" in convert_arrow_bytes_to_pandas_df(dataset.data.data)
-    }
-    assert min(rules) == 0.0
-    assert len(rules) == len(Store().histories.prunings(runs["pruned-by-hand"]))
-
-
-# Charts
-
-
-@pytest.mark.parametrize("situation", ["queued", "running", "finished"])
-def test_every_chart_of_a_run_has_a_caption_and_words_for_those_who_cannot_see_it(situation, runs):
-    page = watch(runs[situation])
-    assert len(charts_of(page)) == len(HIDDEN) + 4  # a heatmap per layer, the legend, three histories
-    assert_described(page)
+# Pictures
 
 
 def test_the_first_pages_pictures_have_a_caption_and_words_for_those_who_cannot_see_it(store):
@@ -404,82 +339,8 @@ def test_the_first_pages_pictures_have_a_caption_and_words_for_those_who_cannot_
     assert any("A drawing" in caption.value for caption in page.caption)
 
 
-def assert_described(page: AppTest) -> None:
-    alts = [chart.alt for chart in charts_of(page)]
-    assert all(len(alt) > 20 for alt in alts), alts
-    assert len(set(alts)) == len(alts)
-    for ancestors in paths_to_charts(page.main, ()):
-        near = ancestors[-3:]  # the chart's own container, or that of the row of charts it belongs to
-        assert any(child.type == "caption" and child.value.strip() for block in near for child in children(block))
-
-
 def children(block) -> list:
     return list(getattr(block, "children", {}).values())
-
-
-def paths_to_charts(block, ancestors: tuple) -> Iterator[tuple]:
-    """The blocks around each chart, the outermost first."""
-    for child in children(block):
-        if child.type == "vega_lite_chart":
-            yield (*ancestors, block)
-        yield from paths_to_charts(child, (*ancestors, block))
-
-
-def test_every_history_says_what_it_means_behind_an_icon(runs):
-    page = watch(runs["finished"])
-    for heading in page.subheader:
-        assert len(heading.proto.help) > 40, heading.value
-    assert {"Which neurons fire", "Accuracy", "Loss", "Weights removed"} == {h.value for h in page.subheader}
-
-
-# The slider of a run that has ended
-
-
-@pytest.mark.parametrize("since", ["since the start", "this epoch"])
-def test_the_slider_scrubs_the_heatmap_through_the_epochs(since, runs):
-    store, number = Store(), runs["finished"]
-    page = watch(number)
-    if since == "this epoch":
-        page.get("button_group")[0].set_value(since)
-        run(page)
-    last = store.runs.get(number).epoch
-    assert [(slider.min, slider.max, slider.value) for slider in page.slider] == [(1, last, last)]
-    history = [
-        (samples, np.frombuffer(counts, np.uint32)) for _, samples, counts in store.histories.epoch_counts(number)
-    ]
-    seen = []
-    for epoch in range(1, last + 1):
-        page.slider[0].set_value(epoch)
-        drawn = heatmap(run(page))
-        until = history[:epoch] if since == "since the start" else history[epoch - 1 : epoch]
-        expected = sum(counts.astype(float) for _, counts in until) / sum(samples for samples, _ in until)
-        assert np.concatenate([table["frequency"] for table in drawn]) == pytest.approx(expected, abs=1e-4)
-        seen.append(expected)
-    assert not np.allclose(seen[0], seen[-1])
-
-
-def test_the_slider_shows_neurons_as_removed_from_their_pruning_on(home):
-    store = Store()
-    settings = dataclasses.replace(TINY, criterion="activation-neuron", amount=0.8, start_accuracy=0.3, epochs=30)
-    number = store.runs.add(settings)
-    execute(store, number)
-    first, last = store.histories.prunings(number)["epoch"].iloc[[0, -1]]
-    page = watch(number)
-
-    def removed(epoch: int) -> int:
-        page.slider[0].set_value(epoch)
-        return sum((table["state"] == "removed").sum() for table in heatmap(run(page)))
-
-    neurons = store.histories.prunings(number)["neurons_removed"]
-    assert first > 1
-    assert removed(first - 1) == 0
-    assert removed(first) == neurons[store.histories.prunings(number)["epoch"] <= first].sum() > 0
-    assert removed(last) == neurons.sum()
-
-
-@pytest.mark.parametrize("situation", ["queued", "running", "paused", "stopped-unbegun", "failed"])
-def test_there_is_no_slider_where_there_is_nothing_to_scrub(situation, runs):
-    assert not watch(runs[situation]).slider
 
 
 # The form
@@ -605,21 +466,19 @@ def test_the_demo_button_starts_the_paced_demo_and_opens_it(store):
 
 
 @pytest.mark.parametrize("situation", ["queued", "running", "paused"])
-@pytest.mark.parametrize("label", ["Pause", "Resume", "Step", "Stop"])
+@pytest.mark.parametrize("label", ["Pause or Resume", "Step", "Stop"])
 def test_each_control_writes_its_command(situation, label, runs):
     page = watch(runs[situation])
-    assert labels(page.button) == ["Pause", "Resume", "Step", "Stop", "Prune now"]  # whatever the run does
-    idle = "Pause" if situation == "paused" else "Resume"
-    assert [button.label for button in page.button if button.disabled] == [idle]
-    if label == idle:
-        return
+    switch = "Resume" if situation == "paused" else "Pause"
+    assert labels(page.button) == [switch, "Step", "Stop", "Prune now"]  # pausing and resuming are one place
+    label = switch if " or " in label else label
     before = len(Store().commands.of(runs[situation]))
-    page = press(page, label)
+    press(page, label)
     commands = Store().commands.of(runs[situation])
     assert len(commands) == before + 1
     assert (commands[0].kind, commands[0].arguments) == (label.lower(), {})
     if label != "Stop" or situation != "queued":
-        assert "the answer comes in a moment" in answer(page)
+        assert "the answer comes in a moment" in told(runs[situation])["sentence"]
 
 
 @pytest.mark.parametrize("situation", ["running", "paused"])
@@ -637,7 +496,7 @@ def test_the_pace_control_writes_the_pace(situation, pace, runs):
 @pytest.mark.parametrize("criterion", [name for name, entry in CRITERIA.items() if entry.scores])
 def test_prune_now_writes_criterion_and_amount_even_when_they_were_typed_just_before(criterion, runs):
     page = watch(runs["running"])
-    (method,) = [field for field in page.selectbox if field.label == "Remove"]
+    (method,) = [field for field in page.selectbox if field.label == "Criterion"]
     method.set_value(criterion)
     page.number_input[0].set_value(35)
     press(page, "Prune now")
@@ -646,8 +505,29 @@ def test_prune_now_writes_criterion_and_amount_even_when_they_were_typed_just_be
     assert command.arguments == {"criterion": criterion, "amount": pytest.approx(0.35)}
 
 
+def test_a_pace_set_elsewhere_is_never_sent_back(runs):
+    """What a browser still holds of the field as it was is no wish of a person's."""
+    number = runs["running"]
+    page = watch(number)
+    for pace in (1.0, 0.0, 2.0):
+        Store().commands.add(number, "pace", epochs_per_second=pace)
+        run(page)
+        (field,) = [field for field in page.selectbox if field.label == "Pace"]
+        assert field.value == pace
+        press(page, "Step")
+    asked = [
+        command.arguments["epochs_per_second"] for command in Store().commands.of(number) if command.kind == "pace"
+    ]
+    assert asked[:3] == [2.0, 0.0, 1.0] and len(asked) == 4  # and the one that this run was given at first
+
+
+def test_the_share_s_field_says_what_it_removes(runs):
+    (share,) = watch(runs["running"]).number_input
+    assert "remove" in share.label.lower() and "%" in share.label
+
+
 def test_prune_now_offers_all_methods_by_their_plain_names_and_the_runs_own_first(runs):
-    (method,) = [field for field in watch(runs["running"]).selectbox if field.label == "Remove"]
+    (method,) = [field for field in watch(runs["running"]).selectbox if field.label == "Criterion"]
     assert method.options == [entry.title for entry in CRITERIA.values() if entry.scores]
     assert method.value == TINY.criterion
 
@@ -670,26 +550,6 @@ def test_a_run_stopped_before_it_began_is_stopped_at_once(runs):
     page = press(watch(runs["queued"]), "Stop")
     assert Store().runs.get(runs["queued"]).status == "stopped"
     assert "Stopped" in badges(page)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda store, number: store.runs.set_state(number, store.runs.get(number).owner, status="paused"),
-        lambda store, number: store.runs.set_state(number, store.runs.get(number).owner, pruned_by_hand=True),
-        lambda store, number: store.runs.set_state(number, store.runs.get(number).owner, pace=4.0),
-        lambda store, number: store.runs.rename(number, "Another name"),
-    ],
-    ids=["status", "mark", "pace", "name"],
-)
-def test_the_page_around_the_live_view_follows_the_run(change: Callable[[Store, int], None], runs):
-    """The live view's own timer asks for the page to be drawn again: what stands above it was out of date."""
-    from abp.dashboard.train import live
-
-    store, number = Store(), runs["running"]
-    shown = store.runs.get(number)
-    change(store, number)
-    assert live._heading(store.runs.get(number)) != live._heading(shown)
 
 
 # The list of runs
@@ -821,17 +681,6 @@ def test_the_list_itself_is_offered_as_csv(runs, offered):
     assert set(table(offered["runs.csv"])["Run"]) == set(runs.values())
 
 
-@pytest.mark.parametrize("situation", ["queued", "running", "finished"])
-def test_the_data_of_every_chart_are_offered_as_csv(situation, runs, offered):
-    watch(runs[situation])
-    assert set(offered) == {"activity.csv", "accuracy.csv", "loss.csv", "weights-removed.csv"}
-    activity = table(offered["activity.csv"])
-    assert list(activity.groupby("layer")["neuron"].count()) == list(HIDDEN)
-    assert {"frequency", "live_weights", "state"} <= set(activity)
-    assert len(table(offered["accuracy.csv"])) == len(Store().histories.epochs(runs[situation]))
-    assert len(table(offered["weights-removed.csv"])) == len(Store().histories.prunings(runs[situation]))
-
-
 # When the store cannot be used
 
 
@@ -885,8 +734,8 @@ def test_what_nobody_thought_of_gives_a_sentence_and_goes_to_the_log(runs, monke
     def break_down(*_arguments):
         raise ZeroDivisionError("never shown")
 
-    monkeypatch.setattr(Histories, "epochs", break_down)
-    page = watch(runs["finished"])
+    monkeypatch.setattr(Commands, "of", break_down)
+    page = watch(runs["running"])
     assert "unexpected" in page.error[0].value and "never shown" not in page.error[0].value
     assert "never shown" in caplog.text
 

@@ -2,14 +2,10 @@
 // pictures and videos that people save all draw with it. Only cells whose colour changed are painted, so that sixty
 // frames a second leave the browser free; all lengths on the canvas are whole device pixels, so that cells are crisp.
 const SHADES = 256
-const FLASH = 900 // milliseconds for which a neuron that is removed is seen to go
-const MARKED = 7000 // and for which its cross stays marked
+const FLASH = 900 // milliseconds for which a neuron that is removed is seen to go, at most
+const MARKED = 7000 // and for which its cross stays marked, where nothing else is said
 const FRAME_GAP = 14 // milliseconds between two frames at least: no more than 60 a second on faster screens
 const [CROSS, MARKED_CROSS, UNPAINTED] = [-1, -2, -3] // what a cell may show beside a shade
-const BETWEEN = 28 // pixels between layers, at least
-const TITLE = 24 // pixels of the line above a layer
-const LARGEST = 26, SMALLEST = 4 // pixels of a cell
-const NARROW = 560 // pixels below which the layers stack
 
 const shadeTables = new Map() // colours of a theme: 256 from its scale
 function shadesOf(scale) {
@@ -39,53 +35,11 @@ function themeOf(element) {
   }
 }
 
-// Layers side by side at one cell size: the number of rows that gives the largest cells.
-function besideEachOther(hidden, titles, width, height, largest) {
-  let best = null
-  for (let rows = 1; rows <= Math.min(Math.max(...hidden), Math.floor(height / SMALLEST)); rows++) {
-    const columns = hidden.map((neurons) => Math.ceil(neurons / rows))
-    const needed = (cell) =>
-      columns.reduce((sum, count, layer) => sum + Math.max(count * cell, titles[layer]), BETWEEN * (hidden.length - 1))
-    let cell = Math.min(largest, Math.floor(height / rows))
-    while (cell >= SMALLEST && needed(cell) > width) cell--
-    if (cell >= SMALLEST && (!best || cell > best.cell)) best = { cell, columns, free: width - needed(cell) }
-  }
-  if (!best) return null
-  const between = BETWEEN + Math.min(36, best.free / Math.max(1, hidden.length - 1)) // the last ends where the page does
-  let x = 0
-  const places = best.columns.map((columns, layer) => {
-    const place = { x: Math.round(x), y: 0, columns }
-    x += Math.max(columns * best.cell, titles[layer]) + between
-    return place
-  })
-  return { cell: best.cell, places }
-}
-
-// Layers below each other, two beside each other where both are small.
-function belowEachOther(hidden, titles, width, titleHeight, largest) {
-  const plan = (cell) => {
-    const most = Math.max(1, Math.floor(width / cell))
-    const places = []
-    let [x, y, bottom] = [0, 0, 0]
-    hidden.forEach((neurons, layer) => {
-      const columns = Math.min(neurons, most)
-      const wide = Math.max(columns * cell, titles[layer])
-      if (x > 0 && x + wide > width) [x, y] = [0, bottom + cell]
-      places.push({ x, y, columns })
-      x += wide + BETWEEN
-      bottom = Math.max(bottom, y + titleHeight + Math.ceil(neurons / columns) * cell)
-    })
-    return { cell, places, bottom }
-  }
-  let cell = Math.min(largest, 15)
-  while (cell > SMALLEST && plan(cell).bottom > 1.5 * width) cell--
-  return plan(cell)
-}
-
 class NeuronGrid {
   constructor(canvas, { titles = true, largest = LARGEST, moves = () => true } = {}) {
     Object.assign(this, { canvas, largest, moves, blocks: [], neurons: 0, pointed: -1, titled: titles, theme: null })
     this.context = canvas.getContext("2d", { alpha: false })
+    this.marked = MARKED
     this.frame = this.timer = null
     this.paintedAt = 0
   }
@@ -221,7 +175,7 @@ class NeuronGrid {
       this.frame = null
       const early = now - this.paintedAt < FRAME_GAP
       if (early || this.paint(now)) return this.request()
-      const marks = this.left.reduce((last, at) => Math.max(last, at), 0) + MARKED - now
+      const marks = this.left.reduce((last, at) => Math.max(last, at), 0) + this.marked - now
       clearTimeout(this.timer)
       if (marks > 0) this.timer = setTimeout(() => this.request(), marks + 20)
     })
@@ -240,19 +194,20 @@ class NeuronGrid {
     let moving = this.settle(now)
     if (!this.titlesDrawn) this.drawTitles()
     const effects = this.moves()
+    const flash = Math.min(FLASH, this.marked / 2)
     for (const block of this.blocks) {
       for (let place = 0; place < block.neurons; place++) {
         const index = block.first + place
-        const since = this.left[index] ? now - this.left[index] : MARKED
-        const goes = effects && !this.alive[index] && since < FLASH
-        const rings = this.rings[index] && now - this.rings[index] < FLASH
+        const since = this.left[index] ? now - this.left[index] : this.marked
+        const goes = effects && !this.alive[index] && since < flash
+        const rings = this.rings[index] && now - this.rings[index] < flash
         const shade = this.alive[index] ? Math.round((SHADES - 1) * Math.min(1, Math.max(0, this.shown[index])))
-          : since < MARKED ? MARKED_CROSS : CROSS
+          : since < this.marked ? MARKED_CROSS : CROSS
         if (shade === this.painted[index] && !goes && !rings && !this.rings[index]) continue
         this.drawCell(block, place, shade)
         this.painted[index] = shade
-        if (goes) this.drawGoing(block, place, since / FLASH)
-        if (rings) this.drawRing(block, place, 1 - (now - this.rings[index]) / FLASH, this.theme.accent)
+        if (goes) this.drawGoing(block, place, since / flash)
+        if (rings) this.drawRing(block, place, 1 - (now - this.rings[index]) / flash, this.theme.accent)
         else this.rings[index] = 0
         if (index === this.pointed) this.drawRing(block, place, 1, this.theme.text)
         if (goes || rings) {

@@ -1,5 +1,6 @@
 """The lights: every hidden neuron of a network as a cell, as bright as its answer to one picture."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -7,14 +8,15 @@ import streamlit as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from abp.dashboard.charts import charts
-from abp.dashboard.components.scripts import script, style
+from abp.dashboard.components.scripts import GRID, script, style
 
 Neuron = tuple[int, int]
 """Hidden layer and neuron, both from 0."""
 
+_WIDEST = 325  # pixels of the widest layer: what a phone can show
+
 _HTML = '<div class="frame"><div class="lights"></div><div class="tip" aria-live="polite" hidden></div></div>'
-_JS, _CSS = script("neuron_grid", "grid_pointer", "neuron_lights"), style("neuron_lights")
+_JS, _CSS = script(*GRID, "neuron_lights"), style("neuron_lights")
 
 
 def neuron_lights(
@@ -50,7 +52,7 @@ def neuron_lights(
             then(neuron)
 
     hidden = [len(mask) for mask in masks]
-    cell = charts.cell_size(hidden)
+    cell = cell_size(hidden)
     data = {
         "title": title,
         "cell": cell,
@@ -58,7 +60,7 @@ def neuron_lights(
         "layers": [
             {
                 "name": f"Hidden {index + 1}",
-                "columns": charts.layer_columns(width, cell),
+                "columns": layer_columns(width, cell),
                 "outputs": np.round(outputs[index].astype(float), 4).tolist(),
                 "strongest": strongest[index],
                 "live": masks[index].sum(dim=1).tolist(),
@@ -74,6 +76,17 @@ def neuron_lights(
         on_pointed_change=lambda: told("pointed", pointed),
         on_clicked_change=lambda: told("clicked", clicked),
     )
+
+
+def layer_columns(neurons: int, cell: int) -> int:
+    """Columns in which a layer of so many neurons is laid out: a block about ten rows high, no wider than a phone."""
+    return max(1, min(_WIDEST // cell, math.ceil(neurons / 10)))
+
+
+def cell_size(hidden: Sequence[int]) -> int:
+    """Pixels of a neuron's cell, the same for all layers of a network."""
+    widest = max(hidden)
+    return 13 if widest <= 400 else 8 if widest <= 1200 else 5
 
 
 def neuron_of(sent: object, hidden: Sequence[int]) -> Neuron | None:

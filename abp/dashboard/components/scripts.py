@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+GRID = ("grid_layout", "neuron_grid", "grid_pointer")
+"""The drawing core, for components that draw neurons."""
+
 _FOLDER = Path(__file__).parent
 
 

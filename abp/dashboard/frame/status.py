@@ -1,8 +1,12 @@
 """How a run stands, in words."""
 
+from typing import Literal
+
 from abp.store.records import Command, Run
 
-STATUS = {
+Colour = Literal["gray", "orange", "blue", "green", "red"]
+
+STATUS: dict[str, tuple[str, str, Colour]] = {
     "queued": ("Queued", ":material/hourglass_empty:", "gray"),
     "running": ("Running", ":material/sync:", "orange"),
     "paused": ("Paused", ":material/pause_circle:", "blue"),

@@ -1,7 +1,7 @@
 """The controls of a run: each writes a command, which the run's worker obeys.
 
 What a click does stands behind the button, not in its ``on_click``: Streamlit forgets the callbacks of widgets that an
-interrupted rerun had not come to yet, and a live page is interrupted often. A click would be lost now and then.
+interrupted rerun had not come to yet. A click would be lost now and then.
 """
 
 from contextlib import suppress
@@ -21,6 +21,8 @@ PACES: dict[float, str] = {
     0.2: "1 epoch in 5 seconds",
 }
 
+_SWITCH = 105  # pixels of the button that pauses and resumes: the others must not move when its word changes
+
 
 def controls(store: Store, run: Run) -> None:
     """Pause, step, stop, pace and prune a run that goes on; resume one that was interrupted."""
@@ -28,6 +30,7 @@ def controls(store: Store, run: Run) -> None:
     def ask(kind: str, **arguments: object) -> None:
         with plain_errors(), suppress(RunUnknown):  # the page, drawn next, says that the run is gone
             store.commands.add(run.id, kind, **arguments)
+        st.rerun()  # what the command changed at once stands above the controls too
 
     if run.status == "interrupted":
         if st.button("Resume", icon=":material/play_arrow:", type="primary"):
@@ -35,33 +38,39 @@ def controls(store: Store, run: Run) -> None:
         return
     if not run.active:
         return
-    with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            # Both stay, one of them idle: a button that came or went would move the others from under the mouse.
-            paused = run.status == "paused"
-            if st.button("Pause", icon=":material/pause:", disabled=paused):
-                ask("pause")
-            if st.button("Resume", icon=":material/play_arrow:", disabled=not paused):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+        # One place for both. Each is a button of its own to Streamlit: a click means what it said when it was pressed.
+        if run.status == "paused":
+            if st.button("Resume", icon=":material/play_arrow:", width=_SWITCH):
                 ask("resume")
-            if st.button("Step", icon=":material/skip_next:", help="One epoch, then pause."):
-                ask("step")
-            if st.button("Stop", icon=":material/stop:", help="End the run and keep it."):
-                ask("stop")
-            _pace(run, ask)
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            _prune(run, ask)
+        elif st.button("Pause", icon=":material/pause:", width=_SWITCH):
+            ask("pause")
+        if st.button("Step", icon=":material/skip_next:", help="One epoch, then pause."):
+            ask("step")
+        if st.button("Stop", icon=":material/stop:", help="End the run and keep it."):
+            ask("stop")
+        _pace(store, run, ask)
+        _prune(run, ask)
 
 
-def _pace(run: Run, ask) -> None:  # type: ignore[no-untyped-def]
-    pace = run.pace or 0.0
+def _pace(store: Store, run: Run, ask) -> None:  # type: ignore[no-untyped-def]
+    """The pace that was asked for last, here or elsewhere.
+
+    Each such wish makes it a new field with that pace as its default: so a value other than the default was chosen by
+    a person in front of this very field, and nothing that a browser still holds of an older one counts.
+    """
+    newest = next((command for command in store.commands.of(run.id) if command.kind == "pace"), None)
+    pace = (newest.arguments.get("epochs_per_second") if newest else run.pace) or 0.0
     paces = {**PACES, pace: PACES.get(pace, f"{pace:g} epochs a second")}
-    key, last, asked = (f"{what}-{run.id}" for what in ("pace", "last-pace", "asked-pace"))
-    if key not in st.session_state or st.session_state.get(last) != pace:
-        for name in (key, last, asked):  # at first, and when it was set elsewhere
-            st.session_state[name] = pace
-    chosen = st.selectbox("Pace", list(paces), format_func=lambda choice: paces[choice], key=key, width=200)
-    if chosen != st.session_state[asked]:
-        st.session_state[asked] = chosen
+    chosen = st.selectbox(
+        "Pace",
+        list(paces),
+        index=list(paces).index(pace),
+        format_func=lambda choice: paces[choice],
+        key=f"pace-{run.id}-{newest.id if newest else 0}",
+        width=160,
+    )
+    if chosen != pace:
         ask("pace", epochs_per_second=chosen)
 
 
@@ -69,22 +78,22 @@ def _prune(run: Run, ask) -> None:  # type: ignore[no-untyped-def]
     choices = [name for name, criterion in CRITERIA.items() if criterion.scores]
     preferred = run.experiment.criterion
     criterion = st.selectbox(
-        "Remove",
+        "Criterion",
         choices,
         index=choices.index(preferred) if preferred in choices else 0,
         format_func=lambda name: CRITERIA[name].title,
         key=f"prune-criterion-{run.id}",
-        width=290,
+        width=172,
     )
     percent = st.number_input(
-        "Share of weights, %",
+        "Remove, %",
         min_value=1,
         max_value=99,
         value=10,
         step=5,
         key=f"prune-amount-{run.id}",
-        width=160,
-        help="Beyond those already removed. What the schedule still has to do shrinks by it.",
+        width=90,
+        help="Share of all weights, beyond those already removed. What the schedule still has to do shrinks by it.",
     )
-    if st.button("Prune now", icon=":material/content_cut:", type="primary"):
+    if st.button("Prune now", type="primary"):
         ask("prune", criterion=criterion, amount=percent / 100)
