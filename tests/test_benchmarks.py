@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import benchmarks.__main__ as benchmarks
 from benchmarks import adapters
+from benchmarks.same_bits import differences
 
 
 @pytest.mark.parametrize(
@@ -17,3 +19,10 @@ def test_a_benchmark_prints_its_figures(measure, real_data, monkeypatch, capsys)
     measure()
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) >= 2 and all(line.split()[-1] for line in lines)
+
+
+def test_bits_that_differ_are_named_though_the_numbers_are_equal():
+    first = {"weight": np.array([0.0, 1.0], dtype=np.float32), "mask": np.array([True])}
+    assert differences(first, {name: values.copy() for name, values in first.items()}) == []
+    second = {"weight": np.array([-0.0, 1.0], dtype=np.float32), "mask": np.array([True]), "count": np.array([3])}
+    assert differences(first, second) == ["count", "weight"]

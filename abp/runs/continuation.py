@@ -69,22 +69,10 @@ def continue_run(
         If there is no such way, a value cannot be used, or the parent did not record what it takes.
     """
     pruning = _pruning(how)
-    final = store.weights.get(parent.id, "final")
-    if final is None:
-        raise SettingError(f"run {parent.id} cannot be continued: it is {parent.status} and has no final weights")
     if how not in METHODS and ranks is not None:
         raise SettingError(f"ranks belong to {' and '.join(METHODS)}, not to {how}")
     experiment = _settings(parent.experiment, how, epochs, seed, learning_rate)
-    masks = recorded_masks(store, parent, parent.prunings)
-    if how in METHODS:
-        experiment, tensors = _reduced(experiment, load(final), how, ranks)
-        masks = full_masks(experiment.sizes)
-    elif how == "fine-tune":
-        tensors = load(final)
-    elif how == "reinitialise":
-        tensors = Network.glorot(experiment.sizes, generator(experiment.seed, "weights")).tensors()
-    else:
-        tensors = _recorded(store, parent, pruning)
+    experiment, tensors, masks = _start(store, parent, how, experiment, ranks)
     origin = ORIGINS["rewind-K"].replace("K", str(pruning)) if pruning else ORIGINS[how]
     return store.runs.add(
         experiment,
@@ -94,6 +82,25 @@ def continue_run(
         origin=origin,
         start=(save(_under(masks, tensors, experiment)), pack(masks)),
     )
+
+
+def _start(
+    store: Store, parent: Run, how: str, experiment: Experiment, ranks: Sequence[int] | None
+) -> tuple[Experiment, dict[str, Tensor], list[Tensor]]:
+    """Settings, limited in rank where that is asked for, and the weights and masks to start from."""
+    final = store.weights.get(parent.id, "final")
+    if final is None:
+        raise SettingError(f"run {parent.id} cannot be continued: it is {parent.status} and has no final weights")
+    if how in METHODS:
+        experiment, tensors = _reduced(experiment, load(final), how, ranks)
+        return experiment, tensors, full_masks(experiment.sizes)
+    if how == "fine-tune":
+        tensors = load(final)
+    elif how == "reinitialise":
+        tensors = Network.glorot(experiment.sizes, generator(experiment.seed, "weights")).tensors()
+    else:
+        tensors = _recorded(store, parent, _pruning(how))
+    return experiment, tensors, recorded_masks(store, parent, parent.prunings)
 
 
 def _pruning(how: str) -> int | None:

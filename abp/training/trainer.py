@@ -341,8 +341,7 @@ class Trainer:
         ValueError
             If something is missing from it, or is of another network; nothing is changed then.
         """
-        remembering = self.experiment.optimiser if self._step.optimiser else None
-        state = state.checked(self.state(), remembering)
+        state = state.checked(self.state(), self.experiment.optimiser if self._step.optimiser else None)
         self.network.load_tensors(state.tensors)
         self.masks = state.layers("mask")
         self.activity.load(state)
