@@ -1,4 +1,4 @@
-"""``abp export``: the network of a run as safetensors or ONNX, whole or without its dead neurons."""
+"""``abp export``: a run's network as safetensors or ONNX, whole or without its dead neurons; its history as events."""
 
 import argparse
 import sys
@@ -15,12 +15,16 @@ def run(options: argparse.Namespace) -> int:
     """Write the files that are asked for; the exit status."""
     names = {"--weights": options.weights, "--onnx": options.onnx}
     named = {option: name for option, name in names.items() if name is not None}
-    if not named and not options.compact:
-        return complain("nothing to export: name a file with --weights or --onnx, or add --compact")
+    if not named and not options.compact and options.tensorboard is None:
+        return complain("nothing to export: name a file with --weights or --onnx, or add --compact or --tensorboard")
     for option, name in named.items():
         require_file(option, name)
     store = Store()
     exported = store.runs.get(options.run)
+    if options.tensorboard is not None:
+        status = _events(store, exported, Path(options.tensorboard) / f"run-{exported.id}")
+        if status or not (named or options.compact):
+            return status
     weights = store.weights.get(exported.id, "final")
     if weights is None:
         return complain(f"run {exported.id} has no final weights: it is {exported.status}")
@@ -39,6 +43,22 @@ def run(options: argparse.Namespace) -> int:
         write_file(Path(name), contents[option])
         what = "compacted network" if options.compact else "weights"
         print(f"Wrote the {what} of run {exported.id} to {name}", file=sys.stderr)
+    return 0
+
+
+def _events(store: Store, run: Run, folder: Path) -> int:
+    """Write event files into a new folder; the exit status."""
+    from abp.runs.tensorboard import write_events
+
+    if folder.exists():
+        return complain(f"--tensorboard: there is a {folder} already; delete it or name another folder")
+    if not run.epoch:
+        return complain(f"run {run.id} has no history: it is {run.status}")
+    write_events(store, run, folder)
+    print(
+        f"Wrote the history of run {run.id} to {folder}; see it with: tensorboard --logdir {folder.parent}",
+        file=sys.stderr,
+    )
     return 0
 
 

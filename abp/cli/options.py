@@ -111,6 +111,12 @@ def _export(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--weights", metavar="FILE.safetensors", help="file for the weights")
     command.add_argument("--onnx", metavar="FILE.onnx", help="file for the network in ONNX format")
+    command.add_argument(
+        "--tensorboard",
+        metavar="DIR",
+        help="folder for event files of the run's curves, spectra and activation frequencies, in DIR/run-RUN; needs "
+        "TensorBoard",
+    )
 
 
 COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] = {
@@ -119,7 +125,7 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] 
     "continue": ("continue_", "train a new run from the recorded weights and masks of another one", _continue),
     "analyse": ("analyse", "compute singular values, ranks and norms of a run, and its baselines", _analyse),
     "study": ("study", "compare methods over several seeds; run it again to resume it", _study),
-    "export": ("export", "write the network of a run as safetensors or ONNX", _export),
+    "export": ("export", "write the network of a run as safetensors or ONNX, or its history for TensorBoard", _export),
 }
 """Every command: its module in `abp.cli`, one line of help, and the function that adds its options."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from functools import partial
-from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +20,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from abp.network.masks import sparsity
 from abp.pruning.criteria import CRITERIA
 from abp.sklearn.network_training import NetworkTraining, Samples
-from abp.training.experiment import SCOPES, Experiment
+from abp.sklearn.parameters import check_parameters, layer_sizes
+from abp.training.experiment import Experiment
 from abp.training.schedule import accuracy_thresholds, cumulative_targets
 
 
@@ -150,7 +150,7 @@ class PrunedMLPClassifier(ClassifierMixin, BaseEstimator):
         PrunedMLPClassifier
             Itself, fitted.
         """
-        self._check_parameters()
+        check_parameters(self)
         samples = self._validated(X, y, sample_weight, first=True)
         self._begin(samples)
         epochs, convergence = 0, _Convergence(self.tol, self.n_iter_no_change)
@@ -192,7 +192,7 @@ class PrunedMLPClassifier(ClassifierMixin, BaseEstimator):
         PrunedMLPClassifier
             Itself, fitted further.
         """
-        self._check_parameters()
+        check_parameters(self)
         first = not hasattr(self, "classes_")
         if first and classes is None:
             raise ValueError(
@@ -257,7 +257,7 @@ class PrunedMLPClassifier(ClassifierMixin, BaseEstimator):
         adam = partial(torch.optim.Adam, lr=self.learning_rate_init, fused=True)
         sgd = partial(torch.optim.SGD, lr=self.learning_rate_init, momentum=self.momentum, fused=True)
         self._training = NetworkTraining(
-            [samples.x.shape[1], *_sizes(self.hidden_layer_sizes), samples.targets.shape[1]],
+            [samples.x.shape[1], *layer_sizes(self.hidden_layer_sizes), samples.targets.shape[1]],
             dtype=torch.float32 if samples.x.dtype == np.float32 else torch.float64,
             seed=check_random_state(self.random_state).randint(np.iinfo(np.int32).max),
             learning_rate=self.learning_rate_init,
@@ -315,25 +315,6 @@ class PrunedMLPClassifier(ClassifierMixin, BaseEstimator):
             self._training.reinitialise()
 
     # Checks
-
-    def _check_parameters(self) -> None:
-        sizes = _sizes(self.hidden_layer_sizes)
-        _require(
-            "hidden_layer_sizes", bool(sizes) and all(_whole(size, 1) for size in sizes), "positive integers", sizes
-        )
-        _require("criterion", self.criterion in CRITERIA, f"one of {', '.join(CRITERIA)}", self.criterion)
-        _require("scope", self.scope in SCOPES, f"one of {', '.join(SCOPES)}", self.scope)
-        _require("solver", self.solver in ("adam", "sgd"), "one of adam, sgd", self.solver)
-        auto = self.batch_size == "auto"
-        _require("batch_size", auto or _whole(self.batch_size, 1), '"auto" or a positive integer', self.batch_size)
-        for name, lowest in (("prunings", 0), ("max_iter", 1), ("n_iter_no_change", 1)):
-            value = getattr(self, name)
-            _require(name, _whole(value, lowest), f"an integer of at least {lowest}", value)
-        _require("amount", _number(self.amount) and 0 <= self.amount <= 1, "between 0 and 1", self.amount)
-        _require("momentum", _number(self.momentum) and 0 <= self.momentum < 1, "from 0 to below 1", self.momentum)
-        rate = self.learning_rate_init
-        _require("learning_rate_init", _number(rate) and rate > 0, "above 0", rate)
-        _require("tol", _number(self.tol), "a number", self.tol)
 
     def _validated(
         self,
@@ -399,20 +380,3 @@ class _Convergence:
         self.waited = self.waited + 1 if loss > self.lowest - self.tol else 0
         self.lowest = min(self.lowest, loss)
         return self.waited > self.patience
-
-
-def _sizes(hidden_layer_sizes: Any) -> list[Any]:
-    return list(hidden_layer_sizes) if isinstance(hidden_layer_sizes, Iterable) else [hidden_layer_sizes]
-
-
-def _whole(value: Any, lowest: int) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= lowest
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _require(name: str, fulfilled: bool, what: str, value: Any) -> None:
-    if not fulfilled:
-        raise ValueError(f"{name} must be {what}, not {value!r}")

@@ -480,6 +480,21 @@ def outputs(tensors: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
     return x @ tensors["output.weight"].T + tensors["output.bias"]
 
 
+def test_a_history_is_written_for_tensorboard_beside_others(train, run_abp, tmp_path):
+    number = train()["run"]
+    status, _, err = run_abp("export", number, "--tensorboard", tmp_path, "--weights", tmp_path / "w.safetensors")
+    assert status == 0 and f"tensorboard --logdir {tmp_path}" in err
+    assert list((tmp_path / f"run-{number}").glob("events.out.tfevents.*"))
+    assert (tmp_path / "w.safetensors").is_file()
+    assert "already" in complaint(*run_abp("export", number, "--tensorboard", tmp_path))
+
+
+def test_a_run_without_history_has_nothing_for_tensorboard(run_abp, tmp_path):
+    number = Store().runs.add(Experiment())
+    assert "no history" in complaint(*run_abp("export", number, "--tensorboard", tmp_path))
+    assert not list(tmp_path.glob("run-*"))
+
+
 def test_a_run_without_final_weights_cannot_be_exported(run_abp, tmp_path):
     number = Store().runs.add(Experiment())
     path = tmp_path / "weights.safetensors"
