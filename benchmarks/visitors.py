@@ -22,10 +22,10 @@ from abp.training.experiment import Experiment
 VISITORS, STROKES = 20, 4
 LOOKS, PAUSES = 4.0, (2.0, 6.0)  # seconds: how long a visitor looks at an answer, and waits before the next stroke
 _PATIENCE = 120_000  # milliseconds
-# When both headings begin with these words, shown; it looks when the page changes, since looking at each frame would
+# When both headings contain these words, shown; it looks when the page changes, since looking at each frame would
 # take the cores from the other browsers.
 _BOTH_SAY = """(words => {
-  const headings = () => [...document.querySelectorAll("h4")].filter(heading => heading.textContent.startsWith(words))
+  const headings = () => [...document.querySelectorAll("h4")].filter(heading => heading.textContent.includes(words))
   window.said = new Promise(done => {
     const look = () => {
       if (headings().length < 2) return
@@ -129,13 +129,13 @@ async def _stroke(page: Any) -> float:
     await page.mouse.move(middle, top + 0.2 * height)
     await page.mouse.down()
     await page.mouse.move(middle, top + 0.8 * height, steps=4)
-    began = await page.evaluate(f"{_BOTH_SAY}('It says'); performance.now()")
+    began = await page.evaluate(f"{_BOTH_SAY}('sure)'); performance.now()")
     await page.mouse.up()
     return (await page.evaluate("window.said") - began) / 1000
 
 
 async def _clear(page: Any) -> None:
-    await page.evaluate(f"{_BOTH_SAY}('It waits'); 0")
+    await page.evaluate(f"{_BOTH_SAY}('Draw or choose'); 0")
     await page.get_by_role("application", name="Drawing pad").press("Escape")
     await page.evaluate("window.said")
 

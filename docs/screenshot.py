@@ -78,7 +78,7 @@ def take_analysis(page: Page, address: str, run: str, *others: str) -> None:
     """The spectra of a run with others laid over them, its weights, and its comparison with PCA and SVD."""
     page.goto(f"{address}/spectra?run={run}")
     for other in others:
-        page.get_by_role("combobox", name="Lay over it the end of").click()
+        page.get_by_role("combobox", name="Overlay final spectra of").click()
         page.get_by_role("option", name=re.compile(rf"^{other}:")).click()
     page.keyboard.press("Escape")
     page.get_by_role("heading", name="Ranks and norms").wait_for()
@@ -111,7 +111,7 @@ def take_tour(page: Page, address: str) -> None:
     assert run is not None
     page.set_viewport_size({"width": 1300, "height": 936})
     page.goto(f"{address}/playground?run={run.group(1)}")
-    page.get_by_text("How much can go").first.wait_for()
+    page.get_by_text("Accuracy after removal").first.wait_for()
     pad = page.get_by_role("application", name="Drawing pad")
     pad.hover()
     box = pad.bounding_box()

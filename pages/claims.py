@@ -1,4 +1,4 @@
-"""The paper's four claims and what a study says of them: ``/claims?study=<id>``."""
+"""The paper's four claims and what a study says about them: ``/claims?study=<id>``."""
 
 import streamlit as st
 
@@ -9,8 +9,8 @@ from abp.dashboard.studies.claims import claims_view
 with page("Claims"):
     st.title("The paper's claims", anchor=False)
     st.caption(
-        "What Ganguli and Chong (2024) claim of activation-based pruning, each tested on the runs of a study. "
-        "The verdicts follow from the numbers and the thresholds below; none is written by hand."
+        "The claims of Ganguli and Chong (2024) about activation-based pruning, tested on the runs of a study; every "
+        "verdict follows from the figures and the thresholds below."
     )
     number = choose_study()
     if number is not None:

@@ -9,7 +9,7 @@ from abp.dashboard.studies.form import study_form
 
 with page("Compare"):
     st.title("Compare", anchor=False)
-    st.caption("Accuracies differ by seed as much as by method. A study trains every method with several seeds.")
+    st.caption("Accuracy can vary as much by seed as by method, so a study trains every method with several seeds.")
     study_form(store())
     number = choose_study()
     if number is not None:

@@ -8,7 +8,10 @@ from abp.dashboard.networks.low_rank import low_rank_view
 
 with page("Low rank"):
     st.title("Low rank", anchor=False)
-    st.caption("Pruning may leave a layer fewer directions. Would cutting a dense network's layers down do as well?")
+    st.caption(
+        "Pruning may lower the ranks of layers; here you see whether reducing a dense network to the same ranks "
+        "does as well."
+    )
     run = choose_run()
     if run is not None:
         low_rank_view(store(), run)

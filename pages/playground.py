@@ -1,4 +1,4 @@
-"""Ask a trained network about a picture: ``/playground?run=<id>``, and ``&beside=<id>`` for another beside it."""
+"""Let trained networks classify a picture: ``/playground?run=<id>``, and ``&beside=<id>`` for another beside it."""
 
 import streamlit as st
 
@@ -9,8 +9,8 @@ from abp.dashboard.playground.playground import playground_view
 
 with page("Playground"):
     st.title("Playground", anchor=False)
-    st.caption("Draw something, and watch a trained network make up its mind, neuron by neuron.")
-    play = st.container()  # above what is chosen: a visitor's phone shows the pad first
+    st.caption("Draw a picture and watch, neuron by neuron, how a trained network classifies it.")
+    play = st.container()  # above the choices: a visitor's phone shows the pad first
     left, right = st.columns(2)
     with left:
         run = choose_run()

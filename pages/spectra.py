@@ -8,7 +8,7 @@ from abp.dashboard.networks.spectra import spectra_view
 
 with page("Spectra"):
     st.title("Singular values", anchor=False)
-    st.caption("What pruning does to the weight matrices: how many directions are left, and how strong they are.")
+    st.caption("How pruning changes the weight matrices: the number and the strength of their directions.")
     run = choose_run()
     if run is not None:
         spectra_view(store(), run)

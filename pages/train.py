@@ -1,6 +1,7 @@
 """Start a run, continue one, and watch one: ``/train``, ``/train?continue=<id>`` and ``/train?run=<id>``."""
 
-from abp.dashboard.frame.page import page, run_from_link, store
+from abp.dashboard.frame.links import run_from_link
+from abp.dashboard.frame.page import page, store
 from abp.dashboard.train.new_run import continue_run, new_run
 from abp.dashboard.train.watch import watch
 

@@ -8,7 +8,7 @@ from abp.dashboard.networks.weights import weights_view
 
 with page("Weights"):
     st.title("Weights", anchor=False)
-    st.caption("What is left of the network: every weight as a picture, and what each neuron looks for.")
+    st.caption("Every weight that is left in the network, and the pattern that each neuron prefers.")
     run = choose_run()
     if run is not None:
         weights_view(store(), run)

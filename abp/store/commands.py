@@ -30,7 +30,7 @@ class Commands:
         Raises
         ------
         RunUnknown
-            If there is no such run (any more).
+            If the run does not exist or was deleted.
         """
         runs = schema.runs
         with self.database.writing() as connection:
@@ -38,7 +38,7 @@ class Commands:
                 select(runs.c.status, runs.c.owner, runs.c.started).where(runs.c.id == run)
             ).first()
             if row is None:
-                raise RunUnknown(f"There is no run {run} (any more).")
+                raise RunUnknown(f"Run {run} does not exist or was deleted.")
             now = time.time()
             values = {"run": run, "kind": kind, "arguments": arguments, "created": now}
             if row.status not in (*ACTIVE, "interrupted"):

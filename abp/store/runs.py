@@ -85,7 +85,7 @@ class Runs:
         renaming = update(schema.runs).where(schema.runs.c.id == run).values(name=checked_name(name))
         with self.database.writing() as connection:
             if not connection.execute(renaming).rowcount:
-                raise RunUnknown(f"There is no run {run} (any more).")
+                raise RunUnknown(f"Run {run} does not exist or was deleted.")
 
     def delete(self, run: int) -> None:
         """Remove a run and all that was recorded of it; a worker that still has it lets go."""
@@ -105,7 +105,7 @@ class Runs:
             with self.database.reading() as connection:
                 row = connection.execute(select(schema.runs).where(schema.runs.c.id == run)).mappings().first()
         if row is None:
-            raise RunUnknown(f"There is no run {run} (any more).")
+            raise RunUnknown(f"Run {run} does not exist or was deleted.")
         return Run(**row)
 
     def all(self, statuses: Collection[str] | None = None) -> list[Run]:

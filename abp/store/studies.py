@@ -36,7 +36,7 @@ class Studies:
         Raises
         ------
         StudyUnknown
-            If there is no such study (any more).
+            If the study does not exist or was deleted.
         """
         row = None
         if is_id(number):
@@ -44,7 +44,7 @@ class Studies:
             with self.database.reading() as connection:
                 row = connection.execute(query).mappings().first()
         if row is None:
-            raise StudyUnknown(f"There is no study {number} (any more).")
+            raise StudyUnknown(f"Study {number} does not exist or was deleted.")
         return StudyRow(**row)
 
     def change(self, number: int, **values: Any) -> None:
@@ -52,7 +52,7 @@ class Studies:
         changing = update(schema.studies).where(schema.studies.c.id == number).values(values)
         with self.database.writing() as connection:
             if not connection.execute(changing).rowcount:
-                raise StudyUnknown(f"There is no study {number} (any more).")
+                raise StudyUnknown(f"Study {number} does not exist or was deleted.")
 
     def runs(self, number: int) -> list[Run]:
         """The runs that serve a study, the oldest first."""

@@ -47,7 +47,7 @@ def read_results(store: Store, number: int) -> Results:
     Raises
     ------
     abp.studies.registry.StudyUnknown
-        If there is no such study (any more).
+        If the study does not exist or was deleted.
     """
     cells: dict[Cell, dict[int, StudyRun]] = {cell: {} for cell in study_record(store, number).study.cells()}
     members = study_runs(store, number)

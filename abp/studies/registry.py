@@ -67,7 +67,7 @@ class StudyProgress:
         Spoilt are those stopped or pruned by hand. What is interrupted, failed or spoilt is made up for when the study
         is started again.
     missing
-        That are not there (any more), since they were deleted.
+        That do not exist, because they were deleted.
     runs_per_second
         Expected, from finished runs; None while there is none to judge by.
     seconds_left
@@ -131,7 +131,7 @@ def extend_study(store: Store, number: int, study: Study) -> None:
     Raises
     ------
     StudyUnknown
-        If there is no such study (any more).
+        If the study does not exist or was deleted.
     """
     with store.transaction():
         store.studies.change(number, specification=study.to_json())
@@ -168,7 +168,7 @@ def study_record(store: Store, number: int) -> StudyRecord:
     Raises
     ------
     StudyUnknown
-        If there is no such study (any more).
+        If the study does not exist or was deleted.
     """
     return StudyRecord(**vars(store.studies.get(number)))
 

@@ -108,7 +108,7 @@ def test_axe_finds_nothing_serious_in_what_opens(visit, dashboard: Dashboard):
     button = page.get_by_role("button", name="What am I looking at?")
     button.focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Words on this page")).to_be_visible()
+    expect(page.get_by_text("Terms on this page")).to_be_visible()
     assert complaints(page) == []
     page.keyboard.press("Escape")
-    expect(page.get_by_text("Words on this page")).to_be_hidden()
+    expect(page.get_by_text("Terms on this page")).to_be_hidden()

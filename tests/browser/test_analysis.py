@@ -58,7 +58,7 @@ def test_from_a_run_to_its_spectra_pca_curve_pictures_file_and_back(visit, dashb
     page.wait_for_url(re.compile(rf"/spectra\?run={run}$"))
     expect(page.locator('[aria-label^="Singular values of each hidden layer"] > svg')).to_have_count(4)
     for criterion in ("none", "magnitude"):
-        page.get_by_role("combobox", name="Lay over it the end of").click()
+        page.get_by_role("combobox", name="Overlay final spectra of").click()
         page.get_by_role("option", name=re.compile(rf"^{runs[criterion]}:")).click()
     expect(page.get_by_test_id("stMultiSelect")).to_contain_text(f"{runs['none']}:")
     expect(page.get_by_test_id("stMultiSelect")).to_contain_text(f"{runs['magnitude']}:")
@@ -67,21 +67,21 @@ def test_from_a_run_to_its_spectra_pca_curve_pictures_file_and_back(visit, dashb
     menu(page, "Low rank").click()
     page.wait_for_url(re.compile(rf"/low_rank\?run={run}$"))
     expect(heading(page, "Accuracy against rank")).to_be_visible()
-    expect(page.get_by_text(f"Compared with its dense twin: run {runs['none']}")).to_be_visible()
+    expect(page.get_by_text(f"Dense twin: run {runs['none']}")).to_be_visible()
     before = page.get_by_test_id("stMetricValue").first.inner_text()
-    page.get_by_role("slider", name="Share of the full ranks, %").focus()
+    page.get_by_role("slider", name="Rank kept, % of full rank").focus()
     page.keyboard.press("Home")
     expect(page.get_by_test_id("stMetricValue").nth(2)).to_have_text("0 0 0 0")
     assert page.get_by_test_id("stMetricValue").first.inner_text() != before
     page.get_by_role("spinbutton", name="Epochs of fine-tuning").fill("1")
     page.keyboard.press("Enter")
     button(page, "Fine-tune all four").click()
-    expect(page.get_by_text("Once all are fine-tuned for equally long")).to_be_visible()
+    expect(page.get_by_text("After equally long fine-tuning")).to_be_visible()
     expect(button(page, "Fine-tune all four")).to_be_disabled()
 
     menu(page, "Weights").click()
     page.wait_for_url(re.compile(rf"/weights\?run={run}$"))
-    expect(heading(page, "What the first neurons look for")).to_be_visible()
+    expect(heading(page, "Patterns of the first layer")).to_be_visible()
     expect(page.locator("img[alt^='Incoming weights of the first layer']")).to_be_visible()
     with page.expect_download() as whole:
         button(page, "Compacted network (safetensors)").click()
@@ -99,7 +99,7 @@ def test_from_a_run_to_its_spectra_pca_curve_pictures_file_and_back(visit, dashb
     expected = expected @ small["output.weight"].T + small["output.bias"]
     (found,) = InferenceSession(str(tmp_path / "small.onnx")).run(None, {"pixels": pixels})
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    expect(page.get_by_text("Measured here and now")).to_be_visible()
+    expect(page.get_by_text("Measured on this machine")).to_be_visible()
 
     page.go_back()
     expect(heading(page, "Accuracy against rank")).to_be_visible()
@@ -140,9 +140,9 @@ def test_the_demo_study_from_the_click_to_the_sentence(visit, dashboard):
     page.wait_for_url(re.compile(r"/compare\?study=\d+$"))
     expect(page.get_by_text("10 of 10 runs done")).to_be_visible()
     expect(page.get_by_text("2 seeds").first).to_be_visible()
-    button(page, "Make a report").click()
+    button(page, "Create a report").click()
     with page.expect_download() as download:
-        button(page, "Report (HTML)").click()
+        button(page, "Download report (HTML)").click()
     assert "<svg" in download.value.path().read_text()
     menu(page, "Claims").click()
     expect(heading(page, "1. Activation-based pruning is effective")).to_be_visible()

@@ -208,11 +208,29 @@ def test_a_cold_link_on_a_fresh_server_opens_its_page_with_the_full_menu_and_no_
 
 def test_a_link_to_an_unknown_run_says_so_and_offers_the_list(visit, dashboard):
     dashboard.store.commands.add(paused_run(dashboard), "stop")
-    for link, words in (("999999", "There is no run 999999"), ("abc", "is not the number of a run")):
+    for link, words in (("999999", "Run 999999 does not exist"), ("abc", "is not the number of a run")):
         page = visit(f"{dashboard.url}/train?run={link}")
         expect(page.get_by_text(words)).to_be_visible()
-    page.get_by_test_id("stMain").get_by_role("link", name="See all runs").click()
+    page.get_by_test_id("stMain").get_by_role("link", name="Show all runs").click()
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+
+
+PICTURE = "![picture](https://example.org/a.png)"
+NAME = (
+    f"{PICTURE} [link](https://example.org/b) https://example.org/c www.example.org/d a@example.org "
+    ":material/home: :smile: :red[red] $a$ **bold** `code` # no heading"
+)
+
+
+def test_the_name_of_a_run_is_shown_as_it_is_without_links_and_pictures(visit, dashboard):
+    run = paused_run(dashboard)
+    dashboard.store.runs.rename(run, NAME)
+    pages = {f"train?run={run}": NAME, "train": NAME, f"train?continue={run}": NAME, f"train?run={PICTURE}": PICTURE}
+    for address, shown in pages.items():
+        main = visit(f"{dashboard.url}/{address}").get_by_test_id("stMain")
+        expect(main).to_contain_text(re.compile("\u2060?".join(map(re.escape, shown))))
+        assert main.locator("a[href*='example.org'], img, code, strong:has-text('bold'), .katex").count() == 0
+    dashboard.store.commands.add(run, "stop")
 
 
 # The list of runs
@@ -247,10 +265,10 @@ def test_a_run_can_be_ticked_renamed_downloaded_opened_and_deleted(visit, dashbo
     assert dashboard.store.runs.get(run).name == "Renamed <b>run</b>"
 
     with page.expect_download() as download:
-        button(page, "History (CSV)").click()
+        button(page, "Download history (CSV)").click()
     assert pd.read_csv(download.value.path())["epoch"].tolist() == [1]
     with page.expect_download() as download:
-        button(page, "Weights (safetensors)").click()
+        button(page, "Download weights (safetensors)").click()
     assert download.value.suggested_filename == f"run-{run}.safetensors"
     assert load(download.value.path().read_bytes())["hidden.0.weight"].shape == (60, 64)
 
@@ -263,11 +281,11 @@ def test_a_run_can_be_ticked_renamed_downloaded_opened_and_deleted(visit, dashbo
     tick_first(page)
     button(page, "Delete").click()
     expect(dialog).to_contain_text("cannot be undone")
-    button(dialog, "Keep it").click()
+    button(dialog, "Keep the run").click()
     expect(dialog).to_have_count(0)
     assert dashboard.store.runs.get(run)
     button(page, "Delete").click()
-    button(dialog, "Delete it").click()
+    button(dialog, "Delete the run").click()
     expect(dialog).to_have_count(0)
     wait_until(lambda: run not in [other.id for other in dashboard.store.runs.all()], "for the run to be gone")
     expect(button(page, "Delete")).to_have_count(0)  # and no other run is ticked now
@@ -289,8 +307,8 @@ def test_a_question_stays_open_while_the_list_follows_runs_that_go_on(visit, das
         if question == "Rename":
             page.keyboard.press("Escape")
             expect(dialog).to_have_count(0)
-    expect(dialog).to_contain_text("training ends too")
-    button(dialog, "Delete it").click()
+    expect(dialog).to_contain_text("ends the training")
+    button(dialog, "Delete the run").click()
     dashboard.store.commands.add(other, "stop")
     wait_until(lambda: run not in [other.id for other in dashboard.store.runs.all()], "for the run to be gone")
 

@@ -50,10 +50,10 @@ def drawn_line(page, *, finger: bool = False) -> None:
 
 
 def scores(page) -> list[float]:
-    """Share of test pictures, in %, that each side gets right."""
-    texts = page.get_by_text(re.compile("of the test pictures right"))
+    """Share of test pictures, in %, that each side classifies correctly."""
+    texts = page.get_by_text(re.compile("of the test pictures correctly"))
     expect(texts).to_have_count(2)
-    return [float(re.search(r"It gets ([\d.]+) %", text).group(1)) for text in texts.all_inner_texts()]  # type: ignore[union-attr]
+    return [float(re.search(r"classifies ([\d.]+) %", text).group(1)) for text in texts.all_inner_texts()]  # type: ignore[union-attr]
 
 
 def stored(dashboard: Dashboard, run: int) -> list:
@@ -71,14 +71,14 @@ def test_a_visitor_draws_breaks_the_network_switches_a_neuron_and_changes_nothin
     before = stored(dashboard, run)
     finger = width == WIDTHS["phone"]
     page = visit(f"{dashboard.url}/playground?run={run}", width=width, height=900, has_touch=finger)
-    says = page.get_by_role("heading", name=re.compile("^It says"))
-    waits = page.get_by_role("heading", name="It waits for a picture.")
+    says = page.get_by_role("heading", name=re.compile(r"^\d \(.* sure\)"))
+    waits = page.get_by_role("heading", name="Draw or choose a picture")
     expect(waits).to_have_count(2)
 
     drawn_line(page, finger=finger)
     expect(says).to_have_count(2)
     if dashboard.store.runs.get(run).experiment.dataset == "mnist":
-        expect(says.first).to_contain_text("It says 1,")
+        expect(says.first).to_have_text(re.compile("^1 "))
 
     pad = page.get_by_role("application", name="Drawing pad")
     pad.focus()
@@ -94,24 +94,24 @@ def test_a_visitor_draws_breaks_the_network_switches_a_neuron_and_changes_nothin
     assert whole[0] == whole[1] > 70
     page.get_by_role("slider").focus()
     page.keyboard.press("End")
-    loss = page.get_by_text(re.compile(r"right, −\d+\.\d points"))
+    loss = page.get_by_text(re.compile(r"correctly \(−\d+\.\d points\)"))
     expect(loss).to_be_visible()
     assert scores(page)[1] < whole[0] - 20
     page.keyboard.press("Home")
     expect(loss).to_be_hidden()
 
-    cells = page.get_by_role("application", name=re.compile("^Yours to break: outputs of the 80 neurons of hidden 1"))
+    cells = page.get_by_role("application", name=re.compile("^Your copy: outputs of the 80 neurons of hidden 1"))
     first = {"position": {"x": 6, "y": 6}}
     cells.click(**first)
     off = page.get_by_test_id("stMultiSelect").get_by_text("hidden 1, neuron 1", exact=True)
     expect(off).to_be_visible()
-    expect(page.get_by_text(f"Hidden 1, neuron 1 of run {run}, as it was trained")).to_be_visible()
-    expect(page.get_by_role("heading", name="What it looks for")).to_be_visible()
+    expect(page.get_by_text(f"Hidden 1, neuron 1 of run {run}, as trained")).to_be_visible()
+    expect(page.get_by_role("heading", name="Preferred pattern")).to_be_visible()
     cells.click(**first)
     expect(off).to_be_hidden()
     cells.focus()
     page.keyboard.press("ArrowRight")
-    expect(page.get_by_text(re.compile(r"^Neuron 2 gives [\d.]+; \d+ incoming weights left\.$"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^Neuron 2: output [\d.]+, \d+ incoming weights left\.$"))).to_be_visible()
     page.keyboard.press("Space")
     expect(page.get_by_test_id("stMultiSelect").get_by_text("hidden 1, neuron 2", exact=True)).to_be_visible()
     page.keyboard.press("Enter")
@@ -119,9 +119,9 @@ def test_a_visitor_draws_breaks_the_network_switches_a_neuron_and_changes_nothin
 
     trained = page.get_by_role("application", name=re.compile("^As trained: outputs of the 80 neurons of hidden 1"))
     trained.hover(position={"x": 32, "y": 6})
-    expect(page.get_by_text(f"Hidden 1, neuron 3 of run {run}, as it was trained")).to_be_visible()
+    expect(page.get_by_text(f"Hidden 1, neuron 3 of run {run}, as trained")).to_be_visible()
 
-    page.get_by_text("Compare their mistakes").click()
-    expect(page.get_by_role("heading", name="Who is taken for whom")).to_be_visible()
-    expect(page.locator('[aria-label^="How much can go"] > svg')).to_be_visible()
+    page.get_by_text("Compare mistakes").click()
+    expect(page.get_by_role("heading", name="Confusion matrix")).to_be_visible()
+    expect(page.locator('[aria-label^="Accuracy after removal"] > svg')).to_be_visible()
     assert stored(dashboard, run) == before

@@ -535,7 +535,7 @@ def test_a_run_deleted_while_it_trains_ends_with_a_sentence(run_abp, monkeypatch
     monkeypatch.setattr(training, "execute", delete_it)
     status, out, err = run_abp("train", *FAST, "--json", "-")
     assert (status, out) == (2, "")
-    assert "There is no run 1 (any more)" in err and "Traceback" not in err
+    assert "Run 1 does not exist or was deleted" in err and "Traceback" not in err
 
 
 def test_a_damaged_database_gives_a_sentence_and_is_left_alone(run_abp, home):

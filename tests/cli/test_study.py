@@ -144,7 +144,7 @@ def test_a_study_that_is_deleted_meanwhile_ends_with_a_sentence(tiny, run_abp, m
     monkeypatch.setattr(studying, "conduct", delete_it)
     status, out, err = run_abp("study", "demo", *CHOICE, "--json", "-")
     assert (status, out) == (2, "")
-    assert err.splitlines()[-1] == "abp: There is no study 1 (any more)."
+    assert err.splitlines()[-1] == "abp: Study 1 does not exist or was deleted."
 
 
 @pytest.mark.parametrize(

@@ -32,10 +32,10 @@ def test_the_page_measures_dense_masked_and_compacted_and_offers_the_files(store
     left = compacted.network.sizes
     assert table["FLOPs"].tolist() == [whole.flops, pruned.flops, 2 * (left[0] * left[1] + left[1] * left[2])]
     for batch in ("1", "1,024"):
-        assert table[f"Batch {batch}: against dense"][0] == 1.0
+        assert table[f"Batch {batch}: relative to dense"][0] == 1.0
         assert (table[f"Batch {batch}: time"] > 0).all()
     labels = {button.proto.label for button in page.get("download_button")}
-    assert {"Compacted network (safetensors)", "Compacted network (ONNX)"} <= labels
+    assert {"Download as safetensors", "Download as ONNX"} <= labels
 
 
 def test_a_network_that_would_compute_something_else_is_not_offered(store, monkeypatch):
@@ -49,7 +49,7 @@ def test_a_network_that_would_compute_something_else_is_not_offered(store, monke
 def test_a_run_without_its_end_is_not_offered_smaller(store):
     queued = store.runs.add(dataclasses.replace(PRUNED, seed=1))
     page = open_weights(queued)
-    assert "Really smaller" not in {heading.value for heading in page.subheader}
+    assert "Compacted network" not in {heading.value for heading in page.subheader}
 
 
 def test_latencies_count_every_pass_and_are_relative_to_the_first():

@@ -115,7 +115,7 @@ def test_a_run_that_has_not_ended_cannot_be_continued_and_says_so(store):
 @pytest.mark.parametrize("link", ["999", "abc", "", "-1"])
 def test_a_link_to_continue_a_run_that_there_is_not_says_so(link, parent):
     page = form(link)
-    assert "run" in page.warning[0].value and not page.error
+    assert "run" in page.warning[0].value.lower() and not page.error
 
 
 # The child while it is watched
@@ -164,7 +164,7 @@ def test_a_ticked_run_links_to_its_parent_and_its_children(store, parent):
     def relatives(number: int) -> set[str]:
         page = tick(open_page("pages/runs.py"), number)
         shown = links(page)
-        assert ("**Family**" in [text.value for text in page.markdown]) == (number in (parent, child, other))
+        assert ("**Related runs**" in [text.value for text in page.markdown]) == (number in (parent, child, other))
         return {query for label, _, query in shown if label.startswith(("Run ", "Continues run "))}
 
     assert relatives(parent) == {f"run={child}", f"run={other}"}

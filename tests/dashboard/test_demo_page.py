@@ -94,7 +94,7 @@ def test_the_last_step_says_what_the_store_has(pair, store):
     assert f"{work[0]:,} multiplications instead of {work[1]:,}" in shown["note"]
     for figure in (before, after, random):
         assert figure["text"] in shown["sentence"]
-    assert f"{round(10 * run.sparsity)} of 10 connections are gone" in shown["sentence"]
+    assert f"{round(10 * run.sparsity)} of 10 connections are removed" in shown["sentence"]
     assert shown["alive"] == [int(alive) for mask in masks for alive in mask.any(dim=1)]
 
 
@@ -195,8 +195,8 @@ def test_a_run_that_waits_shows_the_untrained_network_and_says_so(step, store, m
     page = open_page("demo", run=run, beside=beside, step=step)
     shown = stage(page)
     assert sum(shown["glow"]) == 0 and sum(shown["alive"]) == 240
-    assert shown["note"] == "The program is getting ready"
-    assert "waits" in shown["sentence"] or step == 1
+    assert shown["note"] == "Getting ready"
+    assert "is waiting" in shown["sentence"] or step == 1
     assert "switched off" in page.warning[0].value  # in these tests there is no engine
     assert "Live" in page.main.caption[-1].value
 
@@ -209,7 +209,7 @@ def test_a_run_in_training_is_followed_and_later_steps_say_how_far_it_is(store):
         accuracies = store.histories.epochs(run.id)["test_accuracy"].tolist()
         assert stage(played(open_page("demo", run=run.id)))["bars"][0]["text"] == of_100(accuracies[-1])
         later = stage(open_page("demo", run=run.id, step=3))
-        assert f"in round {run.epoch + 1} of practice" in later["sentence"]
+        assert f"in training round {run.epoch + 1}" in later["sentence"]
         assert later["bars"][0]["text"] == of_100(accuracies[-1])
     finally:
         store.commands.add(run.id, "stop")
@@ -223,10 +223,10 @@ def test_between_prunings_the_first_steps_are_whole_and_the_last_waits(store):
     try:
         first = store.histories.prunings(run.id).iloc[0]
         assert of_100(first["test_accuracy_after"]) in stage(open_page("demo", run=run.id, step=3))["sentence"]
-        assert "more is removed on the way" in stage(open_page("demo", run=run.id, step=4))["sentence"] or (
+        assert "while more is removed" in stage(open_page("demo", run=run.id, step=4))["sentence"] or (
             store.runs.get(run.id).epoch == first["epoch"]
         )
-        assert "not come so far" in stage(open_page("demo", run=run.id, step=5))["sentence"]
+        assert "not reached this step" in stage(open_page("demo", run=run.id, step=5))["sentence"]
     finally:
         store.commands.add(run.id, "stop")
         thread.join()
@@ -251,8 +251,8 @@ def test_a_deleted_run_is_said_to_be_gone_and_there_is_a_way_on(gone, pair, stor
     if gone == "beside":
         assert stage(played(page))["bars"][2]["text"] == "no such run"
         return
-    assert "There is no run" in page.warning[0].value
-    press(page, "Start the demo anew")
+    assert "does not exist" in page.warning[0].value
+    press(page, "Start a new demo")
     assert store.runs.get(int(param(page, "run"))).experiment == GUIDED
 
 
@@ -262,8 +262,8 @@ def test_a_run_that_failed_says_why_and_shows_what_there_is(store):
     assert store.runs.get(number).status == "diverged"
     page = open_page("demo", run=number, step=3)
     assert "diverged" in page.warning[0].value
-    assert "There is nothing to see here" in stage(page)["sentence"] or "Nothing was removed" in stage(page)["sentence"]
-    assert "Train two new ones" in labels(page)
+    assert "There is nothing to show" in stage(page)["sentence"] or "Nothing was removed" in stage(page)["sentence"]
+    assert "Train two new networks" in labels(page)
 
 
 def test_a_network_too_large_for_it_is_sent_to_the_train_page(store):
@@ -279,14 +279,14 @@ def test_a_network_too_large_for_it_is_sent_to_the_train_page(store):
 @pytest.mark.parametrize("link", ["abc", "-1", "0", "", "999", "9" * 400, "<b>1</b>"])
 def test_a_link_to_a_run_that_there_is_not_says_so(link, store):
     page = open_page("demo", run=link)
-    assert not page.error and "run" in page.warning[0].value
+    assert not page.error and "run" in page.warning[0].value.lower()
 
 
 @pytest.mark.parametrize("step", ["0", "6", "x", "", "1.5", "9" * 400])
 def test_a_step_that_there_is_not_is_the_first_and_is_said(step, pair):
     page = open_page("demo", run=pair[0], step=step)
     assert stage(page)["step"] == 1
-    assert "steps 1 to 5" in page.main.caption[0].value and len(page.main.caption[0].value) < 200
+    assert "from 1 to 5" in page.main.warning[0].value and len(page.main.warning[0].value) < 200
 
 
 def test_a_run_of_other_settings_is_not_compared(store, pair):
@@ -324,7 +324,7 @@ def test_next_and_back_go_through_the_steps_and_the_link_follows(pair):
     assert next(button for button in page.button if button.label == "Next").disabled
     press(page, "Back")
     assert stage(page)["step"] == 4
-    press(page, "From the start")
+    press(page, "Restart")
     assert stage(page)["step"] == 1 and param(page, "step") == "1"
 
 

@@ -28,10 +28,10 @@ def test_a_pruned_run_is_shown_beside_its_dense_twin_pca_and_svd(store):
     table = page.dataframe[0].value
     assert table["Network"].tolist() == ["dense", f"pruned (run {run})", "PCA", "SVD"]
     found = compare(store, store.runs.get(run))
-    assert table["as it is"].tolist() == pytest.approx([100 * each.test_accuracy for each in found.baselines])
+    assert table["before fine-tuning"].tolist() == pytest.approx([100 * each.test_accuracy for each in found.baselines])
     assert store.runs.get(run).test_accuracy == pytest.approx(found.baselines[1].test_accuracy)
     assert store.runs.get(dense).test_accuracy == pytest.approx(found.baselines[0].test_accuracy)
-    assert "tells apart" in words(page) and "another seed" in words(page)
+    assert "classifies" in words(page) and "One run only" in words(page)
     assert len(page.get("vega_lite_chart")) == 2 + 2  # bars, curve, variance of each layer
 
 
@@ -103,7 +103,7 @@ def test_a_run_of_full_rank_leaves_nothing_to_cut(store):
     trained(store, dense_settings(settings))
     page = open_low_rank(run=run)
     assert "full rank" in words(page)
-    accuracies = page.dataframe[0].value["as it is"]
+    accuracies = page.dataframe[0].value["before fine-tuning"]
     assert accuracies[2] == accuracies[3] == accuracies[0]
 
 
@@ -120,7 +120,7 @@ def test_the_page_says_what_it_cannot_show(store):
     assert "no runs yet" in words(open_low_rank())
     queued = store.runs.add(PRUNED)
     assert "This run is queued" in words(open_low_rank(run=queued))
-    assert "no run 99" in words(open_low_rank(run=99))
+    assert "Run 99 does not exist" in words(open_low_rank(run=99))
     assert "abc" in words(open_low_rank(run="abc"))
     store.commands.add(queued, "stop")
     assert "final weights" in words(open_low_rank(run=queued))

@@ -21,7 +21,7 @@ from abp.dashboard.channel import messages
 from abp.dashboard.demo.presets import DEMO, DEMO_PACE
 from abp.dashboard.frame.page import MENU
 from abp.dashboard.frame.status import STATUS
-from abp.dashboard.train.watch import fed
+from abp.dashboard.train.watch import current_state
 from abp.data.datasets import DATASETS, DataUnavailable
 from abp.pruning.criteria import CRITERIA
 from abp.runs import worker
@@ -262,7 +262,7 @@ def test_a_link_to_a_run_that_there_is_not_says_so_and_offers_the_list(link, par
     page = open_page("pages/train.py", **{parameter: link})
     assert not page.error
     assert len(page.warning) == 1
-    assert "run" in page.warning[0].value
+    assert "run" in page.warning[0].value.lower()
     assert "runs" in {target for _, target, _ in links(page)}
     assert len(page.warning[0].value) < 200
 
@@ -271,7 +271,7 @@ def test_a_run_deleted_while_it_is_watched_is_said_to_be_gone(runs):
     page = watch(runs["running"])
     Store().runs.delete(runs["running"])
     run(page)
-    assert "There is no run" in page.warning[0].value
+    assert "does not exist" in page.warning[0].value
     assert "runs" in {target for _, target, _ in links(page)}
 
 
@@ -306,7 +306,7 @@ def test_the_regulariser_s_share_of_the_time_is_told_if_it_is_on(store):
 @pytest.mark.parametrize("situation", ["running", "finished"])
 def test_a_browser_that_the_channel_does_not_reach_is_given_the_same_by_the_page(situation, runs):
     store, number = Store(), runs[situation]
-    snapshot, frame = fed(store, number)
+    snapshot, frame = current_state(store, number)
     past = json.loads(snapshot)
     assert past["type"] == "history" and past["run"]["status"] == situation
     assert past["epochs"]["epoch"] == store.histories.epochs(number)["epoch"].tolist()
@@ -605,7 +605,7 @@ def test_rename_opens_a_dialog_with_the_name(runs):
 
 def test_delete_asks_first(runs):
     page = press(tick(open_page("pages/runs.py"), runs["finished"]), "Delete")
-    assert {"Delete it", "Keep it"} <= set(labels(page.button))
+    assert {"Delete the run", "Keep the run"} <= set(labels(page.button))
     assert any("cannot be undone" in text.value for text in page.markdown)
     assert Store().runs.get(runs["finished"]).status == "finished"  # it is still there
 
@@ -663,6 +663,16 @@ def test_the_weights_of_a_run_are_offered_as_safetensors(runs, offered):
     zeros = sum(int((tensors[f"hidden.{layer}.weight"] == 0).sum()) for layer in range(len(HIDDEN)))
     total = sum(inputs * outputs for inputs, outputs in zip(sizes[:-2], sizes[1:-1], strict=True))
     assert zeros / total == pytest.approx(Store().runs.get(number).sparsity)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "=cmd|' /C calc'!A0"])
+def test_a_name_that_looks_like_a_formula_stays_text_in_a_spreadsheet(name, runs, offered):
+    """A spreadsheet computes what begins with one of these signs."""
+    Store().runs.rename(runs["finished"], name)
+    open_page("pages/runs.py")
+    rows = table(offered["runs.csv"])
+    assert not any(str(cell).startswith(("=", "+", "-", "@")) for cell in rows["Name"])
+    assert rows.set_index("Run").loc[runs["finished"], "Name"] == f"'{name}"
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

@@ -38,7 +38,7 @@ def open_playground(**link: object) -> AppTest:
 
 def figures(page: AppTest) -> list[list[str]]:
     """The probabilities of all classes that stand on each side."""
-    bars = [element.proto.body for element in page.get("html") if "how probable" in element.proto.body]
+    bars = [element.proto.body for element in page.get("html") if "class probabilities" in element.proto.body]
     return [re.findall(r"\d+ %", body) for body in bars]
 
 
@@ -48,15 +48,15 @@ def lights(page: AppTest) -> list[list[dict]]:
     return [side["layers"] for side in sent]
 
 
-def answers(page: AppTest) -> list[str]:
-    return [text.value for text in page.markdown if text.value.startswith("#### It ")]
+def predicted(page: AppTest) -> list[str]:
+    return [text.value for text in page.markdown if text.value.startswith("#### ")]
 
 
 def drawn(stroke: np.ndarray) -> str:
     return base64.b64encode(stroke.astype(np.uint8).tobytes()).decode()
 
 
-# The picture and what both networks say of it
+# The picture and how both networks classify it
 
 
 def test_a_test_picture_is_judged_by_both_networks_as_a_forward_pass_judges_it(store):
@@ -64,15 +64,16 @@ def test_a_test_picture_is_judged_by_both_networks_as_a_forward_pass_judges_it(s
     page = open_playground(run=number, beside=dense, picture=5)
     assert not page.error and not page.warning
     x, y = load_test_set("digits")
-    for said, bars, sent, run in zip(answers(page), figures(page), lights(page), (number, dense), strict=True):
+    for heading, bars, sent, run in zip(predicted(page), figures(page), lights(page), (number, dense), strict=True):
         expected = trained_network(store, store.runs.get(run))
         *outputs, probabilities = activations(expected.network, x[4].numpy())
         assert bars == [f"{100 * share:.0f} %" for share in probabilities]
         for layer, output, mask in zip(sent, outputs, expected.masks, strict=True):
             np.testing.assert_allclose(layer["outputs"], output, atol=1e-4)
             assert layer["live"] == mask.sum(dim=1).tolist() and layer["strongest"] >= max(layer["outputs"]) - 1e-4
-        assert said == f"#### It says {probabilities.argmax()}, {percent(probabilities.max())} sure."
-    assert f"What it is: {int(y[4])}." in words(page)
+        verdict = "correct" if probabilities.argmax() == y[4] else "wrong"
+        assert heading == f"#### {probabilities.argmax()}: {verdict} ({percent(probabilities.max())} sure)"
+    assert f"Test picture 5 shows: {int(y[4])}." in words(page)
 
 
 def test_the_outputs_as_a_file_have_a_row_for_each_neuron(store):
@@ -89,7 +90,7 @@ def test_the_outputs_as_a_file_have_a_row_for_each_neuron(store):
 def test_the_same_network_stands_on_both_sides_until_its_dense_twin_is_chosen(store):
     number, dense = trained(store, PRUNED), trained(store, DENSE)
     page = open_playground(run=number, picture=1)
-    assert len(set(answers(page))) == 1 and len(answers(page)) == 2
+    assert len(set(predicted(page))) == 1 and len(predicted(page)) == 2
     beside = page.selectbox(key="beside")
     assert [option.split(":")[0] for option in beside.options] == ["the same network", str(dense)]
     beside.set_value(dense)
@@ -118,19 +119,19 @@ def test_the_next_previous_and_random_picture_of_a_class_and_the_link_follows(st
 @pytest.mark.parametrize("link", [{"picture": 0}, {"picture": "x"}, {"picture": 361}, {"beside": 99}, {"beside": "x"}])
 def test_a_wrong_number_in_the_link_is_named_and_the_page_works(store, link):
     page = open_playground(run=trained(store, PRUNED), **link)
-    assert f"“{next(iter(link.values()))}” in the link" in words(page) and len(answers(page)) == 2
+    assert f"“{next(iter(link.values()))}” in the link" in words(page) and len(predicted(page)) == 2
 
 
 def test_an_empty_pad_waits_and_what_is_drawn_is_judged(store, monkeypatch):
     number = trained(store, PRUNED)
     page = open_playground(run=number)
-    assert answers(page) == ["#### It waits for a picture."] * 2
+    assert predicted(page) == ["#### Draw or choose a picture"] * 2
     stroke = np.zeros((SIDE, SIDE))
     stroke[20:90, 50:58] = 255
     monkeypatch.setattr("abp.dashboard.playground.picture_source.drawing_pad", lambda key: ink_of(drawn(stroke)))
     again(page)
     probabilities = activations(final_network(store, store.runs.get(number)), prepared(stroke / 255, "digits"))[-1]
-    assert answers(page) == [f"#### It says {probabilities.argmax()}, {percent(probabilities.max())} sure."] * 2
+    assert predicted(page) == [f"#### {probabilities.argmax()} ({percent(probabilities.max())} sure)"] * 2
 
 
 # Without a network
@@ -147,8 +148,8 @@ def test_without_runs_the_demo_is_offered(store):
 def test_a_run_that_is_not_trained_yet_says_so_and_another_is_offered(store):
     ready, waiting = trained(store, PRUNED), store.runs.add(PRUNED)
     page = open_playground(run=waiting)
-    assert "still being trained" in words(page)
-    assert any(link.proto.label == f"Play with run {ready}, which is ready" for link in page.get("page_link"))
+    assert "still in training" in words(page)
+    assert any(link.proto.label == f"Open run {ready} in the playground" for link in page.get("page_link"))
 
 
 # What the browser sends
@@ -210,7 +211,7 @@ def test_an_unusable_file_is_refused_in_one_sentence_by_the_function_and_the_pag
     page.file_uploader[0].upload("picture.png", contents, "image/png")
     again(page)
     assert [complaint in error.value for error in page.error] == [True]
-    assert answers(page) == ["#### It waits for a picture."] * 2
+    assert predicted(page) == ["#### Draw or choose a picture"] * 2
 
 
 def test_a_photograph_of_dark_ink_on_light_paper_is_judged(store):
@@ -224,7 +225,7 @@ def test_a_photograph_of_dark_ink_on_light_paper_is_judged(store):
     again(page)
     network = final_network(store, store.runs.get(number))
     expected = activations(network, prepared(np.where(paper < 99, 1.0, 0.0), "digits"))[-1]
-    assert answers(page) == [f"#### It says {expected.argmax()}, {percent(expected.max())} sure."] * 2
+    assert predicted(page) == [f"#### {expected.argmax()} ({percent(expected.max())} sure)"] * 2
 
 
 def test_a_telephones_picture_stands_upright():

@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 from streamlit.testing.v1 import AppTest
 
 from abp.cli.main import main
-from abp.dashboard.frame import refresh as following
+from abp.dashboard.frame import refresh
 from abp.dashboard.networks import spectra
 from abp.dashboard.networks.spectra import changes, curves, summaries
 from abp.data.datasets import load_dataset
@@ -98,11 +98,11 @@ def test_the_page_shows_a_pruned_run_and_every_chart_has_its_words(store):
 def test_the_page_says_what_it_cannot_show(store):
     assert "no runs yet" in words(open_spectra())
     queued = store.runs.add(PRUNED)
-    assert "has not come to its" in words(open_spectra(run=queued))
+    assert "has not reached its" in words(open_spectra(run=queued))
     dense = trained(store, dataclasses.replace(PRUNED, criterion="none", hidden=(15,)))
     page = open_spectra(run=dense)
-    assert "had no pruning" in words(page) and len(page.get("vega_lite_chart")) == 2
-    assert "no run 99" in words(open_spectra(run=99))
+    assert "Nothing was pruned" in words(page) and len(page.get("vega_lite_chart")) == 2
+    assert "Run 99 does not exist" in words(open_spectra(run=99))
     assert "abc" in words(open_spectra(run="abc"))
 
 
@@ -181,15 +181,15 @@ def test_the_watching_fragment_redraws_the_page_only_when_there_is_more_to_see(s
         assert run_every == (1.0 if run.active else None)
         return lambda body: (ticks.append(body), body)[1]
 
-    monkeypatch.setattr(following, "fragment", fragment)
-    monkeypatch.setattr(following.st, "rerun", lambda: reruns.append(True))
-    following.follow(store, run)
+    monkeypatch.setattr(refresh, "fragment", fragment)
+    monkeypatch.setattr(refresh.st, "rerun", lambda: reruns.append(True))
+    refresh.redraw_on_change(store, run)
     assert reruns == []
     assert worker.execute(store, run.id, worker.new_owner())
     ticks[0]()
     assert reruns == [True]
     run = store.runs.get(run.id)
-    following.follow(store, run)
+    refresh.redraw_on_change(store, run)
     assert reruns == [True]
 
 
@@ -204,11 +204,11 @@ def test_slow_singular_values_are_waited_for_without_holding_up_the_page(store, 
     monkeypatch.setattr(spectra, "spectral_snapshots", slow)
     monkeypatch.setattr(spectra, "_PATIENCE", 0.0)
     page = open_spectra(run=number)
-    assert "are being computed" in words(page) and not page.get("vega_lite_chart")
+    assert "Computing the singular values" in words(page) and not page.get("vega_lite_chart")
     may_end.set()
     monkeypatch.setattr(spectra, "_PATIENCE", 60)
     again(page)
-    assert "are being computed" not in words(page) and len(page.get("vega_lite_chart")) == 6
+    assert "Computing the singular values" not in words(page) and len(page.get("vega_lite_chart")) == 6
 
 
 def test_what_failed_once_is_tried_again(store, monkeypatch):
@@ -284,7 +284,7 @@ def test_a_run_deleted_meanwhile_is_said(store):
     page = open_spectra(run=number)
     store.runs.delete(number)
     page.run()
-    assert f"no run {number}" in words(page)
+    assert f"Run {number}" in words(page)
 
 
 def test_without_prunings_the_curves_are_named_after_the_start_and_the_end(store):

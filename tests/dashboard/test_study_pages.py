@@ -12,7 +12,7 @@ import pytest
 
 from abp.dashboard.studies.charts import means, named
 from abp.dashboard.studies.compare import more_of, progress_words
-from abp.dashboard.studies.findings import sentences
+from abp.dashboard.studies.findings import conclusions
 from abp.dashboard.studies.report import report
 from abp.runs import worker
 from abp.store.store import Store
@@ -87,8 +87,8 @@ def test_wrong_amounts_are_refused_in_words(store):
 
 def test_a_finished_study_is_told_in_sentences_charts_and_tables(store, finished):
     page = settled(open_page("compare", study=finished))
-    said = words(page)
-    assert "Handwritten digits" in said and "weights by activation, 50 %" in said and "3 seeds" in said
+    text = words(page)
+    assert "Handwritten digits" in text and "weights by activation, 50 %" in text and "3 seeds" in text
     assert len(page.get("vega_lite_chart")) == 4
     table = page.dataframe[0].value
     assert table["Method"].tolist() == [
@@ -108,11 +108,11 @@ def test_a_study_can_be_paused_gone_on_with_and_extended(store):
     page = settled(next(button for button in page.button if button.label == "Pause").click().run())
     assert study_record(store, number).paused and store.runs.queued() == []
     assert "paused" in page.get("progress")[0].proto.text
-    page = settled(next(button for button in page.button if button.label == "Go on").click().run())
+    page = settled(next(button for button in page.button if button.label == "Resume").click().run())
     assert not study_record(store, number).paused and len(store.runs.queued()) == 12
     seeds = [box for box in page.number_input if box.label == "Seeds"][-1]
     page = settled(seeds.set_value(4).run())
-    settled(next(button for button in page.button if button.label == "Extend").click().run())
+    settled(next(button for button in page.button if button.label == "Extend the study").click().run())
     assert study_record(store, number).study.seeds == (0, 1, 2, 3) and len(store.runs.queued()) == 16
 
 
@@ -132,7 +132,7 @@ def test_what_went_wrong_is_counted_and_shown(store):
 
 def test_the_sentence_says_no_more_than_the_interval():
     row = {"dataset": "digits", "criterion": "activation", "amount": 0.8}
-    told = {}
+    found = {}
     for name, low, high in (
         ("better", 0.001, 0.02),
         ("worse", -0.02, -0.001),
@@ -144,11 +144,11 @@ def test_the_sentence_says_no_more_than_the_interval():
             for other in ("dense", "magnitude")
             for part, value in {"mean": 0.005, "low": low, "high": high, "n": 5}.items()
         }
-        (told[name],) = sentences(pd.DataFrame([row | flat]))
-    assert "More accurate than the dense network" in told["better"]
-    assert "Less accurate than pruning by magnitude" in told["worse"]
-    assert "No difference from the dense network can be told" in told["open"]
-    assert "one seed proves nothing" in told["one"]
+        (found[name],) = conclusions(pd.DataFrame([row | flat]))
+    assert "More accurate than the dense network" in found["better"]
+    assert "Less accurate than pruning by magnitude" in found["worse"]
+    assert "No significant difference from the dense network" in found["open"]
+    assert "with only one seed" in found["one"]
 
 
 def test_means_and_intervals_of_the_chart_are_scipys(store, finished):
@@ -166,11 +166,11 @@ def test_means_and_intervals_of_the_chart_are_scipys(store, finished):
 def test_the_report_holds_everything_itself(store, finished):
     found = read_results(store, finished)
     runs, cells = run_table(found), cell_table(found)
-    page = report(study_record(store, finished), runs, cells, found, sentences(cells)).decode()
+    page = report(study_record(store, finished), runs, cells, found, conclusions(cells)).decode()
     assert page.count("<svg") == 3
     assert not re.search(r'(src|href)="(?!#)', re.sub(r'xlink:href="#[^"]*"', "", page))
     assert html.escape(study_record(store, finished).name) in page
-    _, _, every_run = page.partition("Every run")
+    _, _, every_run = page.partition("All runs")
     rows = [re.findall(r"<td>(.*?)</td>", row) for row in every_run.split("<tr>")[1:]]
     columns = re.findall(r"<th>(.*?)</th>", every_run)
     shown = [float(row[columns.index("test_accuracy")]) for row in rows if row]
@@ -179,19 +179,19 @@ def test_the_report_holds_everything_itself(store, finished):
 
 def test_the_report_is_made_at_a_click_and_offered(store, finished):
     page = settled(open_page("compare", study=finished))
-    page = settled(next(button for button in page.button if button.label == "Make a report").click().run())
-    assert "Report (HTML)" in {button.proto.label for button in page.get("download_button")}
+    page = settled(next(button for button in page.button if button.label == "Create a report").click().run())
+    assert "Download report (HTML)" in {button.proto.label for button in page.get("download_button")}
 
 
 def test_the_claims_are_judged_with_thresholds_that_can_be_changed(store, finished):
     page = settled(open_page("claims", study=finished))
     assert len(page.subheader) >= 4
-    said = words(page)
-    assert "No seed has a pruned network and PCA" in said  # claim 3 waits for its baselines
+    text = words(page)
+    assert "No seed has a pruned network and PCA" in text  # claim 3 waits for its baselines
     page = settled(next(button for button in page.button if button.label.startswith("Compute PCA")).click().run())
     assert "No seed has a pruned network and PCA" not in words(page)
     assert not any(button.label.startswith("Compute PCA") for button in page.button)
-    loss = next(box for box in page.number_input if box.label.startswith("Loss"))
+    loss = next(box for box in page.number_input if box.label.startswith("Acceptable loss"))
     page = settled(loss.set_value(100.0).run())
     badges = [text.value for text in page.markdown if "badge" in text.value]
     assert any("supported" in badge and "not supported" not in badge for badge in badges[:2])
@@ -199,15 +199,15 @@ def test_the_claims_are_judged_with_thresholds_that_can_be_changed(store, finish
 
 def test_what_claim_4_needs_is_trained_at_one_click(store, finished):
     page = settled(open_page("claims", study=finished))
-    button = next(button for button in page.button if button.label.startswith("Train what is missing"))
-    assert button.label.endswith("9 runs")
+    button = next(button for button in page.button if button.label.startswith("Train the"))
+    assert button.label.endswith("9 missing runs")
     settled(button.click().run())
     assert len(store.runs.queued()) == 9 and all(run.experiment.nuclear for run in store.runs.queued())
 
 
 @pytest.mark.parametrize("file", ["compare", "claims"])
 def test_an_unknown_study_is_said_to_be_unknown(store, file):
-    assert "no study 99" in words(open_page(file, study=99))
+    assert "Study 99 does not exist" in words(open_page(file, study=99))
     assert "“abc” is not the number of a study" in words(open_page(file, study="abc"))
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import load
 from streamlit.testing.v1 import AppTest
 
 from abp.dashboard.networks import cache as reading
-from abp.dashboard.networks.cache import answers_of, frequencies_of
+from abp.dashboard.networks.cache import frequencies_of, responses_of
 from abp.dashboard.networks.layer_images import matrix_table
 from abp.dashboard.networks.neuron_sheet import neuron_table, sorted_neurons
 from abp.dashboard.networks.weights import cost_table
@@ -86,7 +86,7 @@ def test_another_run_of_the_same_layers_stands_beside_it(store):
     number, dense = trained(store, PRUNED), trained(store, DENSE)
     trained(store, dataclasses.replace(DENSE, hidden=(15, 10)))
     page = open_weights(run=number)
-    beside = next(box for box in page.selectbox if box.label == "Beside it")
+    beside = next(box for box in page.selectbox if box.label == "Compare with")
     assert len(beside.options) == 1 and beside.options[0].startswith(f"{dense}:")
     page.select_slider[0].set_value("after 2")
     beside.set_value(dense)
@@ -103,7 +103,7 @@ def test_the_other_run_may_have_no_weights_yet(store):
     number, other = trained(store, PRUNED), store.runs.add(PRUNED)
     store.leases.claim(other, "somebody")
     page = open_weights(run=number)
-    next(box for box in page.selectbox if box.label == "Beside it").set_value(other)
+    next(box for box in page.selectbox if box.label == "Compare with").set_value(other)
     again(page)
     assert "has recorded no weights yet" in words(page) and len(matrices(page)) == 2
 
@@ -114,18 +114,18 @@ def test_a_neurons_answers_are_those_of_a_direct_forward_pass(store):
     network = Network.from_tensors(run.experiment.sizes, load(store.weights.get(run.id, "final")))
     x, y = load_test_set("digits")
     output = x
-    for layer, answers in enumerate(answers_of(store, run, end)):
+    for layer, responses in enumerate(responses_of(store, run, end)):
         output = torch.relu(network.layers[layer](output)).detach()
         for kind in range(10):
-            np.testing.assert_allclose(answers.shares[kind], (output[y == kind] > 0).float().mean(0), atol=1e-6)
-        np.testing.assert_allclose(answers.outputs[:, 0], output.max(0).values, atol=1e-5)
-        assert answers.seen == (360, 360)
+            np.testing.assert_allclose(responses.shares[kind], (output[y == kind] > 0).float().mean(0), atol=1e-6)
+        np.testing.assert_allclose(responses.outputs[:, 0], output.max(0).values, atol=1e-5)
+        assert responses.seen == (360, 360)
 
 
 def test_a_wide_network_answers_to_as_many_pictures_as_there_is_time_for(store, monkeypatch):
     run = store.runs.get(trained(store, PRUNED))
     monkeypatch.setattr(reading, "_BUDGET", 100 * (64 * 20 + 20 * 10))
-    assert answers_of(store, run, moments(store, run)[-1])[0].seen == (100, 360)
+    assert responses_of(store, run, moments(store, run)[-1])[0].seen == (100, 360)
     assert "the first 100 test pictures" in words(open_weights(run=run.id))
 
 
@@ -210,14 +210,14 @@ def test_without_a_link_the_first_live_neuron_is_shown(store):
 )
 def test_a_nonsense_link_to_a_neuron_is_said_and_another_is_shown(store, link):
     page = open_weights(run=trained(store, DENSE), **link)
-    assert "in the link is not the number of a" in words(page)
+    assert "in the link is not a valid" in words(page)
     assert "Neuron 1 of hidden layer 1" in words(page)
 
 
 def test_a_nonsense_link_to_a_run_is_said(store):
     assert "no runs yet" in words(open_weights())
     assert "abc" in words(open_weights(run="abc"))
-    assert "no run 99" in words(open_weights(run=99))
+    assert "Run 99 does not exist" in words(open_weights(run=99))
 
 
 def test_a_run_deleted_meanwhile_is_said(store):
@@ -225,7 +225,7 @@ def test_a_run_deleted_meanwhile_is_said(store):
     page = open_weights(run=number)
     store.runs.delete(number)
     again(page)
-    assert f"no run {number}" in words(page)
+    assert f"Run {number}" in words(page)
 
 
 # Runs that have less to show
@@ -233,9 +233,9 @@ def test_a_run_deleted_meanwhile_is_said(store):
 
 def test_a_queued_run_has_nothing_yet_and_a_stopped_one_never_will(store):
     queued = store.runs.add(PRUNED)
-    assert "waits for its first worker" in words(open_weights(run=queued))
+    assert "waiting for a worker" in words(open_weights(run=queued))
     store.commands.add(queued, "stop")
-    assert "ended before it began" in words(open_weights(run=queued))
+    assert "ended before training began" in words(open_weights(run=queued))
 
 
 def test_a_run_in_progress_shows_what_there_is_and_moves_on_only_from_the_newest(store):
@@ -263,7 +263,7 @@ def test_a_run_before_its_first_pruning_shows_its_start(store):
     number = store.runs.add(dataclasses.replace(PRUNED, start_accuracy=0.99, stop_accuracy=1.0, epochs=2))
     pages = []
     worker.execute(store, number, worker.new_owner(), report=lambda _: pages.append(open_weights(run=number)))
-    assert "These are the weights of the start" in words(pages[0]) and len(matrices(pages[0])) == 2
+    assert "These are the initial weights" in words(pages[0]) and len(matrices(pages[0])) == 2
 
 
 def test_a_network_of_one_hidden_layer_without_prunings(store):
@@ -310,7 +310,7 @@ def test_without_the_test_pictures_the_page_says_so_and_shows_the_rest(store, mo
     monkeypatch.setattr(reading, "load_test_set", no_data)
     reading._test_samples.clear()
     page = open_weights(run=number)
-    assert "needs the test pictures" in words(page) and "not on this machine" in words(page)
+    assert "without the test pictures" in words(page) and "not on this machine" in words(page)
     assert len(matrices(page)) == 2 and len(page.get("vega_lite_chart")) == 1
     assert page.dataframe[0].value["Layer"].tolist()[:3] == ["hidden 1", "hidden 2", "output"]
 

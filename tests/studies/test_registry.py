@@ -197,7 +197,7 @@ def test_deleting_a_study_leaves_its_runs_but_stops_those_that_nobody_waits_for(
     assert [record.id for record in studies(store)] == [first]
     assert {run.id for run in store.runs.queued()} == {*numbers(store, first), begun}
     for act in (study_record, study_runs, lambda store, number: store.studies.pause(number), resume_study):
-        with pytest.raises(StudyUnknown, match=f"no study {second}"):
+        with pytest.raises(StudyUnknown, match=f"Study {second} does not exist"):
             act(store, second)
     with pytest.raises(StudyUnknown):
         study_record(store, 10**30)

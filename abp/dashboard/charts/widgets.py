@@ -1,4 +1,4 @@
-"""Parts that several pages use: a chart with its words and its data."""
+"""Widgets that several pages use: a chart with its words and its data, a table's download, a picture."""
 
 import base64
 from collections.abc import Callable, Sequence
@@ -19,16 +19,16 @@ def chart_with_data(
     name: str,
     legend: Callable[[], None] | None = None,
 ) -> None:
-    """Charts under one heading: one plain sentence, what it means behind an icon, and the data as CSV.
+    """Charts under one heading: a one-sentence caption, the meaning behind an icon, and the data as CSV.
 
     Parameters
     ----------
     charts
-        Side by side where there is room, one for each hidden layer where there are several.
+        Side by side where there is room; if there are several, one for each hidden layer.
     data, name
-        What the CSV holds, and the name of its file.
+        The contents of the CSV file, and its name.
     legend
-        Draws what all charts have in common, where they have no legends of their own.
+        Draws the legend that all charts share, if they have none of their own.
     """
     st.subheader(title, anchor=False, help=meaning)
     st.caption(caption)
@@ -45,32 +45,49 @@ def chart_with_data(
 
 
 def download_csv(name: str, data: Callable[[], pd.DataFrame]) -> None:
-    """A small button that downloads a table; it is made only when someone asks for it."""
+    """A small button that downloads a table, which is computed only on request."""
     st.download_button(
         "CSV",
-        lambda: data().to_csv(index=False).encode(),
+        lambda: csv_file(data()),
         file_name=f"{name}.csv",
         mime="text/csv",
         type="tertiary",
         icon=":material/download:",
         on_click="ignore",
         key=f"csv-{name}",
-        help=f"Download the data of this picture ({name}.csv)",
+        help=f"Download these data ({name}.csv)",
     )
+
+
+def csv_file(table: pd.DataFrame) -> bytes:
+    """A table as a CSV file, UTF-8, that a spreadsheet shows as it is.
+
+    Text that begins like a formula, such as the name ``=1+1`` of a run, would be computed there; an apostrophe before
+    it keeps it text.
+
+    >>> csv_file(pd.DataFrame({"run": [1], "name": ["=1+1"], "change": [-0.5]}))
+    b"run,name,change\\n1,'=1+1,-0.5\\n"
+    """
+    texts = {name: column.map(_harmless) for name, column in table.select_dtypes(["object", "string"]).items()}
+    return table.assign(**texts).to_csv(index=False).encode()
+
+
+def _harmless(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def picture(png: bytes | Sequence[bytes], *, alt: str | Sequence[str], **details: Any) -> None:
     """One or several pictures, sent within the page.
 
-    Not as files, as Streamlit does by itself: when a page is drawn anew, the files of the last time are gone, often
-    before a browser has fetched them.
+    Streamlit would send them as files; but when a page is redrawn, the previous files are gone, often before a browser
+    has fetched them.
 
     Parameters
     ----------
     png
         PNG files.
     details
-        As of ``st.image``.
+        Passed on to ``st.image``.
     """
     files = [png] if isinstance(png, bytes) else png
     addresses = [f"data:image/png;base64,{base64.b64encode(file).decode()}" for file in files]

@@ -1,4 +1,4 @@
-"""The drawing pad: mouse, finger, pen or keyboard; it sends its picture whenever a stroke ends."""
+"""The drawing pad, for mouse, finger, pen or keyboard; it sends its picture whenever a stroke ends."""
 
 import base64
 import binascii
@@ -17,8 +17,8 @@ _HTML = """
     <button type="button">Undo stroke</button>
     <button type="button">Clear</button>
   </div>
-  <p id="how">Draw with the mouse, a finger or a pen. With the keyboard: arrow keys move the pen, Space puts it down or
-  up, Escape clears.</p>
+  <p id="how">Draw with the mouse, a finger or a pen. On the keyboard, arrow keys move the pen, Space lowers or lifts
+  it, and Escape clears the pad.</p>
   <span class="spoken" aria-live="polite"></span>
 </div>
 """
@@ -26,14 +26,14 @@ _CSS, _JS = (Path(__file__).with_name(f"drawing_pad.{kind}").read_text() for kin
 
 
 def drawing_pad(key: str) -> NDArray[np.uint8] | None:
-    """Draw the pad, and return what is drawn on it: bright ink on black, ``[112, 112]``; None while it is empty."""
-    # Declared at every drawing, which changes nothing while it is the same: a test's pages have each their own list.
+    """Show the pad, and return what is drawn on it: bright ink on black, ``[112, 112]``; None while it is empty."""
+    # Declared at every drawing, since each page of a test has its own registry; repeating it changes nothing.
     mount = st.components.v2.component("drawing_pad", html=_HTML, css=_CSS, js=_JS)
     return ink_of(mount(key=key, on_ink_change=lambda: None).ink)
 
 
 def ink_of(sent: object) -> NDArray[np.uint8] | None:
-    """The picture in what a browser sent; None if that is not one, whatever it is.
+    """The picture that a browser sent; None for anything that is not a picture.
 
     >>> ink_of("nonsense") is None
     True

@@ -28,8 +28,8 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     caption.replaceChildren(bold, ` · ${fire} of ${width} fire`)
     canvas.setAttribute(
       "aria-label",
-      `${title}: outputs of the ${width} neurons of ${name.toLowerCase()}; ${fire} fire. Arrow keys go from neuron to ` +
-        `neuron, ${data.switches ? "Space switches one off or on" : "Space shows one"}.`,
+      `${title}: outputs of the ${width} neurons of ${name.toLowerCase()}; ${fire} fire. Arrow keys move from neuron to ` +
+        `neuron, ${data.switches ? "Space switches it off or on" : "Space shows its weights"}.`,
     )
     grid.setTheme(theme)
     grid.arrangeColumns(width, columns, data.cell)
@@ -38,7 +38,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
       const links = live[neuron]
         ? `${live[neuron].toLocaleString("en")} incoming ${live[neuron] === 1 ? "weight" : "weights"} left`
         : "removed"
-      return `Neuron ${neuron + 1} gives ${outputs[neuron].toFixed(2)}; ${links}.`
+      return `Neuron ${neuron + 1}: output ${outputs[neuron].toFixed(2)}, ${links}.`
     }
     const point = (neuron) => setStateValue("pointed", [layer, neuron])
     pointer.rest = point

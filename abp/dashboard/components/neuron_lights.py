@@ -1,4 +1,4 @@
-"""The lights: every hidden neuron of a network as a cell, as bright as its answer to one picture."""
+"""The neurons of a network as cells, each coloured by its output for one picture."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -36,18 +36,18 @@ def neuron_lights(
     masks
         Which weights are kept, bool ``[neurons, inputs]`` per hidden layer.
     outputs
-        Of each hidden layer, ``[neurons]``.
+        Outputs of each hidden layer, ``[neurons]``.
     strongest
-        The output of each hidden layer that is drawn brightest.
+        The output that has the strongest colour, for each hidden layer.
     title
-        Of the network, for those who cannot see it.
+        Name of the network, for people who cannot see it.
     pointed, clicked
-        Called before the page is drawn anew when a mouse rests on a neuron, and when one is clicked, tapped or chosen
-        by keys; without `clicked`, that is pointing too.
+        Called before the page is redrawn: the one when the mouse rests on a neuron, the other when a neuron is clicked,
+        tapped or chosen by keys. Without `clicked`, that counts as pointing.
     """
 
-    def told(what: str, then: Callable[[Neuron], None] | None) -> None:
-        neuron = neuron_of(st.session_state[key].get(what), hidden)
+    def notify(event: str, then: Callable[[Neuron], None] | None) -> None:
+        neuron = neuron_of(st.session_state[key].get(event), hidden)
         if neuron is not None and then is not None:
             then(neuron)
 
@@ -68,13 +68,13 @@ def neuron_lights(
             for index, width in enumerate(hidden)
         ],
     }
-    # Declared at every drawing, which changes nothing while it is the same: a test's pages have each their own list.
+    # Declared at every drawing, since each page of a test has its own registry; repeating it changes nothing.
     mount = st.components.v2.component("neuron_lights", html=_HTML, css=_CSS, js=_JS)
     mount(
         key=key,
         data=data,
-        on_pointed_change=lambda: told("pointed", pointed),
-        on_clicked_change=lambda: told("clicked", clicked),
+        on_pointed_change=lambda: notify("pointed", pointed),
+        on_clicked_change=lambda: notify("clicked", clicked),
     )
 
 

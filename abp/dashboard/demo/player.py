@@ -1,40 +1,35 @@
 """The player of the guided demo: ``/demo?run=<id>&beside=<id>&step=<1 to 5>``, and ``&present=1`` for a projector.
 
-What is shown is a function of the store and of how long it has played; the runs never wait for it.
+What it shows depends only on the store and on how long it has played; the runs never wait for it.
 """
 
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
+from abp.dashboard.charts.widgets import csv_file
 from abp.dashboard.components.demo_stage import Frame, stage
 from abp.dashboard.demo.presets import recent_guided, start_button, start_guided
 from abp.dashboard.demo.story import MOST_NEURONS, TITLES, Recording, Scene, comparable, read_recording, scenes
 from abp.dashboard.frame.access import operating
-from abp.dashboard.frame.page import fragment, presenting, run_from_link
+from abp.dashboard.frame.links import number_or_warning, run_from_link
+from abp.dashboard.frame.markdown import literal
+from abp.dashboard.frame.page import fragment, presenting
 from abp.dashboard.frame.status import STATUS
 from abp.store.records import Run, RunUnknown
 from abp.store.store import Store
 
 TICK = 0.25
-"""Seconds between looks at what is to be shown, while it plays."""
+"""Seconds between two redraws while it plays."""
 
 _READ = 4.0  # seconds for which the last frame of a step stays
 _REST = 12.0  # the same for the last step, before it starts again in presenter mode
 
-# A picture that is about to be drawn anew is not to fade meanwhile.
-_STEADY = """<style>.stElementContainer:has([data-testid^="stBidiComponent"]) { opacity: 1 !important; }</style>"""
-
-_PRESENTER = """
-<style>
-[data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stExpandSidebarButton"] { display: none; }
-[data-testid="stMainBlockContainer"] { padding: 1rem 2rem; max-width: 80rem; }
-@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: .75rem; } }
-</style>
-"""
+_FOLDER = Path(__file__).parent
 
 
 @dataclass
@@ -85,7 +80,8 @@ class Clock:
 def guided_demo(store: Store) -> None:
     """The demo of the link's runs, or a page that offers to start one; in presenter mode it starts by itself."""
     present = presenting()
-    st.html(_STEADY + (_PRESENTER if present else ""))
+    for name in ("player", "presenter") if present else ("player",):
+        st.html(_FOLDER / f"{name}.css")
     number = run_from_link()
     if number is None:
         if present:
@@ -95,8 +91,10 @@ def guided_demo(store: Store) -> None:
     try:
         run, beside = store.runs.get(number), _beside(store)
     except RunUnknown as error:
-        st.warning(f"{error} A demo lasts as long as its runs are kept.", icon=":material/search_off:")
-        if operating() and st.button("Start the demo anew", type="primary", icon=":material/play_arrow:"):
+        st.warning(
+            f"{literal(str(error))} A demo can be shown only while its runs exist.", icon=":material/search_off:"
+        )
+        if operating() and st.button("Start a new demo", type="primary", icon=":material/play_arrow:"):
             _open(*start_guided(store))
         _ways_out(present)
         return
@@ -129,8 +127,8 @@ def _of(run: Run) -> dict[str, str]:
 def _welcome(store: Store) -> None:
     st.title("A network in a minute", anchor=False)
     st.markdown(
-        "Watch a network learn to read handwritten digits, lose the neurons that it hardly uses, and go on. In five "
-        "short steps; two real networks are trained for it, here and now."
+        "Watch a network learn to read handwritten digits, lose the neurons that it hardly uses, and go on learning: "
+        "five short steps, with two real networks trained here and now."
     )
     start_button(store)
     link = {"present": "1"}
@@ -188,10 +186,7 @@ def _play(store: Store, run: Run, beside: Run | None, *, present: bool) -> None:
 def _clock(run: Run, beside: Run | None) -> Clock:
     """This browser's clock, at the step of the link."""
     runs = (run.id, beside.id if beside else None)
-    text = st.query_params.get("step", "1")
-    step = int(text) if text in ("1", "2", "3", "4", "5") else 1
-    if text != str(step):
-        st.caption(f"“{text[:40]}” is no step of this demo, which has steps 1 to {len(TITLES)}; this is the first.")
+    step = number_or_warning("step", len(TITLES), "step of this demo", "The first step is shown.") or 1
     clock = st.session_state.get("demo")
     if clock is None or clock.runs != runs:
         clock = st.session_state["demo"] = Clock(runs, step, since=time.monotonic())
@@ -220,7 +215,7 @@ def _advance(clock: Clock, scene: Scene | None, *, last: bool, present: bool) ->
 
 
 def _controls(clock: Clock) -> None:
-    """Back, pause, next and again; they stay where they are, whatever is going on."""
+    """The buttons, which keep their places whatever happens."""
     last = len(TITLES)
     if st.button("Back", icon=":material/skip_previous:", shortcut="Left", disabled=clock.step == 1):
         clock.go(clock.step - 1)
@@ -234,32 +229,32 @@ def _controls(clock: Clock) -> None:
     if st.button("Next", icon=":material/skip_next:", shortcut="Right", disabled=clock.step == last):
         clock.go(clock.step + 1)
         st.rerun()
-    if st.button("From the start", icon=":material/replay:", shortcut="Home"):
+    if st.button("Restart", icon=":material/replay:", shortcut="Home"):
         clock.go(1)
         clock.play()
         st.rerun()
 
 
-_HOLDS = "Holds the picture. The networks go on learning, and nothing of it is lost."
+_HOLDS = "Holds the picture; training continues, and nothing is lost."
 
 
 def _more(store: Store, run: Run, *, present: bool) -> None:
-    """When it was recorded, and ways on."""
+    """When it was recorded, and where to go next."""
     st.caption(_when(run), width="content")
-    if operating() and st.button("Train two new ones", type="tertiary", icon=":material/add:"):
+    if operating() and st.button("Train two new networks", type="tertiary", icon=":material/add:"):
         _open(*start_guided(store))
     _ways_out(present)
     if not present:
-        st.page_link("pages/train.py", label="This run in detail", icon=":material/play_circle:", query_params=_of(run))
+        st.page_link("pages/train.py", label="Open this run", icon=":material/play_circle:", query_params=_of(run))
         st.download_button(
             "CSV",
-            _table(_recorded(store, run.id)).to_csv(index=False).encode(),
+            csv_file(_table(_recorded(store, run.id))),
             file_name=f"demo-run-{run.id}.csv",
             mime="text/csv",
             type="tertiary",
             icon=":material/download:",
             on_click="ignore",
-            help="Download what is shown, round by round",
+            help="Download the data shown, round by round",
         )
 
 
@@ -274,7 +269,7 @@ def _ways_out(present: bool) -> None:
 
 
 def _table(recording: Recording) -> pd.DataFrame:
-    """What the demo draws of a run, a row per moment."""
+    """What the demo shows of a run, a row per moment."""
     return pd.DataFrame(
         {
             "epoch": [state.epoch for state in recording.states],
@@ -288,7 +283,7 @@ def _table(recording: Recording) -> pd.DataFrame:
 
 def _when(run: Run) -> str:
     if run.active:
-        return "Live: it is being trained while you watch."
+        return "Live: the network is training while you watch."
     minutes = int((time.time() - run.created) // 60)
     if minutes < 1:
         return "Recorded here a moment ago, from a real run."
@@ -298,21 +293,21 @@ def _when(run: Run) -> str:
 
 
 def _problems(run: Run, beside: Run | None) -> None:
-    """What keeps the demo from going on, in words."""
+    """Warnings about what keeps the demo from continuing."""
     if os.environ.get("ABP_ENGINE") == "off" and run.active:
         st.warning(
-            "The part of the program that trains is switched off here (ABP_ENGINE=off), so this run goes on only where "
-            "it is on. Demos that were recorded earlier are in the list of runs.",
+            "Training is switched off here (ABP_ENGINE=off), so this run does not continue. Earlier demos are in "
+            "the list of runs.",
             icon=":material/power_off:",
         )
-        st.page_link("pages/runs.py", label="See all runs", icon=":material/list_alt:")
+        st.page_link("pages/runs.py", label="Show all runs", icon=":material/list_alt:")
     for one in (run, beside):
         if one is None or one.status in ("queued", "running", "finished"):
             continue
         word, icon, _ = STATUS[one.status]
-        which = "The run" if one is run else "The run at random"
-        why = f": {one.message}" if one.message else "."
-        st.warning(f"{which} is {word.lower()}{why} The demo shows what there is.", icon=icon)
+        which = "The run" if one is run else "The run with random removal"
+        why = f": {literal(one.message)}" if one.message else "."
+        st.warning(f"{which} is {word.lower()}{why} The demo shows what was recorded.", icon=icon)
 
 
 def _standing(run: Run) -> tuple:
@@ -322,16 +317,16 @@ def _standing(run: Run) -> tuple:
 def _waiting(recording: Recording) -> str:
     run = recording.run
     if not run.active:
-        return f"There is nothing to see here: the run ended before this (it is {STATUS[run.status][0].lower()})."
+        return f"There is nothing to show: the run ended before this step ({STATUS[run.status][0].lower()})."
     if run.status == "queued":
-        return "The network waits for a moment: the part of the program that trains is being started, or is busy."
+        return "The network is waiting: training is being started, or all workers are busy."
     if run.status == "paused":
-        return "The network has not come so far: somebody has paused it. It can be resumed on the Train page."
-    return f"The network has not come so far: it is in round {run.epoch + 1} of practice. Wait a moment."
+        return "The network has not reached this step: the run is paused. It can be resumed on the Train page."
+    return f"The network has not reached this step yet: it is in training round {run.epoch + 1}."
 
 
 def _waiting_frame(shown: tuple[Scene | None, ...]) -> Frame:
-    """The newest picture that there is."""
+    """The newest picture so far."""
     return next(scene.frames[-1] for scene in reversed(shown) if scene is not None)
 
 

@@ -31,13 +31,13 @@ _RECENT = 600.0  # seconds
 
 
 def start_guided(store: Store) -> tuple[int, int]:
-    """Queue the guided demo's two runs; their numbers. Only the first is watched, so only it is slowed down."""
+    """Queue the guided demo's two runs; their numbers. Only the first is watched, so only that one is slowed down."""
     run = store.runs.add(GUIDED, name="Guided demo: neurons that seldom fire", pace=GUIDED_PACE)
     return run, store.runs.add(GUIDED_AT_RANDOM, name="Guided demo: at random")
 
 
 def recent_guided(store: Store) -> tuple[int, int] | None:
-    """The newest guided demo's runs, if they ended well within the last ten minutes."""
+    """The newest guided demo's runs, if they finished within the last ten minutes."""
     ended = [run for run in store.runs.all()[:50] if run.status == "finished" and _is_recent(run)]
     first = next((run.id for run in ended if run.experiment == GUIDED), None)
     beside = next((run.id for run in ended if run.experiment == GUIDED_AT_RANDOM), None)

@@ -22,10 +22,10 @@ SELDOM = 0.1
 """A neuron is shown as hardly ever firing if it fires for a smaller share of pictures than this."""
 
 CHANCE = 0.033
-"""Differences of accuracy up to this are called no difference.
+"""Differences of accuracy up to this count as no difference.
 
-It is twice the standard error of the difference of two accuracies near 95 % on 360 pictures: one run of each tells no
-more. The Compare page has more seeds.
+It is twice the standard error of the difference of two accuracies near 95 % on 360 pictures, which is all that one run
+of each can show. The Compare page uses more seeds.
 """
 
 MOST_NEURONS = 1000
@@ -186,7 +186,7 @@ def _learning(recording: Recording) -> Scene:
     first, states = recording.first, recording.states
     until = states[: len(states) if first is None else first]
     neurons = sum(recording.run.experiment.hidden)
-    frames = tuple(_frame(recording, state, f"Round {state.epoch} of practice") for state in until)
+    frames = tuple(_frame(recording, state, f"Training round {state.epoch}") for state in until)
     what = _pictures(recording.run)
     return Scene(
         f"A network learns to read {what}: each dot is one of its {neurons} neurons, and the stronger its colour, the "
@@ -208,10 +208,7 @@ def _seldom(recording: Recording) -> Scene | None:
     count = int(seldom.sum())
     limits = [0.0, *np.linspace(0.01, SELDOM, 6)] if count else [0.0]
     note = f"After round {state.epoch}, counted over all rounds so far"
-    frames = tuple(
-        _frame(recording, state, note, glow=shares, marked=alive & (shares < limit) if limit else ~alive & alive)
-        for limit in limits
-    )
+    frames = tuple(_frame(recording, state, note, glow=shares, marked=alive & (shares < limit)) for limit in limits)
     if count:
         sentence = (
             f"{count} of the {int(alive.sum())} neurons hardly ever fire: for fewer than 1 in {round(1 / SELDOM)} of "
@@ -219,7 +216,7 @@ def _seldom(recording: Recording) -> Scene | None:
         )
     else:
         least = shares[alive].min() if alive.any() else 0.0
-        sentence = f"In this network all neurons are in use: even the least used fires for {_of_100(least)} {what}."
+        sentence = f"Every neuron of this network is used: even the least active fires for {_of_100(least)} {what}."
     return Scene(sentence, frames, True, seconds=0.7)
 
 
@@ -233,15 +230,13 @@ def _removal(recording: Recording, beside: Recording | None) -> Scene | None:
     state, before = states[first], _before(recording)
     assert before is not None and state.removed is not None
     what, (neurons, weights) = _pictures(recording.run), state.removed
-    gone = f"the {neurons} least used neurons" if _by_activity(recording.run) else f"{neurons} neurons"
+    gone = f"the {neurons} least active neurons" if _by_activity(recording.run) else f"{neurons} neurons"
     whole = f"{gone} are" if neurons else f"{weights:,} connections are"
     loss = before.accuracy - state.accuracy
-    if loss <= 0.015:
-        came = f"the network hardly notices: {_of_100(state.accuracy)} {what} right, {_of_100(before.accuracy)} before"
-    else:
-        came = f"at first it hurts: {_of_100(state.accuracy)} {what} right, {_of_100(before.accuracy)} before"
+    effect = "accuracy hardly changes" if loss <= 0.015 else "accuracy falls at first"
+    reads = f"it reads {_of_100(state.accuracy)} {what} correctly, {_of_100(before.accuracy)} before"
     random = _random_removal(recording, beside)
-    came += "" if random.share is None else f"; as much removed at random leaves {_of_100(random.share)}"
+    control = "" if random.share is None else f"; removing as much at random leaves {_of_100(random.share)}"
     glow, marked = before.since_start, before.alive & ~state.alive
     note = f"After round {state.epoch}"
     waiting = dataclasses.replace(random, share=None, text="")
@@ -250,7 +245,7 @@ def _removal(recording: Recording, beside: Recording | None) -> Scene | None:
         _frame(recording, before, note, glow=glow, marked=marked, bars=(*_bars(recording, before), waiting)),
         _frame(recording, state, f"{note}, just removed", glow=glow, bars=(*_bars(recording, state), random)),
     )
-    return Scene(f"{whole[:1].upper()}{whole[1:]} removed, and {came}.", frames, True, seconds=1.5)
+    return Scene(f"{whole[:1].upper()}{whole[1:]} removed, and {effect}: {reads}{control}.", frames, True, seconds=1.5)
 
 
 def _random_removal(recording: Recording, beside: Recording | None) -> Bar:
@@ -258,7 +253,7 @@ def _random_removal(recording: Recording, beside: Recording | None) -> Bar:
     label, colour = "If as much is removed at random", METHODS["random"]
     state, other = recording.first, None if beside is None else beside.first
     if state is None or beside is None or other is None:
-        return Bar(label, None, "not known (yet)", colour)
+        return Bar(label, None, "not known yet", colour)
     here, there = recording.states[state], beside.states[other]
     if here.epoch != there.epoch or abs(here.sparsity - there.sparsity) > 0.02:
         return Bar(label, None, "not comparable", colour)
@@ -271,26 +266,27 @@ def _recovery(recording: Recording) -> Scene | None:
     if first is None or len(states) == first + 1:
         nothing = recording.over and states
         alone = _frame(recording, states[-1], "At the end") if nothing else None
-        return Scene("There was no more training in this run.", (alone,), True) if alone else None
+        return Scene("This run ended without further training.", (alone,), True) if alone else None
     after = states[first:]
     frames = tuple(
-        _frame(recording, state, f"Round {state.epoch}" + (": a removal" if state.removed else "")) for state in after
+        _frame(recording, state, f"Training round {state.epoch}" + (": removal" if state.removed else ""))
+        for state in after
     )
     more = sum(state.removed is not None for state in after[1:])
     if not recording.over:
-        sentence = "It goes on learning with what is left, and more is removed on the way."
+        sentence = "The network goes on learning with what is left, while more is removed."
     elif more:
-        low, end = min(state.accuracy for state in after), after[-1].accuracy
-        times = "once more" if more == 1 else f"{more} times more"
-        back = "and it learns them again" if end >= _before_accuracy(recording) - CHANCE else "and not all comes back"
+        start, low, end = _before_accuracy(recording), min(state.accuracy for state in after), after[-1].accuracy
+        times = "once more" if more == 1 else f"{more} more times"
+        back = "and recovers" if end >= start - CHANCE else "and does not recover fully"
         sentence = (
-            f"It goes on learning, and is cut {times}: that costs it up to {_points(_before_accuracy(recording), low)} "
-            f"of 100 {what}, {back}: {_of_100(end)} right in the end."
+            f"It goes on learning and is pruned {times}: accuracy falls by up to {_points(start, low)} of 100 {what} "
+            f"{back}, to {_of_100(end)} at the end."
         )
     else:
         sentence = (
             f"It goes on learning with what is left: from {_of_100(after[0].accuracy)} to "
-            f"{_of_100(after[-1].accuracy)} {what} right."
+            f"{_of_100(after[-1].accuracy)} {what} read correctly."
         )
     kept = [place for place, state in enumerate(after) if state.removed is not None]
     return Scene(sentence, _thinned(frames, kept), recording.over, seconds=0.4)
@@ -306,12 +302,12 @@ def _outcome(recording: Recording, beside: Recording | None) -> Scene | None:
     left = round((1 - last.sparsity) * recording.total)
     colour = METHODS[run.experiment.criterion]
     bars = [
-        Bar("Read right before anything was removed", before, _of_100(before), METHODS["none"]),
-        Bar(f"Read right in the end, after {last.epoch} rounds", last.accuracy, _of_100(last.accuracy), colour),
+        Bar("Read correctly before any removal", before, _of_100(before), METHODS["none"]),
+        Bar(f"Read correctly at the end, after {last.epoch} rounds", last.accuracy, _of_100(last.accuracy), colour),
         _random_bar(beside),
         Bar("Connections left", 1 - last.sparsity, f"{left:,} of {recording.total:,}", MUTED),
     ]
-    work = f"{recording.cost_after:,} multiplications instead of {recording.cost_before:,} to read one"
+    work = f"{recording.cost_after:,} multiplications instead of {recording.cost_before:,} per picture"
     empty = tuple(dataclasses.replace(bar, share=0.0 if bar.share is not None else None) for bar in bars)
     frames = (
         _frame(recording, last, "At the end", bars=empty),
@@ -324,21 +320,23 @@ def _verdict(recording: Recording, beside: Recording | None) -> str:
     run, last = recording.run, recording.states[-1]
     what, before = _pictures(run), _before_accuracy(recording)
     tenths = round(10 * last.sparsity)
-    gone = f"{tenths} of 10 connections are gone" if last.sparsity >= 0.05 else "Hardly any connections are gone"
-    start = f"{gone}, and the network reads {_of_100(last.accuracy)} {what} right instead of {_of_100(before)}"
+    gone = f"{tenths} of 10 connections" if last.sparsity >= 0.05 else "Hardly any connections"
+    start = (
+        f"{gone} are removed, and the network reads {_of_100(last.accuracy)} {what} correctly, {_of_100(before)} before"
+    )
     if beside is None or not beside.states:
         return f"{start}."
     if not beside.over:
-        return f"{start}; the same network with as much removed at random still learns."
+        return f"{start}; the network with random removal is still training."
     end = beside.states[-1]
     if beside.run.status != "finished" or abs(end.sparsity - last.sparsity) > 0.02:
-        return f"{start}; the run at random removed {round(100 * end.sparsity)} %, too different to compare."
+        return f"{start}; the run with random removal lost {round(100 * end.sparsity)} %, too different to compare."
     gain = last.accuracy - end.accuracy
     if abs(gain) <= CHANCE:
-        came = "does as well, given time: too close to call from one run of each"
+        result = "does about as well, too close to call from one run each"
     else:
-        came = "does worse" if gain > 0 else "does better here"
-    return f"{start}; removing as much at random {came} ({_of_100(end.accuracy)})."
+        result = "does worse" if gain > 0 else "does better here"
+    return f"{start}; removing as much at random {result} ({_of_100(end.accuracy)})."
 
 
 def _random_bar(beside: Recording | None) -> Bar:
@@ -347,7 +345,7 @@ def _random_bar(beside: Recording | None) -> Bar:
         return Bar(label, None, "no such run", colour)
     end = beside.states[-1]
     if not beside.over:
-        return Bar(label, None, f"still learning, round {end.epoch}", colour)
+        return Bar(label, None, f"still training, round {end.epoch}", colour)
     return Bar(f"{label}, after {end.epoch} rounds", end.accuracy, _of_100(end.accuracy), colour)
 
 
@@ -370,7 +368,7 @@ def _bars(recording: Recording, state: State) -> tuple[Bar, ...]:
     colour = METHODS[recording.run.experiment.criterion]
     left = 1 - state.sparsity
     return (
-        Bar(f"{_pictures(recording.run).capitalize()} read right", state.accuracy, _of_100(state.accuracy), colour),
+        Bar(f"{_pictures(recording.run).capitalize()} read correctly", state.accuracy, _of_100(state.accuracy), colour),
         Bar("Connections left", left, f"{100 * left:.0f} %", MUTED),
     )
 
@@ -382,7 +380,7 @@ def _untrained(recording: Recording) -> Frame:
     right, left = _bars(recording, state)
     bars = (dataclasses.replace(right, share=None, text="not tested yet"), left)
     queued = recording.run.status == "queued"
-    note = "The program is getting ready" if queued else "Before the first round of practice"
+    note = "Getting ready" if queued else "Before the first training round"
     return _frame(recording, state, note, bars=bars)
 
 
@@ -399,7 +397,7 @@ def _before(recording: Recording) -> State | None:
 
 def _before_accuracy(recording: Recording) -> float:
     state = _before(recording)
-    assert state is not None  # asked only of a run that is over
+    assert state is not None  # called only for a run that has ended
     return state.accuracy
 
 

@@ -1,4 +1,4 @@
-"""Work too long for a page's own thread: it goes on in another one, and the page looks again when it is done."""
+"""Work that takes too long for a page's own thread: it runs in another one, and the page is redrawn when it is done."""
 
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -14,9 +14,9 @@ from abp.dashboard.frame.result_cache import ResultCache
 Result = TypeVar("Result")
 
 LOOK_EVERY = 0.3
-"""Seconds between looks whether the work is done."""
+"""Seconds between checks whether the work is done."""
 
-_AT_ONCE = 0.25  # seconds for which a page waits before it says that it waits
+_PATIENCE = 0.25  # seconds for which a page waits before it says that it is waiting
 
 
 @st.cache_resource(show_spinner=False)
@@ -30,40 +30,42 @@ def _alone(work: Callable[[], Result]) -> Result:
         return work()
 
 
-def in_background(key: Hashable, work: Callable[[], Result], what: str, *, patience: float = _AT_ONCE) -> Result | None:
-    """What `work` returns, computed once for all browsers; None while it goes on, after saying so.
+def in_background(
+    key: Hashable, work: Callable[[], Result], what: str, *, patience: float = _PATIENCE
+) -> Result | None:
+    """The result of `work`, computed once for all browsers; None, after saying so, while it is being computed.
 
     The page is redrawn when it is done. `work` must not call Streamlit.
 
     Parameters
     ----------
     key
-        Names the result: all that it depends on.
+        Identifies the result: everything that it depends on.
     what
-        What goes on, for people: "Reducing the layers".
+        The work in words: "Reducing the layers".
     patience
         Seconds to wait for it before saying so.
 
     Raises
     ------
     Exception
-        What `work` raised; the next look starts it again.
+        Whatever `work` raised; the next call starts it again.
     """
     future = _results().future(key, partial(_alone, work))
     if wait([future], timeout=patience).not_done:
-        _say(future, what)
+        _show_waiting(future, what)
         return None
     if future.exception() is not None:
         _results().forget(key, future)
     return future.result()
 
 
-def _say(future: Future, what: str) -> None:
+def _show_waiting(future: Future, what: str) -> None:
     st.info(f"{what} …", icon=":material/hourglass_empty:")
 
     @fragment(run_every=LOOK_EVERY)
-    def look() -> None:
+    def check() -> None:
         if future.done():
             st.rerun()
 
-    look()
+    check()

@@ -1,12 +1,84 @@
-"""Choosing the run or the study that a page shows: by its link, or from a list."""
+"""What a page's link says: the numbers in it, and the run or the study that the page shows."""
 
 import streamlit as st
 
-from abp.dashboard.frame.page import run_from_link, store, study_from_link
+from abp.dashboard.frame.markdown import literal
+from abp.dashboard.frame.page import store
 from abp.store.records import Run, RunUnknown, StudyUnknown
 from abp.studies.registry import studies
 
+_LARGEST = 10**15 - 1  # every number in a link stays far below what the database can hold
 _MANY = 200  # runs offered in the list
+
+
+class LinkInvalid(ValueError):
+    """A link holds no usable number where one belongs; the error's text is what it holds, shortened."""
+
+
+def linked_number(parameter: str, highest: int = _LARGEST) -> int | None:
+    """The whole number from 1 to `highest` that the page's link gives a parameter; None if it gives none.
+
+    Raises
+    ------
+    LinkInvalid
+        If the link gives it anything else.
+    """
+    text = st.query_params.get(parameter)
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST)) and 1 <= int(text) <= highest:
+        return int(text)
+    raise LinkInvalid(text if len(text) <= 40 else f"{text[:40]}…")
+
+
+def number_or_warning(parameter: str, highest: int, what: str, instead: str) -> int | None:
+    """Like `linked_number`, but None, after saying so, for an unusable one too.
+
+    Parameters
+    ----------
+    what
+        What the number stands for: "step".
+    instead
+        A sentence that says what the page shows instead.
+    """
+    try:
+        return linked_number(parameter, highest)
+    except LinkInvalid as error:
+        invalid_link(error, f"{what}, which must be from 1 to {highest:,}", instead)
+        return None
+
+
+def invalid_link(error: LinkInvalid, what: str, more: str) -> None:
+    """Say that a link's number cannot be used, and what follows from that."""
+    st.warning(f"“{literal(str(error))}” in the link is not a valid {what}. {more}", icon=":material/link_off:")
+
+
+def run_from_link(parameter: str = "run") -> int | None:
+    """The number of a run in the link's ``?run=``, or another parameter; None if there is none.
+
+    Raises
+    ------
+    abp.store.records.RunUnknown
+        If it is not the number of any run.
+    """
+    try:
+        return linked_number(parameter)
+    except LinkInvalid as error:
+        raise RunUnknown(f"“{error}” is not the number of a run.") from None
+
+
+def study_from_link() -> int | None:
+    """The number of a study in the link's ``?study=``; None if there is none.
+
+    Raises
+    ------
+    abp.store.records.StudyUnknown
+        If it is not the number of any study.
+    """
+    try:
+        return linked_number("study")
+    except LinkInvalid as error:
+        raise StudyUnknown(f"“{error}” is not the number of a study.") from None
 
 
 def choose_run() -> Run | None:
@@ -19,28 +91,32 @@ def choose_run() -> Run | None:
 
     Raises
     ------
-    abp.store.store.RunUnknown
-        If the link names a run that is not there.
+    abp.store.records.RunUnknown
+        If the link names a run that does not exist.
     """
     linked = run_from_link()
     runs = {run.id: run for run in store().runs.all()}
     if linked is not None and linked not in runs:
-        raise RunUnknown(f"There is no run {linked} (any more).")
+        raise RunUnknown(f"Run {linked} does not exist or was deleted.")
     if not runs:
-        st.info("There are no runs yet. Start one, and it can be looked at here.", icon=":material/info:")
-        st.page_link("pages/train.py", label="Start a run", icon=":material/play_circle:")
+        st.info("There are no runs yet. Train a network, and you can examine it here.", icon=":material/info:")
+        st.page_link("pages/train.py", label="Train a network", icon=":material/play_circle:")
         return None
     offered = list(runs)[:_MANY]
     current = linked if linked is not None else offered[0]
     if current not in offered:
         offered.append(current)
 
-    def follow() -> None:
+    def update_link() -> None:
         st.query_params["run"] = str(st.session_state["chosen-run"])
 
     st.session_state["chosen-run"] = current
     st.selectbox(
-        "Run", offered, format_func=lambda number: f"{number}: {runs[number].name}", key="chosen-run", on_change=follow
+        "Run",
+        offered,
+        format_func=lambda number: f"{number}: {runs[number].name}",
+        key="chosen-run",
+        on_change=update_link,
     )
     return runs[current]
 
@@ -55,23 +131,26 @@ def choose_study() -> int | None:
 
     Raises
     ------
-    abp.studies.registry.StudyUnknown
-        If the link names a study that is not there.
+    abp.store.records.StudyUnknown
+        If the link names a study that does not exist.
     """
     names = {record.id: record.name for record in studies(store())}
     linked = study_from_link()
     if linked is not None and linked not in names:
-        raise StudyUnknown(f"There is no study {linked} (any more).")
+        raise StudyUnknown(f"Study {linked} does not exist or was deleted.")
     if not names:
-        st.info("There are no studies yet. Start one, and its comparison can be seen here.", icon=":material/info:")
+        st.info("There are no studies yet. Start one, and its results appear here.", icon=":material/info:")
         st.page_link("pages/compare.py", label="Start a study", icon=":material/science:")
         return None
 
-    def follow() -> None:
+    def update_link() -> None:
         st.query_params["study"] = str(st.session_state["chosen-study"])
 
     st.session_state["chosen-study"] = next(iter(names)) if linked is None else linked
     return st.selectbox(
-        "Study", list(names), format_func=lambda number: f"{number}: {names[number]}", key="chosen-study",
-        on_change=follow,
-    )  # fmt: skip
+        "Study",
+        list(names),
+        format_func=lambda number: f"{number}: {names[number]}",
+        key="chosen-study",
+        on_change=update_link,
+    )

@@ -1,4 +1,4 @@
-"""What every page shares: its frame and menu, the store, the engine, and plain words for errors."""
+"""What every page shares: its frame and menu, the store, the engine, and errors in plain sentences."""
 
 import functools
 import logging
@@ -11,7 +11,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.exceptions import RerunException, StopException
 
 from abp.dashboard.frame.access import NotOperating
-from abp.dashboard.frame.glossary import words_of
+from abp.dashboard.frame.glossary import page_help
+from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.services import ensure_engine, store
 from abp.data.datasets import DataUnavailable
 from abp.home import HomeUnusable
@@ -52,16 +53,16 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def page(title: str) -> Iterator[None]:
-    """Draw a page's frame around its body; what goes wrong in it is said in words, never as a traceback.
+    """Draw a page's frame around its body; an error in it is shown as a sentence, never as a traceback.
 
     Parameters
     ----------
     title
-        Of the browser's tab.
+        Title of the browser's tab.
     """
     st.set_page_config(page_title=f"{title} · ABP Lab", page_icon=_ICON, layout="wide")
-    # Tell the browser what this run of the page is about: it leaves the address as it was when a link leads from a
-    # page to itself, such as from the form to a run.
+    # The browser keeps the old address when a link leads from a page to itself, such as from the form to a run, unless
+    # it is told the new one.
     st.query_params.from_dict(st.query_params.to_dict())
     st.html(_STYLE)
     with st.sidebar:
@@ -69,25 +70,25 @@ def page(title: str) -> Iterator[None]:
         for section, pages in MENU.items():
             if section:
                 st.caption(section)
-            # From a run to what else can be seen of it.
+            # From one run's page to the other pages about the same run.
             of_a_run = section in ("Play", "Understand") and "run" in st.query_params
-            about = {"run": st.query_params["run"]} if of_a_run else None
-            for file, label, sign in pages:
+            query = {"run": st.query_params["run"]} if of_a_run else None
+            for file, label, icon in pages:
                 st.page_link(
                     file if file != START else _main_script(),
                     label=label,
-                    icon=sign,
+                    icon=icon,
                     width="stretch",
-                    query_params=about,
+                    query_params=query,
                 )
     if not presenting():
-        words_of(title)
+        page_help(title)
     ready = False
     with plain_errors():
         store()
         ensure_engine()
         ready = True
-    if not ready:  # what is wrong has been said; the body has nothing to stand on
+    if not ready:  # the error is on the page already, and the body cannot be drawn without a store
         st.stop()
     with plain_errors():
         yield
@@ -101,42 +102,42 @@ def _main_script() -> str:
 
 
 def presenting() -> bool:
-    """Whether the link asks for presenter mode: ``?present=1``, nothing but the picture."""
+    """Whether the link asks for presenter mode (``?present=1``), which shows nothing but the picture."""
     return st.query_params.get("present") == "1"
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Show an error as the sentence it carries."""
+    """Show an error as the sentence that it carries."""
     try:
         yield
     except (StoreUnusable, HomeUnusable) as error:
-        st.error(str(error), icon=":material/database_off:")
+        st.error(literal(str(error)), icon=":material/database_off:")
     except NotOperating as error:
-        st.warning(str(error), icon=":material/visibility:")
+        st.warning(literal(str(error)), icon=":material/visibility:")
     except DataUnavailable as error:
-        st.error(str(error), icon=":material/cloud_off:")
+        st.error(literal(str(error)), icon=":material/cloud_off:")
     except RunUnknown as error:
-        st.warning(str(error), icon=":material/search_off:")
-        st.page_link("pages/runs.py", label="See all runs", icon=":material/list_alt:")
+        st.warning(literal(str(error)), icon=":material/search_off:")
+        st.page_link("pages/runs.py", label="Show all runs", icon=":material/list_alt:")
     except StudyUnknown as error:
-        st.warning(str(error), icon=":material/search_off:")
-        st.page_link("pages/compare.py", label="See all studies", icon=":material/compare:")
+        st.warning(literal(str(error)), icon=":material/search_off:")
+        st.page_link("pages/compare.py", label="Show all studies", icon=":material/compare:")
     except SettingError as error:
-        st.error(f"{str(error)[:1].upper()}{str(error)[1:]}.", icon=":material/error:")
+        st.error(f"{literal(str(error)[:1].upper() + str(error)[1:])}.", icon=":material/error:")
     except (RerunException, StopException):
         raise
     except Exception:
         _log.exception("a page failed")
         st.error(
-            "Something unexpected went wrong on this page. The terminal in which the dashboard runs shows the details; "
-            "runs in progress are not affected. Reload the page to try again.",
+            "This page failed unexpectedly. Runs in progress are not affected. Details are in the terminal in which "
+            "the dashboard runs; reload the page to try again.",
             icon=":material/error:",
         )
 
 
 def fragment(run_every: float | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Like ``st.fragment``, with errors in plain words on its own reruns too."""
+    """Like ``st.fragment``; its own reruns show errors as `plain_errors` does."""
 
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(body)
@@ -147,34 +148,3 @@ def fragment(run_every: float | None) -> Callable[[Callable[..., None]], Callabl
         return st.fragment(guarded, run_every=run_every)
 
     return decorate
-
-
-def run_from_link(parameter: str = "run") -> int | None:
-    """The number of a run in the link's ``?run=``, or another parameter; None if there is none.
-
-    Raises
-    ------
-    abp.store.store.RunUnknown
-        If it is no number.
-    """
-    return _number_from_link(parameter, "run", RunUnknown)
-
-
-def study_from_link() -> int | None:
-    """The number of a study in the link's ``?study=``; None if there is none.
-
-    Raises
-    ------
-    abp.studies.registry.StudyUnknown
-        If it is no number.
-    """
-    return _number_from_link("study", "study", StudyUnknown)
-
-
-def _number_from_link(parameter: str, what: str, unknown: type[LookupError]) -> int | None:
-    text = st.query_params.get(parameter)
-    if text is None:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 15:
-        raise unknown(f"“{text[:40]}” is not the number of a {what}.")
-    return int(text)

@@ -1,4 +1,4 @@
-"""Following a run on a page that is drawn as a whole: drawn again when there is more to see, never in between."""
+"""Pages that follow a run: redrawn as a whole when more of it is recorded, and not in between."""
 
 import streamlit as st
 
@@ -8,12 +8,12 @@ from abp.store.store import Store
 
 
 def version(run: Run) -> tuple:
-    """What of a run changes when more weights, masks or spectra of it are recorded; a part of caches' keys."""
+    """A value that changes whenever more weights, masks or spectra of a run are recorded; part of the caches' keys."""
     return run.prunings, run.status, run.finished
 
 
-def follow(store: Store, shown: Run) -> None:
-    """Draw the page again after each pruning of a run, and when its status changes."""
+def redraw_on_change(store: Store, shown: Run) -> None:
+    """Redraw the page after each pruning of a run and when its status changes."""
 
     @fragment(run_every=1.0 if shown.active else None)
     def watch() -> None:
@@ -23,10 +23,10 @@ def follow(store: Store, shown: Run) -> None:
     watch()
 
 
-def newest_first_choice(options: list, key: str) -> None:
-    """Before a widget of this `key` is drawn: let it stand at the newest of its options, as long as it stood there.
+def follow_newest(options: list, key: str) -> None:
+    """Keep the widget with this `key` at the newest of its options; to be called before it is drawn.
 
-    A choice of anything else stays, however many options are added.
+    Once a person has chosen another option, the widget stays there, however many are added.
     """
     state, newest = st.session_state, f"{key}-newest"
     chosen = state.get(key)

@@ -1,6 +1,6 @@
 """What pages show of a run's recorded networks, read and computed once for all browsers.
 
-The keys hold the store's path, and what of the run changes when there is more to see.
+The keys contain the store's path and the run's version, which changes when more of it is recorded.
 """
 
 import os
@@ -22,7 +22,7 @@ _BUDGET = 6 * 10**9  # multiply-adds of one forward pass: about a fifth of a sec
 
 
 @dataclass(frozen=True)
-class Answers:
+class Responses:
     """How one hidden layer responds to test pictures, as shares of each class (`abp.analysis.neuron_responses`).
 
     Attributes
@@ -30,9 +30,9 @@ class Answers:
     shares
         Share of each class's pictures for which a neuron fires, ``[classes, neurons]``.
     pictures, outputs
-        The pictures that excite each neuron most, and its outputs, ``[neurons, top]``.
+        The pictures that activate each neuron most, and its outputs, ``[neurons, top]``.
     seen
-        How many test pictures were looked at, of how many.
+        How many test pictures were used, and how many there are.
     """
 
     shares: NDArray
@@ -53,12 +53,12 @@ def moments_of(store: Store, run: Run) -> list[Moment]:
 
 
 def snapshot_of(store: Store, run: Run, moment: Moment) -> Snapshot:
-    """The masks and the network of a run at one of its moments; not to be changed."""
+    """The masks and the network of a run at one of its moments; must not be changed."""
     return _snapshot(store, str(store.path), run.id, version(run), moment)
 
 
 def limits_of(store: Store, run: Run) -> list[float]:
-    """Magnitude from which on colours are full, per layer: it leaves out one in two hundred weights, start and now."""
+    """Magnitude at which colours are full, per layer: one in two hundred initial or newest weights exceeds it."""
     return _limits(store, str(store.path), run.id, version(run))
 
 
@@ -72,15 +72,15 @@ def pictures_of(dataset: str) -> tuple[torch.Tensor, torch.Tensor]:
     return _test_samples(dataset, os.environ.get("ABP_DATA_DIR", ""), os.environ.get("ABP_HOME", ""))
 
 
-def answers_of(store: Store, run: Run, moment: Moment) -> list[Answers]:
-    """How each hidden layer answers to the test pictures, or to the first of them where the network is wide.
+def responses_of(store: Store, run: Run, moment: Moment) -> list[Responses]:
+    """How each hidden layer responds to the test pictures, or to the first of them where the network is wide.
 
     Raises
     ------
     abp.data.datasets.DataUnavailable
         If the pictures are not on this machine.
     """
-    return _answers(store, str(store.path), run.id, version(run), moment)
+    return _responses(store, str(store.path), run.id, version(run), moment)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
@@ -129,7 +129,7 @@ def _test_samples(dataset: str, folder: str, home: str) -> tuple[torch.Tensor, t
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _answers(_store: Store, path: str, run: int, version: tuple, moment: Moment) -> list[Answers]:
+def _responses(_store: Store, path: str, run: int, version: tuple, moment: Moment) -> list[Responses]:
     record = _store.runs.get(run)
     x, y = pictures_of(record.experiment.dataset)
     classes = len(DATASETS[record.experiment.dataset].class_names)
@@ -140,6 +140,6 @@ def _answers(_store: Store, path: str, run: int, version: tuple, moment: Moment)
     found = responses(network, x[:seen], y[:seen])
     members = np.maximum(np.bincount(y[:seen].numpy(), minlength=classes), 1)
     return [
-        Answers(part.fires.numpy() / members[:, None], part.pictures.numpy(), part.outputs.numpy(), (seen, len(x)))
+        Responses(part.fires.numpy() / members[:, None], part.pictures.numpy(), part.outputs.numpy(), (seen, len(x)))
         for part in found
     ]

@@ -1,4 +1,4 @@
-"""The section on a network without its dead neurons: its size, its speed, and its files."""
+"""The compacted network, without its dead neurons: its size, its speed and its files."""
 
 from functools import partial
 
@@ -18,24 +18,27 @@ from abp.store.snapshots import final_network, recorded_masks
 from abp.store.store import Store
 
 BATCHES = (1, 1024)
-"""Pictures at a time for which the latency is measured."""
+"""Batch sizes for which the latency is measured, in pictures."""
 
 
-def smaller_view(store: Store, run: Run) -> None:
-    """What is gained by leaving the dead neurons out: files, sizes and measured latency."""
+def compacted_network(store: Store, run: Run) -> None:
+    """What removing the dead neurons gains: files, sizes and measured latency."""
     st.subheader(
-        "Really smaller",
+        "Compacted network",
         anchor=False,
-        help="A neuron without incoming weights computes nothing: the network can be written without it. Single zeros "
-        "among live weights stay where they are.",
+        help="A neuron without incoming weights computes nothing, so the network can be stored without it. Single "
+        "zeros "
+        "among the weights of live neurons stay where they are.",
     )
     st.caption(
-        "Masks alone make nothing faster: a zero is multiplied like any other number. Only a network written without "
-        "its dead neurons is smaller and quicker."
+        "A mask alone makes nothing faster, since a zero is multiplied like any other number; a network stored without "
+        "its dead neurons is smaller and faster."
     )
     work = (str(store.path), "compact", run.id)
     try:
-        compacted = in_background(work, lambda: compact(store, run), "Leaving the dead neurons out and checking it")
+        compacted = in_background(
+            work, lambda: compact(store, run), "Removing the dead neurons and checking the result"
+        )
     except NotTheSame as error:
         st.error(str(error), icon=":material/error:")
         return
@@ -48,7 +51,7 @@ def smaller_view(store: Store, run: Run) -> None:
 def _files(run: Run, compacted: Compacted) -> None:
     full, left = " – ".join(map(str, run.experiment.sizes)), " – ".join(map(str, compacted.network.sizes))
     st.markdown(
-        f"From {full} to **{left}**. Checked on all test pictures: no output differs by more than "
+        f"From {full} to **{left}** neurons. On all test pictures no output differs by more than "
         f"{compacted.difference:.1e} (ONNX: {compacted.onnx_difference:.1e})."
     )
     with st.container(horizontal=True):
@@ -57,7 +60,7 @@ def _files(run: Run, compacted: Compacted) -> None:
             ("ONNX", compacted.onnx, "onnx"),
         ):
             st.download_button(
-                f"Compacted network ({kind})",
+                f"Download as {kind}",
                 content,
                 file_name=f"run-{run.id}-compact.{ending}",
                 mime="application/octet-stream",
@@ -68,7 +71,7 @@ def _files(run: Run, compacted: Compacted) -> None:
 
 def _measured(store: Store, run: Run, compacted: Compacted) -> None:
     work = (str(store.path), "latency", run.id)
-    measured = in_background(work, lambda: measure(store, run, compacted), "Measuring how long each network takes")
+    measured = in_background(work, lambda: measure(store, run, compacted), "Measuring the latency of each network")
     if measured is None:
         return
     table = latency_table(store, run, compacted, measured)
@@ -85,10 +88,10 @@ def _measured(store: Store, run: Run, compacted: Compacted) -> None:
         },
     )
     st.caption(
-        "Measured here and now with PyTorch on one core, the networks taking turns; compare the ratios, since what "
-        "else this machine does changes the times. The masked network is stored as one bit a weight and the values "
-        "that are left. FLOPs are 2 × the weights that are not zero, per picture; a plain matrix product does not skip "
-        "zeros."
+        "Measured on this machine with PyTorch on one core, the networks taking turns; compare the ratios rather "
+        "than the times, which depend on what else the machine is doing. The masked network is stored as one bit "
+        "per weight and the values that are left. FLOPs are 2 × the non-zero weights, per picture; a plain matrix "
+        "product does not skip zeros."
     )
     download_csv("latency", lambda: table)
 
@@ -96,7 +99,7 @@ def _measured(store: Store, run: Run, compacted: Compacted) -> None:
 def measure(store: Store, run: Run, compacted: Compacted) -> dict[int, dict[str, Latency]]:
     """Latency of the dense, the masked and the compacted network, by batch size."""
     final = final_network(store, run)
-    assert final is not None  # there is a compacted one
+    assert final is not None  # there is a compacted network, so there are final weights
     generator = torch.Generator().manual_seed(0)
     dense = Network.glorot(run.experiment.sizes, generator)
     networks = {"dense": dense, "masked": final, "compacted": compacted.network}
@@ -126,6 +129,6 @@ def latency_table(
         for batch in measured:
             latency = measured[batch][network]
             row[f"Batch {batch:,}: time"] = 1e6 * latency.seconds
-            row[f"Batch {batch:,}: against dense"] = latency.ratio
+            row[f"Batch {batch:,}: relative to dense"] = latency.ratio
         rows.append(row)
     return pd.DataFrame(rows)

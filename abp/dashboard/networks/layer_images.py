@@ -1,4 +1,4 @@
-"""The layers of one or two networks as pictures: their weights, or what is left of them."""
+"""The layers of one or two networks as pictures: their weights, or their zero patterns."""
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ from abp.dashboard.charts.colours import METHODS
 from abp.dashboard.charts.images import block_of, legend_png, mask_png, swatch_png, weights_png
 from abp.dashboard.charts.legend import legend
 from abp.dashboard.charts.widgets import download_csv, picture
+from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.refresh import version
 from abp.dashboard.networks.cache import limits_of, moments_of, snapshot_of
 from abp.pruning.criteria import CRITERIA
@@ -25,15 +26,15 @@ def layer_pictures(store: Store, run: Run, snapshot: Snapshot, other: Run | None
             sides.append((other, _beside(store, other, snapshot.moment)))
             limits = [max(pair) for pair in zip(limits, limits_of(store, other), strict=True)]
         except RunUnknown:
-            st.caption(f"{other.name} is gone, or has recorded no weights yet.")
+            st.caption(f"{literal(other.name)} was deleted or has recorded no weights yet.")
     st.subheader(
         "Zero pattern of each layer" if zeros else "Weights of each layer",
         anchor=False,
-        help="A row all in grey is a dead neuron; a column all in grey is an input that nobody listens to. "
-        "Colours mean the same at every moment.",
+        help="A row that is grey throughout is a dead neuron; a grey column is an unused input. Colours mean the "
+        "same at every moment.",
     )
-    meaning = "is still there" if zeros else "is large"
-    st.caption(f"Each row is a neuron, each column one of its inputs: coloured where the weight {meaning}.")
+    what = "coloured cells are weights that are kept" if zeros else "the larger the weight, the stronger its colour"
+    st.caption(f"Each row is a neuron, each column one of its inputs; {what}.")
     _legend([side for side, _ in sides], zeros=zeros)
     flow = st.container(horizontal=True, gap="medium") if len(sides) == 1 else st.container()
     for layer, limit in enumerate(limits):
@@ -53,7 +54,7 @@ def matrix_table(matrix: NDArray) -> pd.DataFrame:
 
 
 def _beside(store: Store, other: Run, moment: Moment) -> Snapshot:
-    """The other run at the moment of the same name, or at its newest if it has none such."""
+    """The other run at the moment of the same name, or at its newest if there is none of that name."""
     theirs = moments_of(store, other)
     same = [other for other in theirs if other.name == moment.name] or theirs[-1:]
     if not same:
@@ -68,13 +69,13 @@ def _heading(layer: int, shape: tuple[int, ...], limit: float, *, zeros: bool) -
     rows, columns = block_of((neurons, inputs))
     if (rows, columns) == (1, 1):
         return words
-    return f"{words} · a cell is {rows} × {columns} weights: {'the share kept' if zeros else 'the largest of them'}"
+    return f"{words} · each cell is {rows} × {columns} weights: {'the share kept' if zeros else 'the largest of them'}"
 
 
 def _legend(runs: list[Run], *, zeros: bool) -> None:
     removed = (swatch_png(), 28, "removed")
     if not zeros:
-        legend([(legend_png(), 180, "from negative through zero, which is clear, to positive"), removed])
+        legend([(legend_png(), 180, "negative to positive; zero is transparent"), removed])
         return
     kinds = dict.fromkeys(run.experiment.criterion for run in runs)
     words = {kind: f"kept ({CRITERIA[kind].title})" if len(runs) > 1 else "kept" for kind in kinds}
@@ -91,7 +92,11 @@ def _layer(store: Store, run: Run, snapshot: Snapshot, layer: int, limit: float,
     zeros = zeros or missing
     colour = METHODS[run.experiment.criterion]
     png = _picture(snapshot, str(store.path), run.id, version(run), snapshot.moment, layer, limit, colour, zeros)
-    picture(png, caption=words, alt=f"{'Zero pattern' if zeros else 'Weights'} of hidden layer {layer + 1}. {words}")
+    picture(
+        png,
+        caption=literal(words),
+        alt=f"{'Zero pattern' if zeros else 'Weights'} of hidden layer {layer + 1}. {words}",
+    )
     download_csv(
         f"{'zero-pattern' if zeros else 'weights'}-run-{run.id}-hidden-{layer + 1}",
         lambda: matrix_table(_matrix(snapshot, layer, zeros=zeros)),

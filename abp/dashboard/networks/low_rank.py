@@ -1,4 +1,4 @@
-"""The low-rank page: a pruned network beside what PCA and SVD of the same ranks make of its dense twin."""
+"""The low-rank page: a pruned network beside its dense twin reduced to the same ranks by PCA and SVD."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,6 +12,7 @@ from abp.dashboard.charts.colours import METHODS, MUTED
 from abp.dashboard.charts.widgets import download_csv
 from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
+from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.page import fragment
 from abp.dashboard.networks.rank_curve import explore_ranks, show_explained
 from abp.runs.baselines import Baseline, Comparison, compare, dense_twin, first_of_family, is_dense
@@ -20,7 +21,7 @@ from abp.store.records import Run
 from abp.store.store import Store
 from abp.training.experiment import dense_settings
 
-BEFORE, AFTER = "as it is", "after fine-tuning"
+BEFORE, AFTER = "before fine-tuning", "after fine-tuning"
 """Columns of the comparison."""
 
 
@@ -28,20 +29,20 @@ def low_rank_view(store: Store, run: Run) -> None:
     """Everything the page shows of one run."""
     if not run.has_weights:
         st.info(
-            f"This run is {run.status}. The comparison needs its final weights, which are recorded when it ends.",
+            f"This run is {run.status}. The comparison needs its final weights, which are recorded when training ends.",
             icon=":material/hourglass_empty:",
         )
         return
     twin = run if is_dense(run) else dense_twin(store, run)
     _twin_note(store, run, twin)
     work = (str(store.path), "comparison", run.id, twin.id if twin and twin.status == "finished" else None)
-    comparison = in_background(work, lambda: compare(store, run), "Reducing the layers and testing them")
+    comparison = in_background(work, lambda: compare(store, run), "Reducing the layers and testing the networks")
     if comparison is None:
         return
     place = st.container()
     after = _side_by_side(store, run, comparison)
     with place:
-        _sentence(comparison, after)
+        _conclusion(comparison, after)
     if comparison.reducible is not None:
         names = {each.method: (title(each.method, run), _colour(each.method, run)) for each in comparison.baselines}
         explore_ranks(store, run, comparison, comparison.reducible, names)
@@ -49,37 +50,38 @@ def low_rank_view(store: Store, run: Run) -> None:
 
 
 def _twin_note(store: Store, run: Run, twin: Run | None) -> None:
-    """Which dense network this run is compared with, or how to get it."""
+    """The dense network that this run is compared with, or how to train it."""
     first = first_of_family(store, run)
     if first is None:
-        st.caption("The run that this one continues was deleted, so its dense twin is not known.")
+        st.caption("The run that this one continues was deleted, so its dense twin is unknown.")
     elif twin is None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.info(
-                "PCA and SVD start from the dense network of the same settings and seed, which is not trained yet.",
+                "PCA and SVD start from the dense network with the same settings and seed, which has not been "
+                "trained yet.",
                 icon=":material/help:",
             )
             if operating() and st.button("Train the dense network", type="primary", icon=":material/play_arrow:"):
                 store.runs.add(dense_settings(first.experiment))
                 st.rerun()
     elif twin is run:
-        st.caption("Nothing was removed from this run: it is the dense network that PCA and SVD start from.")
+        st.caption("Nothing was removed in this run: it is the dense network that PCA and SVD start from.")
     elif twin.status == "finished":
         st.page_link(
             "pages/train.py",
-            label=f"Compared with its dense twin: run {twin.id}, {twin.name}",
+            label=f"Dense twin: run {twin.id}, {literal(twin.name)}",
             icon=":material/compare_arrows:",
             query_params={"run": str(twin.id)},
         )
     else:
         link = {"run": str(twin.id)}
-        name = f"The dense network is being trained: run {twin.id}"
+        name = f"Dense network in training: run {twin.id}"
         st.page_link("pages/train.py", label=name, icon=":material/open_in_new:", query_params=link)
-        _follow(store, run, {"dense": twin})
+        _show_progress(store, run, {"dense": twin})
 
 
 def title(method: str, run: Run) -> str:
-    """What people call one network of the comparison."""
+    """The name of one network of the comparison."""
     this = f"pruned (run {run.id})" if run.sparsity else f"run {run.id}"
     return {"dense": "dense", "pruned": this, **REDUCTIONS}[method]
 
@@ -88,31 +90,31 @@ def _colour(method: str, run: Run) -> str:
     return METHODS[{"dense": "none", "pruned": run.experiment.criterion}.get(method, method)]
 
 
-def _sentence(comparison: Comparison, after: Mapping[str, float]) -> None:
-    """What the comparison shows, in plain words."""
+def _conclusion(comparison: Comparison, after: Mapping[str, float]) -> None:
+    """The result of the comparison in sentences."""
     by_method = {baseline.method: baseline for baseline in comparison.baselines}
     pruned, pca, svd = by_method.get("pruned"), by_method.get("pca"), by_method.get("svd")
     if pruned is None or pca is None or svd is None:
         return
     if all(rank >= full for rank, full in zip(comparison.ranks, _full(comparison), strict=True)):
         st.markdown(
-            "The pruned network has **full rank** in every layer: there is nothing for PCA or SVD to cut, and they "
-            "leave the dense network as it is."
+            "The pruned network has **full rank** in every layer, so PCA and SVD of the same ranks leave the dense "
+            "network unchanged."
         )
         return
     accuracies = [f"**{100 * baseline.test_accuracy:.1f} %**" for baseline in (pruned, pca, svd)]
     st.markdown(
-        f"Of the test pictures the pruned network tells apart {accuracies[0]}; the dense network cut to the same ranks "
-        f"({', '.join(map(str, comparison.ranks))}) tells apart {accuracies[1]} by PCA and {accuracies[2]} by SVD. "
-        f"{_afterwards(after)}This is one run: another seed may differ by as much."
+        f"The pruned network classifies {accuracies[0]} of the test pictures correctly; the dense network reduced to "
+        f"the same ranks ({', '.join(map(str, comparison.ranks))}) classifies {accuracies[1]} with PCA and "
+        f"{accuracies[2]} with SVD. {_after_fine_tuning(after)}One run only; see Compare for several seeds."
     )
 
 
-def _afterwards(after: Mapping[str, float]) -> str:
+def _after_fine_tuning(after: Mapping[str, float]) -> str:
     if not {"pruned", "pca", "svd"} <= after.keys():
         return ""
     pruned, pca, svd = (f"**{100 * after[method]:.1f} %**" for method in ("pruned", "pca", "svd"))
-    return f"Once all are fine-tuned for equally long it is {pruned} against {pca} and {svd}. "
+    return f"After equally long fine-tuning the figures are {pruned}, {pca} and {svd}. "
 
 
 def _full(comparison: Comparison) -> tuple[int, ...]:
@@ -140,17 +142,17 @@ def comparison_table(run: Run, baselines: Sequence[Baseline], after: Mapping[str
 def _side_by_side(store: Store, run: Run, comparison: Comparison) -> dict[str, float]:
     """Chart and table of the comparison; test accuracies after fine-tuning, by method."""
     st.subheader(
-        "Side by side",
+        "Comparison",
         anchor=False,
-        help="PCA is scikit-learn's, fitted on each hidden matrix as the published study does, by its exact solver; "
-        "its mean is added back, so its rank can be one higher. SVD is the nearest matrix of that rank. A layer of low "
-        "rank takes less work only if it is stored as two factors, and only below a certain rank; FLOPs count that. "
-        "While PCA's and SVD's networks are fine-tuned, their layers are held to their ranks.",
+        help="PCA is scikit-learn's with its exact solver, fitted to each hidden matrix as in the published study; "
+        "the mean is added back, so the rank can be one higher. SVD gives the nearest matrix of that rank. A "
+        "low-rank layer saves work only if it is stored as two factors, and only below a certain rank; the FLOPs "
+        "take this into account. During fine-tuning the layers reduced by PCA and SVD keep their ranks.",
     )
     after = _fine_tuning(store, run, comparison) if comparison.reducible and len(comparison.baselines) == 4 else {}
     table = comparison_table(run, comparison.baselines, after)
     colours = {title(each.method, run): _colour(each.method, run) for each in comparison.baselines}
-    st.caption("Test accuracy of each network: as it is after the cut, and after equally many epochs of fine-tuning.")
+    st.caption("Test accuracy of each network before and after the same number of epochs of fine-tuning.")
     st.altair_chart(
         accuracy_bars(table, colours),
         width="stretch",
@@ -169,7 +171,7 @@ def _side_by_side(store: Store, run: Run, comparison: Comparison) -> dict[str, f
 
 
 def _fine_tuning(store: Store, run: Run, comparison: Comparison) -> dict[str, float]:
-    """The button that fine-tunes all networks equally, how far that is, and the test accuracies it came to."""
+    """The button that fine-tunes all networks equally, its progress, and the test accuracies that were reached."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         epochs = st.number_input("Epochs of fine-tuning", 1, 500, 5, key=f"fine-tune-{run.id}", width=180)
         runs = fine_tuned(store, run, comparison, epochs)
@@ -177,19 +179,19 @@ def _fine_tuning(store: Store, run: Run, comparison: Comparison) -> dict[str, fl
         if operating() and st.button("Fine-tune all four", icon=":material/model_training:", disabled=complete):
             fine_tune(store, run, comparison, epochs)
             st.rerun()
-    going_on = {method: each for method, each in runs.items() if each.active}
-    if going_on:
-        _follow(store, run, going_on)
+    active = {method: each for method, each in runs.items() if each.active}
+    if active:
+        _show_progress(store, run, active)
     finished = {method: each.test_accuracy for method, each in runs.items() if each.status == "finished"}
     return {method: accuracy for method, accuracy in finished.items() if accuracy is not None}
 
 
-def _follow(store: Store, run: Run, going_on: Mapping[str, Run]) -> None:
-    """Show how far runs are, and draw the page anew when one has ended."""
+def _show_progress(store: Store, run: Run, active: Mapping[str, Run]) -> None:
+    """Show the progress of runs, and redraw the page when one has ended."""
 
     @fragment(run_every=1.0)
     def progress() -> None:
-        now = {method: store.runs.get(each.id) for method, each in going_on.items()}
+        now = {method: store.runs.get(each.id) for method, each in active.items()}
         if not all(each.active for each in now.values()):
             st.rerun()
         states = (

@@ -1,4 +1,4 @@
-"""One neuron: what it looks for, how often it fires, for which classes, and the pictures that excite it most."""
+"""One neuron: its weights, how often it fires, for which classes, and the pictures that activate it most."""
 
 import altair as alt
 import numpy as np
@@ -10,7 +10,9 @@ from abp.dashboard.charts.charts import Chart, step_above
 from abp.dashboard.charts.colours import METHODS
 from abp.dashboard.charts.images import NEGATIVE, POSITIVE, neuron_png, picture_png
 from abp.dashboard.charts.widgets import chart_with_data, download_csv, picture
-from abp.dashboard.networks.cache import answers_of, limits_of, moments_of, pictures_of, snapshot_of
+from abp.dashboard.frame.links import number_or_warning
+from abp.dashboard.frame.markdown import literal
+from abp.dashboard.networks.cache import limits_of, moments_of, pictures_of, responses_of, snapshot_of
 from abp.data.datasets import DATASETS, DataUnavailable
 from abp.store.records import Run
 from abp.store.snapshots import Snapshot
@@ -20,21 +22,23 @@ _BARS = 40  # weights in a bar chart
 
 
 def neuron_view(store: Store, run: Run, snapshot: Snapshot, frequencies: list[NDArray]) -> None:
-    """One neuron: what it looks for, how often it fires, for which classes, and the pictures it likes best."""
+    """One neuron: its weights, how often it fires, for which classes, and the pictures that activate it most."""
     st.subheader(
-        "One neuron",
+        "Single neuron",
         anchor=False,
-        help="The address of this page names the layer and the neuron, so it can be passed on.",
+        help="The address of this page contains the layer and the neuron, so it can be shared.",
     )
     layer, neuron = _chosen_neuron(run, snapshot)
     live = int(snapshot.masks[layer][neuron].sum())
     inputs = snapshot.masks[layer].shape[1]
     if live:
-        st.caption(f"Neuron {neuron + 1} of hidden layer {layer + 1} has {live:,} of its {inputs:,} incoming weights.")
+        st.caption(
+            f"Neuron {neuron + 1} of hidden layer {layer + 1} keeps {live:,} of its {inputs:,} incoming weights."
+        )
     else:
         st.caption(
-            f"Neuron {neuron + 1} of hidden layer {layer + 1} is dead: all its incoming weights were removed, and it "
-            "no longer answers to any picture."
+            f"Neuron {neuron + 1} of hidden layer {layer + 1} is dead: all its incoming weights were removed, so it "
+            "no longer responds to any picture."
         )
     left, middle, right = st.columns(3)
     with left:
@@ -42,72 +46,66 @@ def neuron_view(store: Store, run: Run, snapshot: Snapshot, frequencies: list[ND
     with middle:
         _frequency(run, frequencies[layer][:, neuron])
     try:
-        answers = answers_of(store, run, snapshot.moment)[layer]
+        responses = responses_of(store, run, snapshot.moment)[layer]
         with right:
-            _classes(run, answers.shares[:, neuron], answers.seen)
-        _strongest(run, answers.pictures[neuron], answers.outputs[neuron])
+            _classes(run, responses.shares[:, neuron], responses.seen)
+        _strongest(run, responses.pictures[neuron], responses.outputs[neuron])
     except DataUnavailable as error:
         with right:
             st.info(
-                f"What it answers to cannot be shown, since that needs the test pictures. {error}",
+                f"Its responses cannot be shown without the test pictures. {literal(str(error))}",
                 icon=":material/image_not_supported:",
             )
 
 
 def portrait(store: Store, run: Run, layer: int, neuron: int) -> None:
-    """What one neuron of an ended run looks for, and the pictures that excite it most; indices from 0."""
+    """One neuron of an ended run: its weights and the pictures that activate it most; indices from 0."""
     snapshot = snapshot_of(store, run, moments_of(store, run)[-1])
     if snapshot.network is None:
         return
-    st.markdown(f"**Hidden {layer + 1}, neuron {neuron + 1} of run {run.id}, as it was trained**")
+    st.markdown(f"**Hidden {layer + 1}, neuron {neuron + 1} of run {run.id}, as trained**")
     if not snapshot.masks[layer][neuron].any():
-        st.caption("It was removed while the run trained: no incoming weight is left, and it answers to no picture.")
+        st.caption(
+            "This neuron was removed during training: it has no incoming weights left and responds to no picture."
+        )
         return
     _incoming(store, run, snapshot, layer, neuron)
     try:
-        answers = answers_of(store, run, snapshot.moment)[layer]
-        _strongest(run, answers.pictures[neuron], answers.outputs[neuron])
+        responses = responses_of(store, run, snapshot.moment)[layer]
+        _strongest(run, responses.pictures[neuron], responses.outputs[neuron])
     except DataUnavailable as error:
-        st.info(f"The test pictures are not on this machine. {error}", icon=":material/image_not_supported:")
+        st.info(
+            f"The test pictures are not on this computer. {literal(str(error))}", icon=":material/image_not_supported:"
+        )
 
 
 def _chosen_neuron(run: Run, snapshot: Snapshot) -> tuple[int, int]:
-    """Layer and neuron, from 0: those of the link, until a person chooses others, which the link then follows.
+    """Layer and neuron, from 0: those of the link until a person chooses others, to which the link then changes.
 
-    A link that names none stands for the first live neuron.
+    A link without any stands for the first live neuron.
     """
     hidden, state = run.experiment.hidden, st.session_state
     layer_key, neuron_key = f"layer-{run.id}", f"neuron-{run.id}"
     linked = st.query_params.get("layer"), st.query_params.get("neuron")
     if linked != state.get("linked-neuron") or layer_key not in state:
-        layer = _number(linked[0], len(hidden), f"hidden layer; this run has {len(hidden)}") or 1
+        layer = number_or_warning("layer", len(hidden), "hidden layer", "The first layer is shown.") or 1
         width = hidden[layer - 1]
         alive = snapshot.masks[layer - 1].any(dim=1).int().argmax().item() + 1
         state[layer_key] = layer
-        state[neuron_key] = _number(linked[1], width, f"neuron; hidden layer {layer} has {width:,}") or alive
+        what = f"neuron of hidden layer {layer}"
+        state[neuron_key] = number_or_warning("neuron", width, what, "The first live neuron is shown.") or alive
         state["linked-neuron"] = linked
         state[f"named-{run.id}"] = layer, state[neuron_key]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         layer = st.selectbox("Hidden layer", list(range(1, len(hidden) + 1)), key=layer_key, width=140)
         width = hidden[layer - 1]
         state[neuron_key] = min(state.get(neuron_key, 1), width)
-        neuron = st.number_input(f"Neuron, of {width:,}", 1, width, key=neuron_key, width=180)
+        neuron = st.number_input(f"Neuron (of {width:,})", 1, width, key=neuron_key, width=180)
     if (layer, neuron) != state.get(f"named-{run.id}"):
         st.query_params["layer"], st.query_params["neuron"] = str(layer), str(neuron)
         state["linked-neuron"] = str(layer), str(neuron)
         state[f"named-{run.id}"] = layer, neuron
     return layer - 1, neuron - 1
-
-
-def _number(text: str | None, highest: int, what: str) -> int | None:
-    """A number of a link, from 1 to `highest`; None, after saying so, for anything else."""
-    if text is None:
-        return None
-    if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= highest:
-        return int(text)
-    words = f"“{text[:40]}” in the link is not the number of a {what}. Another is shown."
-    st.warning(words, icon=":material/link_off:")
-    return None
 
 
 def _incoming(store: Store, run: Run, snapshot: Snapshot, layer: int, neuron: int) -> None:
@@ -117,16 +115,19 @@ def _incoming(store: Store, run: Run, snapshot: Snapshot, layer: int, neuron: in
     if layer == 0:
         shape = DATASETS[run.experiment.dataset].image_shape
         png = neuron_png(weights.reshape(shape), mask.reshape(shape), limits_of(store, run)[0])
-        st.subheader("What it looks for", anchor=False, help="Its incoming weights, where the pixels are.")
-        st.caption("It fires for pictures that are bright where this is orange and dark where it is blue.")
-        picture(png, alt=f"Incoming weights of neuron {neuron + 1} of the first hidden layer, where the pixels are.")
+        st.subheader("Preferred pattern", anchor=False, help="Its incoming weights, each in the place of its pixel.")
+        st.caption("It fires for pictures that are bright in the orange places and dark in the blue ones.")
+        picture(
+            png,
+            alt=f"Incoming weights of neuron {neuron + 1} of the first hidden layer, each in the place of its pixel.",
+        )
         download_csv("incoming-weights", lambda: table)
         return
     shown = table[table["kept"]].sort_values("weight", key=abs, ascending=False, kind="stable").head(_BARS)
     chart_with_data(
-        "What it listens to",
-        f"Its weights from neurons of hidden layer {layer}, the {_BARS} strongest, or fewer if fewer are left.",
-        f"Orange: it fires more when that neuron of hidden layer {layer} fires. Blue: it fires less.",
+        "Incoming weights",
+        f"The strongest of its weights from neurons of hidden layer {layer}, at most {_BARS}.",
+        f"Orange: its output rises when that neuron of hidden layer {layer} fires. Blue: its output falls.",
         [_weights_chart(shown)],
         lambda: table,
         "incoming-weights",
@@ -138,7 +139,9 @@ def _weights_chart(table: pd.DataFrame) -> Chart:
         alt.Chart(table)
         .mark_bar()
         .encode(
-            x=alt.X("input:N", sort=None, title="neuron of the layer before", axis=alt.Axis(labels=False, ticks=False)),
+            x=alt.X(
+                "input:N", sort=None, title="neuron of the previous layer", axis=alt.Axis(labels=False, ticks=False)
+            ),
             y=alt.Y("weight:Q", title=None, axis=alt.Axis(tickCount=5)),
             color=alt.condition("datum.weight > 0", alt.value(POSITIVE), alt.value(NEGATIVE)),
             tooltip=["input:N", alt.Tooltip("weight:Q", format="+.4f")],
@@ -150,9 +153,9 @@ def _weights_chart(table: pd.DataFrame) -> Chart:
 def _frequency(run: Run, frequencies: NDArray) -> None:
     table = pd.DataFrame({"epoch": np.arange(1, len(frequencies) + 1), "frequency": frequencies})
     chart_with_data(
-        "How often it fires",
-        "Share of the training pictures for which it fired, in each epoch.",
-        "Counted while the network trains. Activation-based pruning removes neurons for which this is low.",
+        "Activation frequency",
+        "Share of the training pictures for which it fired in each epoch.",
+        "Counted during training. Activation-based pruning removes neurons for which this is low.",
         [
             alt.Chart(table)
             .mark_line(strokeWidth=2, color=METHODS[run.experiment.criterion], point=len(table) < 2)
@@ -177,10 +180,10 @@ def _classes(run: Run, shares: NDArray, seen: tuple[int, int]) -> None:
     table = pd.DataFrame({"class": names, "share": shares})
     which = f"all {seen[1]:,} test pictures" if seen[0] == seen[1] else f"the first {seen[0]:,} test pictures"
     chart_with_data(
-        "What it fires for",
-        f"Share of each class for which it fires, among {which}.",
-        "A neuron that fires for some classes only tells them from the others. One that fires for all, or for none, "
-        "tells nothing apart.",
+        "Response by class",
+        f"Share of the pictures of each class for which it fires, among {which}.",
+        "A neuron that fires only for some classes helps to tell them from the others. One that fires for all classes, "
+        "or for none, does not.",
         [
             alt.Chart(table)
             .mark_bar(color=METHODS[run.experiment.criterion])
@@ -197,13 +200,15 @@ def _classes(run: Run, shares: NDArray, seen: tuple[int, int]) -> None:
 
 
 def _strongest(run: Run, pictures: NDArray, outputs: NDArray) -> None:
-    """The test pictures that excite the neuron most, strongest first."""
-    st.subheader("What excites it most", anchor=False, help="Test pictures with the largest output of this neuron.")
+    """The test pictures that activate the neuron most, strongest first."""
+    st.subheader(
+        "Strongest responses", anchor=False, help="The test pictures for which the output of this neuron is largest."
+    )
     fired = pictures[outputs > 0]
     if not len(fired):
         st.caption("It fires for none of the test pictures.")
         return
-    st.caption("The test pictures for which its output is largest, the strongest first.")
+    st.caption("The test pictures for which its output is largest, in descending order.")
     record = DATASETS[run.experiment.dataset]
     x, y = pictures_of(run.experiment.dataset)
     names = [record.class_names[int(y[index])] for index in fired]

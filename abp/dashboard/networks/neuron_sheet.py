@@ -1,4 +1,4 @@
-"""The neurons of the first layer on a sheet: what each of them looks for."""
+"""The neurons of the first hidden layer on a sheet: the pattern that each of them prefers."""
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ _ORDERS = {
 
 
 def neuron_sheet(store: Store, run: Run, snapshot: Snapshot, frequencies: NDArray) -> None:
-    """What the neurons of the first layer look for, each as a picture.
+    """The pattern that each neuron of the first hidden layer prefers, as pictures.
 
     Parameters
     ----------
@@ -33,21 +33,20 @@ def neuron_sheet(store: Store, run: Run, snapshot: Snapshot, frequencies: NDArra
     if snapshot.network is None:
         return
     st.subheader(
-        "What the first neurons look for",
+        "Patterns of the first layer",
         anchor=False,
-        help="Each picture shows one neuron's incoming weights where the pixels are. A neuron fires for pictures that "
-        "are bright where it is orange and dark where it is blue. The frequency is the share of training pictures "
-        "for which it fired, up to this moment.",
+        help="Each picture shows the incoming weights of one neuron, each in the place of its pixel. The activation "
+        "frequency is the share of training pictures for which the neuron fired, up to this moment.",
     )
     st.caption(
-        "Each square is a neuron of the first hidden layer: it fires for pictures that are bright where it is orange "
-        "and dark where it is blue. A cross is a dead neuron."
+        "Each square is a neuron of the first hidden layer: it fires for pictures that are bright in its orange places "
+        "and dark in its blue ones; a cross is a dead neuron."
     )
     table = neuron_table(snapshot, frequencies[: snapshot.moment.epoch])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         order = st.selectbox("Sort by", list(_ORDERS), key="sheet-order", width=220)
         pages = -(-len(table) // _SHEET)
-        page = st.number_input(f"Sheet, of {pages}", 1, pages, key=f"sheet-{run.id}", width=160, disabled=pages == 1)
+        page = st.number_input(f"Sheet (of {pages})", 1, pages, key=f"sheet-{run.id}", width=160, disabled=pages == 1)
     ordered = sorted_neurons(table, order)
     part = ordered[(page - 1) * _SHEET : page * _SHEET]
     places = part["Neuron"].to_numpy() - 1
@@ -59,8 +58,8 @@ def neuron_sheet(store: Store, run: Run, snapshot: Snapshot, frequencies: NDArra
         limits_of(store, run)[0],
     )
     dead = int((table["Live weights"] == 0).sum())
-    words = f"Neurons {(page - 1) * _SHEET + 1:,} to {(page - 1) * _SHEET + len(part):,} of {len(table):,} by {order}"
-    words += f"; {dead:,} of all are dead."
+    words = f"Neurons {(page - 1) * _SHEET + 1:,} to {(page - 1) * _SHEET + len(part):,} of {len(table):,}, by {order}"
+    words += f"; {dead:,} are dead."
     picture(png, caption=words, alt=f"Incoming weights of the first layer's neurons as pictures. {words}")
     download_csv("first-neurons", lambda: ordered)
 

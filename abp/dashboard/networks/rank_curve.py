@@ -1,4 +1,4 @@
-"""How far layers can be cut: a slider for the rank, the accuracy at every rank, and the variance PCA keeps."""
+"""Rank reduction: a slider for the rank, the accuracy at every rank, and the variance that PCA explains."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +21,7 @@ _POINTS = 8  # ranks at which a curve is computed, the run's own left out
 
 
 def rank_steps(full: int, own: int) -> list[int]:
-    """Ranks at which a curve is computed: close together where a rank more makes a difference, and the run's own.
+    """Ranks at which a curve is computed: dense where one rank makes a difference, and the run's own.
 
     >>> rank_steps(50, 26)
     [0, 1, 2, 4, 7, 14, 26, 50]
@@ -31,7 +31,7 @@ def rank_steps(full: int, own: int) -> list[int]:
 
 
 def ranks_at(share: float, full: Sequence[int]) -> list[int]:
-    """Ranks of all layers together at a share of their full ranks, 0 to 1."""
+    """Rank of every layer at a share of its full rank, 0 to 1."""
     return [round(share * rank) for rank in full]
 
 
@@ -41,7 +41,7 @@ def curve(reducible: Reducible, layer: int | None, own: Sequence[int]) -> pd.Dat
     Parameters
     ----------
     layer
-        The one that is reduced while the others stay whole, from 0; None for all together, when ``rank`` is the sum.
+        The layer that is reduced while the others stay unchanged, from 0; None for all layers, with ``rank`` their sum.
     own
         The run's ranks; that of the layer becomes a point of its curve.
     """
@@ -65,7 +65,7 @@ def curve(reducible: Reducible, layer: int | None, own: Sequence[int]) -> pd.Dat
 def explore_ranks(
     store: Store, run: Run, comparison: Comparison, reducible: Reducible, names: Mapping[str, tuple[str, str]]
 ) -> None:
-    """A slider for the rank of one layer or of all, the accuracy there, and the curve over all ranks.
+    """A slider for the rank of one layer or of all, the accuracy at that rank, and the curve over all ranks.
 
     Parameters
     ----------
@@ -73,14 +73,17 @@ def explore_ranks(
         Title and colour of each network of the comparison, by method.
     """
     st.subheader(
-        "How far can a layer be cut?",
+        "Rank reduction",
         anchor=False,
-        help="A layer of rank r keeps only the r strongest directions of its matrix. Move the slider: the reduced "
-        "network is tested at once on all test pictures.",
+        help="A layer of rank r keeps only the r strongest directions of its matrix. The reduced network is tested "
+        "on all "
+        "test pictures as soon as you move the slider.",
     )
     own = comparison.ranks
     layers = ["all layers", *(f"hidden {index + 1}" for index in range(len(own)))]
-    chosen = st.segmented_control("Cut", layers, default=layers[0], required=True, key=f"low-rank-layer-{run.id}")
+    chosen = st.segmented_control(
+        "Layers to reduce", layers, default=layers[0], required=True, key=f"low-rank-layer-{run.id}"
+    )
     layer = None if chosen == layers[0] else layers.index(chosen) - 1
     place = st.container()
     work = (str(store.path), "curve", run.id, comparison.dense, layer)
@@ -100,10 +103,10 @@ def explore_ranks(
 def _chosen_ranks(run: Run, layer: int | None, own: Sequence[int], full: Sequence[int]) -> list[int]:
     if layer is not None:
         key = f"low-rank-{run.id}-{layer}"
-        rank = st.slider(f"Rank of hidden {layer + 1}", 0, full[layer], min(own[layer], full[layer]), key=key)
+        rank = st.slider(f"Rank of hidden layer {layer + 1}", 0, full[layer], min(own[layer], full[layer]), key=key)
         return [*full[:layer], rank, *full[layer + 1 :]]
     average = round(100 * sum(own) / sum(full))
-    share = st.slider("Share of the full ranks, %", 0, 100, average, key=f"low-rank-{run.id}-all")
+    share = st.slider("Rank kept, % of full rank", 0, 100, average, key=f"low-rank-{run.id}-all")
     return ranks_at(share / 100, full)
 
 
@@ -129,12 +132,12 @@ def _curve_chart(
     ]
     colours = {name: METHODS[method] for method, name in REDUCTIONS.items()}
     colours |= {name: colour for method, (name, colour) in names.items() if method not in REDUCTIONS}
-    where = "all hidden layers, summed" if layer is None else f"hidden layer {layer + 1}, the others whole"
+    where = "all hidden layers, ranks summed" if layer is None else f"hidden layer {layer + 1}, the others unchanged"
     chart_with_data(
         "Accuracy against rank",
-        f"Test accuracy of the dense network cut to each rank ({where}); dots are the networks as trained.",
-        "Where a curve is flat, directions can go without harm. A pruned network above the curves keeps more than PCA "
-        "or SVD of the same rank could. The dotted line is where the slider stands.",
+        f"Test accuracy of the dense network reduced to each rank ({where}); diamonds are the networks as trained.",
+        "Where a curve is flat, directions can be removed without harm. A pruned network above the curves keeps more "
+        "than PCA or SVD of the same rank. The dotted line marks the position of the slider.",
         [rank_chart(table, pd.DataFrame(points), colours, position)],
         lambda: pd.concat([table, pd.DataFrame(points)], ignore_index=True),
         "accuracy-against-rank",
@@ -175,10 +178,10 @@ def show_explained(comparison: Comparison, reducible: Reducible) -> None:
     shapes = [weight.shape for weight in reducible.network.weights[:-1]]
     worth = ", ".join(str(worthwhile_rank(*shape)) for shape in shapes)
     chart_with_data(
-        "How much variance PCA keeps",
+        "Variance explained by PCA",
         "Share of each dense layer's variance that its first components explain; the dotted line is this run's rank.",
-        "The steeper the curve, the fewer directions the layer uses. A layer as two factors saves work only up to rank "
-        f"{worth}.",
+        "The steeper the curve, the fewer directions the layer uses. A layer stored as two factors saves work only "
+        f"up to rank {worth}.",
         [scree(part) for _, part in table.groupby("layer")],
         lambda: table,
         "explained-variance",

@@ -14,7 +14,8 @@ from abp.dashboard.charts.colours import METHODS, MUTED
 from abp.dashboard.charts.legend import legend, line_png
 from abp.dashboard.charts.widgets import chart_with_data, download_csv
 from abp.dashboard.frame.background import in_background
-from abp.dashboard.frame.refresh import follow, newest_first_choice, version
+from abp.dashboard.frame.markdown import literal
+from abp.dashboard.frame.refresh import follow_newest, redraw_on_change, version
 from abp.store.records import Run, RunUnknown
 from abp.store.snapshots import Snapshot, spectral_snapshots
 from abp.store.store import Store
@@ -26,9 +27,9 @@ _MANY = 500  # values of a layer; of more, some are not drawn
 
 def spectra_view(store: Store, run: Run) -> None:
     """Everything the page shows of one run."""
-    follow(store, run)
+    redraw_on_change(store, run)
     choices = st.container(horizontal=True, vertical_alignment="bottom")
-    waiting = st.container()  # its place is kept, so that nothing shifts when there is something to wait for
+    waiting = st.container()  # reserved, so that nothing shifts when there is something to wait for
     found = _snapshots(store, run, waiting)
     if found is None:
         return
@@ -50,12 +51,12 @@ def spectra_view(store: Store, run: Run) -> None:
 def _too_early(run: Run) -> str:
     if run.active:
         return (
-            "Singular values are recorded at the start, around each pruning and at the end; this run has not come to "
-            "its first pruning yet. They appear here by themselves."
+            "Singular values are recorded at the start, before and after each pruning, and at the end; this run has "
+            "not reached its first pruning yet. They appear here by themselves."
         )
     return (
-        "Singular values are recorded at the start, around each pruning and at the end; this run ended before its "
-        "first pruning, and without final weights."
+        "Singular values are recorded at the start, before and after each pruning, and at the end; this run ended "
+        "before its first pruning and without final weights."
     )
 
 
@@ -76,7 +77,7 @@ def _snapshots(store: Store, run: Run, waiting: DeltaGenerator, patience: float 
         found = in_background(
             (path, "moments", run.id, version(run)),
             lambda: spectral_snapshots(store, store.runs.get(run.id)),
-            f"Singular values of {run.name} are being computed",
+            f"Computing the singular values of {literal(run.name)}",
             patience=_PATIENCE if patience is None else patience,
         )
     if found is not None:
@@ -89,16 +90,16 @@ def _chosen_snapshots(run: Run, found: list[Snapshot]) -> tuple[Snapshot, Snapsh
     by_name = {snapshot.moment.name: snapshot for snapshot in found}
     numbers = [int(name.split()[1]) for name in by_name if name.startswith("after")]
     if not numbers:
-        st.caption("This run had no pruning: its start and its end are shown.")
+        st.caption("Nothing was pruned in this run; its start and its end are shown.")
         return found[0], found[-1]
     key = f"spectra-pruning-{run.id}"
-    newest_first_choice(numbers, key)
+    follow_newest(numbers, key)
     chosen = numbers[-1] if len(numbers) == 1 else st.slider("Pruning", 1, numbers[-1], key=key, width=300)
     return by_name[f"before {chosen}"], by_name[f"after {chosen}"]
 
 
 def _other_runs(store: Store, run: Run) -> list[Run]:
-    """Runs chosen to be laid over this one: those with the same layers that have ended."""
+    """Runs chosen as overlays: those with the same layers that have ended."""
     shape = run.experiment.sizes
     candidates = {
         other.id: other
@@ -106,7 +107,7 @@ def _other_runs(store: Store, run: Run) -> list[Run]:
         if other.id != run.id and other.status in ("finished", "stopped") and other.experiment.sizes == shape
     }
     chosen = st.multiselect(
-        "Lay over it the end of",
+        "Overlay final spectra of",
         list(candidates),
         format_func=lambda number: _label(candidates[number]),
         key=f"spectra-others-{run.id}",
@@ -161,11 +162,11 @@ def _spectra_charts(table: pd.DataFrame, run: Run, others: list[Run], *, log: bo
     ]
     chart_with_data(
         "Singular values of each hidden layer",
-        "Each curve is one layer's singular values, largest first; where a curve reaches zero the layer has lost rank.",
-        "A weight matrix stretches its input along as many directions as it has singular values, each by that much. "
-        "Small values mean directions that hardly matter. The grey curve is the network before it learned anything. "
-        "The scale is the same at every pruning. Of layers with more than 500 values some are not drawn; the CSV has "
-        "them all.",
+        "Each chart shows one layer's singular values, largest first; where a curve reaches zero, the layer has "
+        "lost rank.",
+        "A weight matrix stretches its input along as many directions as it has singular values, each by that factor. "
+        "Directions with small values hardly matter. The grey curve is the network before training. The scale is the "
+        "same at every pruning. Of layers with more than 500 values only some are drawn; the CSV contains all of them.",
         [spectrum_chart(part, colours, log=log, highest=highest) for _, part in table.groupby("layer")],
         lambda: table,
         "spectra",
@@ -209,15 +210,15 @@ def _dashes(count: int) -> list[list[int]]:
 
 def _change_charts(run: Run, start: Snapshot, before: Snapshot, after: Snapshot) -> None:
     colour = METHODS[run.experiment.criterion]
-    steps = [("by this pruning", before), ("since the start", start)][1 if before is start else 0 :]
+    steps = [("through this pruning", before), ("since the start", start)][1 if before is start else 0 :]
     for name, earlier in steps:
         table = changes(earlier, after)
         limit = max(0.05, min(1.0, float(table["change"].abs().max())))
         chart_with_data(
             f"Change {name}",
-            f"How much each singular value grew or shrank {name}, as a share of what it was.",
-            "Activation-based pruning is claimed to shrink singular values as a nuclear-norm regulariser would: below "
-            "zero they shrank. −100 % means that the value is gone.",
+            f"Relative change of each singular value {name}.",
+            "Negative values have shrunk; −100 % means that the value is now zero. The paper claims that "
+            "activation-based pruning shrinks singular values as a nuclear-norm regulariser would.",
             [_change_chart(part, colour, limit) for _, part in table.groupby("layer")],
             partial(_same, table),
             f"change-{name.replace(' ', '-')}",
@@ -254,10 +255,11 @@ def _summary_table(found: list[Snapshot]) -> None:
     st.subheader(
         "Ranks and norms",
         anchor=False,
-        help="Numerical rank: singular values above the tolerance. Stable rank: squared Frobenius norm over squared "
-        "spectral norm. Effective rank: exponential of the singular values' entropy. The nuclear norm is their sum.",
+        help="Rank: the number of singular values above the tolerance. Stable rank: squared Frobenius norm over "
+        "squared "
+        "spectral norm. Effective rank: exponential of the singular values' entropy. Nuclear norm: their sum.",
     )
-    st.caption("Each hidden layer at each moment of the run: how many dimensions it uses, and how large it is.")
+    st.caption("Rank, live neurons and norms of each hidden layer at each moment of the run.")
     table = summaries(found)
     st.dataframe(
         table,

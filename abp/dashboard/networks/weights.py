@@ -1,4 +1,4 @@
-"""The Weights page: zero patterns, weights, what neurons look for, and what each layer costs."""
+"""The Weights page: weights, zero patterns, what neurons respond to, and the cost of each layer."""
 
 from dataclasses import asdict
 
@@ -7,9 +7,9 @@ import streamlit as st
 
 from abp.analysis.cost import cost, layer_costs
 from abp.dashboard.charts.widgets import download_csv
-from abp.dashboard.frame.refresh import follow, newest_first_choice
+from abp.dashboard.frame.refresh import follow_newest, redraw_on_change
 from abp.dashboard.networks.cache import frequencies_of, moments_of, snapshot_of
-from abp.dashboard.networks.compact import smaller_view
+from abp.dashboard.networks.compact import compacted_network
 from abp.dashboard.networks.layer_images import layer_pictures
 from abp.dashboard.networks.neuron import neuron_view
 from abp.dashboard.networks.neuron_sheet import neuron_sheet
@@ -20,11 +20,11 @@ from abp.store.store import Store
 
 def weights_view(store: Store, run: Run) -> None:
     """Everything the page shows of one run."""
-    follow(store, run)
+    redraw_on_change(store, run)
     found = moments_of(store, run)
     if not found:
-        waits = "It waits for its first worker; its weights appear here by themselves."
-        never = "It ended before it began, so there is nothing to show; a rerun of it would record them."
+        waits = "It is waiting for a worker; its weights appear here by themselves."
+        never = "It ended before training began; rerun it to record them."
         st.info(f"This run has recorded no weights. {waits if run.active else never}", icon=":material/info:")
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -35,8 +35,8 @@ def weights_view(store: Store, run: Run) -> None:
     layer_pictures(store, run, snapshot, other, zeros=shown == "zero pattern")
     if snapshot.network is None:
         st.info(
-            f"The weights {_when(moment)} were not recorded: this run keeps its first and its last ones only. "
-            "Choose the start or the end to see its neurons. What each layer costs is known at every moment.",
+            f"The weights {_when(moment)} were not recorded: this run keeps only its initial and final weights. "
+            "Choose the start or the end to see its neurons. The cost of each layer is known at every moment.",
             icon=":material/info:",
         )
     else:
@@ -45,36 +45,36 @@ def weights_view(store: Store, run: Run) -> None:
         neuron_view(store, run, snapshot, frequencies)
     _cost_table(run, snapshot)
     if found[-1].name == "end":
-        smaller_view(store, run)
+        compacted_network(store, run)
 
 
 def _chosen_moment(run: Run, found: list[Moment]) -> Moment:
     names = [moment.name for moment in found]
     if len(names) == 1:
         more = "more are recorded at each pruning and at the end" if run.active else "no others were recorded"
-        st.caption(f"These are the weights of the start; {more}.")
+        st.caption(f"These are the initial weights; {more}.")
         return found[0]
     key = f"moment-{run.id}"
-    newest_first_choice(names, key)
+    follow_newest(names, key)
     name = st.select_slider(
-        "Moment", names, key=key, width=320, help="The start, just before and after each pruning, and the end."
+        "Moment", names, key=key, width=320, help="The start, just before and just after each pruning, and the end."
     )
     return found[names.index(name)]
 
 
 def _other_run(store: Store, run: Run) -> Run | None:
-    """The run chosen to be shown beside this one, of the same layers, if any."""
+    """The run with the same layers that is chosen for comparison, if any."""
     candidates = {
         other.id: other
         for other in store.runs.all()[:200]
         if other.id != run.id and other.started is not None and other.experiment.sizes == run.experiment.sizes
     }
     number = st.selectbox(
-        "Beside it",
+        "Compare with",
         list(candidates),
         index=None,
         format_func=lambda number: f"{number}: {candidates[number].name}",
-        placeholder="another run with the same layers" if candidates else "no other run has the same layers",
+        placeholder="Another run with the same layers" if candidates else "No other run has the same layers",
         disabled=not candidates,
         key=f"beside-{run.id}",
         width=340,
@@ -84,18 +84,19 @@ def _other_run(store: Store, run: Run) -> Run | None:
 
 def _cost_table(run: Run, snapshot: Snapshot) -> None:
     st.subheader(
-        "What each layer costs",
+        "Cost of each layer",
         anchor=False,
-        help="FLOPs: 2 × the non-zero weights of the hidden layers, as the published code counts them, for one "
-        "picture. Masked: a bit for each hidden weight, and 4 bytes for each that is kept. Compacted: dense layers "
-        "without the dead neurons.",
+        help="FLOPs are 2 × the non-zero weights of the hidden layers, for one picture, as in the published code. "
+        "Masked: "
+        "one bit for each hidden weight and 4 bytes for each one kept. Compacted: dense layers without the dead "
+        "neurons.",
     )
-    st.caption(f"Parameters, arithmetic for one picture and size in bytes, {_when(snapshot.moment)}.")
+    st.caption(f"Parameters, operations for one picture and size in bytes, {_when(snapshot.moment)}.")
     table = cost_table(run, snapshot)
     st.dataframe(
         table,
         hide_index=True,
-        alt="Shape, sparsity, live neurons, parameters, arithmetic and bytes of each layer.",
+        alt="Shape, sparsity, live neurons, parameters, operations and bytes of each layer.",
         column_config={
             "Sparsity": st.column_config.NumberColumn(format="percent"),
             **{name: st.column_config.NumberColumn(format="localized") for name in _NUMBERS},
@@ -127,7 +128,7 @@ def cost_table(run: Run, snapshot: Snapshot) -> pd.DataFrame:
     whole = asdict(cost(sizes, snapshot.masks)) | {"live_neurons": sum(layer.live_neurons for layer in layers)}
     kept = sum(int(mask.sum()) for mask in snapshot.masks) / sum(mask.numel() for mask in snapshot.masks)
     rows.append(
-        {"Layer": "all (sparsity: hidden)", "Shape": " → ".join(map(str, sizes)), "Sparsity": 1 - kept}
+        {"Layer": "all (sparsity: hidden layers)", "Shape": " → ".join(map(str, sizes)), "Sparsity": 1 - kept}
         | {title: whole[name] for name, title in _NUMBERS.items()}
     )
     table = pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""Breaking a copy of a trained network: the slider, what the copy still can, and how far each criterion could go."""
+"""Damage to a copy of a trained network: what is removed, and the accuracy that is left, by each criterion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from abp.dashboard.charts.colours import METHODS, MUTED
 from abp.dashboard.charts.widgets import chart_with_data
 from abp.dashboard.components.neuron_lights import Neuron
 from abp.dashboard.frame.background import in_background
+from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.refresh import version
 from abp.dashboard.networks.cache import pictures_of
 from abp.data.datasets import DataUnavailable
@@ -25,75 +26,75 @@ from abp.store.records import Run
 from abp.store.store import Store
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.99)
-"""Where the curves are computed."""
+"""Shares at which the curves are computed."""
 
 
 @dataclass(frozen=True)
-class Break:
-    """What a visitor asks to be taken away: a share of the weights that are left, 0 to 1, by a criterion."""
+class Damage:
+    """What a visitor removes: a share of the remaining weights, 0 to 1, chosen by a criterion."""
 
     criterion: str
     share: float
 
 
-NOTHING = Break("none", 0.0)
+UNDAMAGED = Damage("none", 0.0)
 
 
 @dataclass(frozen=True, eq=False)
 class Copy:
-    """A copy of a trained network, and what it takes the test pictures for.
+    """A copy of a trained network, and how it classifies the test pictures.
 
     Attributes
     ----------
     predicted
-        Class of every test picture, int64 ``[samples]``; None where the pictures are not on this machine.
+        Predicted class of every test picture, int64 ``[samples]``; None where the pictures are not on this machine.
     """
 
     trained: TrainedNetwork
     predicted: NDArray[np.int64] | None
 
 
-def choose_break(run: Run) -> Break:
-    """The slider, and by what to remove."""
+def choose_damage(run: Run) -> Damage:
+    """Fields for the criterion and the share to remove."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         criterion = st.selectbox(
-            "Break it: remove",
+            "Pruning criterion",
             BREAKING,
             format_func=lambda name: CRITERIA[name].title,
             key="break-criterion",
             width=280,
         )
         percent = st.slider(
-            "How much, % of the weights that are left",
+            "Share to remove, % of the remaining weights",
             0,
             99,
             0,
             key=f"break-{run.id}",
-            help="From the copy on the right, at once and without training afterwards. Nothing that is stored changes.",
+            help="Removed from the copy on the right at once, without training afterwards; no record is changed.",
             width=420,
         )
-    return Break(criterion, percent / 100)
+    return Damage(criterion, percent / 100)
 
 
-def copy_of(store: Store, run: Run, asked: Break, off: tuple[Neuron, ...] = ()) -> Copy | None:
-    """A run's network after the break and with some neurons switched off; None without weights or counts.
+def copy_of(store: Store, run: Run, damage: Damage, off: tuple[Neuron, ...] = ()) -> Copy | None:
+    """A run's network after the damage and with some neurons switched off; None without weights or counts.
 
     Computed once for all visitors, in about a tenth of a second.
 
     Raises
     ------
     abp.data.datasets.DataUnavailable
-        If the criterion looks at the training pictures and they cannot be had.
+        If the criterion needs the training pictures and they cannot be had.
     """
-    return _copy(store, str(store.path), run.id, version(run), asked if asked.share else NOTHING, off)
+    return _copy(store, str(store.path), run.id, version(run), damage if damage.share else UNDAMAGED, off)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _copy(_store: Store, path: str, run: int, version: tuple, asked: Break, off: tuple[Neuron, ...]) -> Copy | None:
+def _copy(_store: Store, path: str, run: int, version: tuple, damage: Damage, off: tuple[Neuron, ...]) -> Copy | None:
     whole = _trained(_store, path, run, version)
     if whole is None:
         return None
-    copy = switched_off(damaged(whole, asked.criterion, asked.share) if asked.share else whole, off)
+    copy = switched_off(damaged(whole, damage.criterion, damage.share) if damage.share else whole, off)
     try:
         x, _ = pictures_of(whole.run.experiment.dataset)
     except DataUnavailable:
@@ -114,8 +115,8 @@ def accuracy(copy: Copy) -> float | None:
     return float((copy.predicted == y.numpy()).mean())
 
 
-def break_curves(store: Store, run: Run, asked: Break) -> None:
-    """Accuracy against what is removed, for every criterion, with the knee of the chosen one."""
+def damage_curves(store: Store, run: Run, damage: Damage) -> None:
+    """Accuracy against the share removed, for every criterion, with the knee of the chosen one."""
     whole = _trained(store, str(store.path), run.id, version(run))
     if whole is None:
         return
@@ -123,48 +124,50 @@ def break_curves(store: Store, run: Run, asked: Break) -> None:
         pictures_of(run.experiment.dataset)
     except DataUnavailable as error:
         st.info(
-            f"Without the test pictures there is no accuracy to draw. {error}", icon=":material/image_not_supported:"
+            f"The accuracy cannot be shown without the test pictures. {literal(str(error))}",
+            icon=":material/image_not_supported:",
         )
         return
     work = (str(store.path), "break", run.id, version(run))
     place = st.container()
-    own = partial(curves, whole, (asked.criterion,))
-    table = in_background((*work, asked.criterion), own, "Breaking copies, to draw how much can go")
+    own = partial(curves, whole, (damage.criterion,))
+    table = in_background((*work, damage.criterion), own, "Computing the accuracy curve of this criterion")
     if table is None:
         return
-    every = in_background(work, partial(curves, whole), "Breaking copies by all other methods too")
+    every = in_background(work, partial(curves, whole), "Computing the curves of all other criteria")
     with place:
-        _curves(table if every is None else every, asked)
+        _curves(table if every is None else every, damage)
 
 
-def _curves(table: pd.DataFrame, asked: Break) -> None:
-    mine = table[table["criterion"] == asked.criterion]
-    if mine.empty:  # the training pictures that it looks at are not here
+def _curves(table: pd.DataFrame, damage: Damage) -> None:
+    mine = table[table["criterion"] == damage.criterion]
+    if mine.empty:  # the training pictures that it needs are not on this machine
         where = ""
     else:
         last = knee(mine["removed"].tolist(), mine["accuracy"].tolist())
         where = (
-            f" By {CRITERIA[asked.criterion].title}, {100 * last:.0f} % can go before more than "
-            f"{100 * KNEE:.0f} points of accuracy are lost: its knee."
+            f" Knee of “{CRITERIA[damage.criterion].title}”: {100 * last:.0f} % can be removed before accuracy falls "
+            f"by more than {100 * KNEE:.0f} points."
         )
     chart_with_data(
-        "How much can go",
-        "Test accuracy of a copy after removing more and more at once, by each method; the diamond is the knee of the "
-        "method chosen above, the dotted line where the slider stands.",
-        "Without training in between, so it falls earlier than in a run that prunes step by step and goes on learning."
-        + where,
-        [curve_chart(table, asked)],
+        "Accuracy after removal",
+        "Test accuracy of a copy from which a growing share is removed at once, for each criterion; the diamond is the "
+        "knee of the chosen criterion, the dotted line the position of the slider.",
+        "Nothing is trained in between, so accuracy falls earlier than in a run that is pruned step by step and "
+        "goes on "
+        "learning." + where,
+        [curve_chart(table, damage)],
         lambda: table,
-        "how-much-can-go",
+        "accuracy-after-removal",
     )
     if where:
         st.caption(where.strip())
 
 
 def curves(whole: TrainedNetwork, criteria: Sequence[str] = BREAKING) -> pd.DataFrame:
-    """Accuracy of copies broken by each criterion: columns ``criterion``, ``method``, ``removed``, ``accuracy``.
+    """Accuracy of copies damaged by each criterion: columns ``criterion``, ``method``, ``removed``, ``accuracy``.
 
-    Criteria whose training pictures cannot be had are left out.
+    Criteria that need training pictures which cannot be had are left out.
     """
     x, y = pictures_of(whole.run.experiment.dataset)
     rows = []
@@ -178,11 +181,13 @@ def curves(whole: TrainedNetwork, criteria: Sequence[str] = BREAKING) -> pd.Data
     return pd.DataFrame(rows, columns=["criterion", "method", "removed", "accuracy"])
 
 
-def curve_chart(table: pd.DataFrame, asked: Break) -> Chart:
-    """The curves (columns as of `curves`), the chosen one bold, with its knee and the slider's place."""
+def curve_chart(table: pd.DataFrame, damage: Damage) -> Chart:
+    """The curves (columns as of `curves`), the chosen one bold, with its knee and the slider's position."""
     shown = {CRITERIA[name].title: METHODS[name] for name in BREAKING if name in set(table["criterion"])}
-    chosen = CRITERIA[asked.criterion].title
-    x = alt.X("removed:Q", title="removed", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", grid=False))
+    chosen = CRITERIA[damage.criterion].title
+    x = alt.X(
+        "removed:Q", title="weights removed", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", grid=False)
+    )
     y = alt.Y("accuracy:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5))
     scale = alt.Scale(domain=list(shown), range=list(shown.values()))
     legend = alt.Legend(orient="top", title=None, columns=2, labelLimit=320, symbolType="stroke")
@@ -198,13 +203,13 @@ def curve_chart(table: pd.DataFrame, asked: Break) -> Chart:
             tooltip=["method:N", alt.Tooltip("removed:Q", format=".0%"), alt.Tooltip("accuracy:Q", format=".1%")],
         )
     )
-    here = alt.Chart(pd.DataFrame({"removed": [asked.share]})).mark_rule(color=MUTED, strokeDash=[2, 3]).encode(x=x)
-    mine = table[table["criterion"] == asked.criterion]
+    here = alt.Chart(pd.DataFrame({"removed": [damage.share]})).mark_rule(color=MUTED, strokeDash=[2, 3]).encode(x=x)
+    mine = table[table["criterion"] == damage.criterion]
     if mine.empty:
         return alt.layer(here, lines).properties(height=320)
     last = knee(mine["removed"].tolist(), mine["accuracy"].tolist())
     point = mine[mine["removed"] == last].assign(what="knee")
     marked = alt.Chart(point).encode(x=x, y=y)
-    diamond = marked.mark_point(size=160, filled=True, shape="diamond", opacity=1, color=METHODS[asked.criterion])
+    diamond = marked.mark_point(size=160, filled=True, shape="diamond", opacity=1, color=METHODS[damage.criterion])
     word = marked.mark_text(dy=-14, fontSize=13, fontWeight="bold", color=MUTED).encode(text="what:N")
     return alt.layer(here, lines, diamond, word).properties(height=320)

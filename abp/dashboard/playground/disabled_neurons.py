@@ -1,4 +1,4 @@
-"""Switches: neurons of a copy that a visitor has switched off, by clicking them or in a list."""
+"""Disabled neurons: those of the copy that a visitor has switched off, by clicking them or in a list."""
 
 import streamlit as st
 
@@ -6,7 +6,7 @@ from abp.dashboard.components.neuron_lights import Neuron
 from abp.runs.damage import TrainedNetwork
 
 
-def choose_switched_off(trained: TrainedNetwork) -> tuple[Neuron, ...]:
+def choose_disabled(trained: TrainedNetwork) -> tuple[Neuron, ...]:
     """The list of neurons that are switched off, in order."""
     names = {
         _name((layer, neuron)): (layer, neuron)
@@ -19,7 +19,7 @@ def choose_switched_off(trained: TrainedNetwork) -> tuple[Neuron, ...]:
         if st.button("Switch all on", icon=":material/power:", disabled=not state[key]):
             state[key] = []
         st.multiselect(
-            "Neurons switched off in yours",
+            "Neurons switched off in your copy",
             list(names),
             key=key,
             placeholder="Click neurons below, or choose them here",

@@ -18,7 +18,7 @@ _SHOWN = 12  # pictures of a class at most
 
 
 def mistakes_view(left: Copy, right: Copy) -> None:
-    """What both networks take the test pictures for; nothing where these are not on this machine."""
+    """Confusion matrices of both networks, and lost pictures; nothing without the test pictures."""
     if left.predicted is None or right.predicted is None:
         return
     dataset = left.trained.run.experiment.dataset
@@ -28,35 +28,37 @@ def mistakes_view(left: Copy, right: Copy) -> None:
         for copy in (left, right)
         if copy.predicted is not None
     ]
-    both = pd.concat([table.assign(network=side) for table, side in zip(tables, ("as trained", "yours"), strict=True)])
-    st.subheader(
-        "Who is taken for whom",
-        anchor=False,
-        help="A row for what a picture is, a column for what the network says. On the diagonal it is right.",
+    both = pd.concat(
+        [table.assign(network=side) for table, side in zip(tables, ("as trained", "your copy"), strict=True)]
     )
-    st.caption("Test pictures of each class, by what each network says: all off the diagonal are mistakes.")
-    for place, title, table in zip(st.columns(2, gap="large"), ("As trained", "Yours"), tables, strict=True):
-        wrong = int(table.loc[table["is"] != table["taken for"], "pictures"].sum())
+    st.subheader(
+        "Confusion matrix",
+        anchor=False,
+        help="A row for each true class and a column for each predicted class; on the diagonal the network is right.",
+    )
+    st.caption("Test pictures of each class by predicted class; everything off the diagonal is a mistake.")
+    for place, title, table in zip(st.columns(2, gap="large"), ("As trained", "Your copy"), tables, strict=True):
+        wrong = int(table.loc[table["true class"] != table["predicted class"], "pictures"].sum())
         with place:
             st.markdown(f"**{title}**: {wrong:,} of {len(truth):,} wrong")
             st.altair_chart(
                 confusion_chart(table, names),
                 width="stretch",
                 key=f"confusion-{title}",
-                alt=f"{title}: confusion matrix; {wrong:,} of {len(truth):,} test pictures are wrong.",
+                alt=f"{title}: confusion matrix; {wrong:,} of {len(truth):,} test pictures are misclassified.",
             )
     download_csv("confusion", lambda: both)
     _lost_pictures(truth, left.predicted, right.predicted, names, dataset)
 
 
 def confusion_table(counts: NDArray, names: list[str]) -> pd.DataFrame:
-    """Counts ``[classes, classes]`` as columns ``is``, ``taken for``, ``pictures``, ``share`` (of the row)."""
+    """Counts ``[classes, classes]`` as columns ``true class``, ``predicted class``, ``pictures``, ``share`` of row."""
     rows = [
         (names[row], names[column], int(counts[row, column]), counts[row, column] / max(counts[row].sum(), 1))
         for row in range(len(names))
         for column in range(len(names))
     ]
-    return pd.DataFrame(rows, columns=["is", "taken for", "pictures", "share"])
+    return pd.DataFrame(rows, columns=["true class", "predicted class", "pictures", "share"])
 
 
 def confusion_chart(table: pd.DataFrame, names: list[str]) -> Chart:
@@ -66,13 +68,13 @@ def confusion_chart(table: pd.DataFrame, names: list[str]) -> Chart:
         .transform_filter("datum.pictures > 0")
         .encode(
             x=alt.X(
-                "taken for:N",
-                title="taken for",
+                "predicted class:N",
+                title="predicted class",
                 scale=alt.Scale(domain=names),
                 axis=alt.Axis(orient="top", labelAngle=-45),
             ),
-            y=alt.Y("is:N", title=None, scale=alt.Scale(domain=names)),
-            tooltip=["is:N", "taken for:N", "pictures:Q", alt.Tooltip("share:Q", format=".1%")],
+            y=alt.Y("true class:N", title="true class", scale=alt.Scale(domain=names)),
+            tooltip=["true class:N", "predicted class:N", "pictures:Q", alt.Tooltip("share:Q", format=".1%")],
         )
     )
     # The same colours in both themes, so that one ink can be read on each of them.
@@ -85,28 +87,29 @@ def confusion_chart(table: pd.DataFrame, names: list[str]) -> Chart:
 
 
 def _lost_pictures(truth: NDArray, left: NDArray, right: NDArray, names: list[str], dataset: str) -> None:
-    """Pictures that the left network gets right and the right one wrong, class by class."""
+    """Pictures that only the network on the left classifies correctly, class by class."""
     indices = lost(truth, left, right)
     gained = len(lost(truth, right, left))
     st.subheader(
         "Lost pictures",
         anchor=False,
-        help="Right as trained, wrong in yours: these needed what is gone.",
+        help="Classifying these pictures correctly needed what has been removed.",
     )
     st.caption(
-        f"{len(indices):,} test pictures are right as trained and wrong in yours; {gained:,} the other way round."
+        f"The network as trained classifies {len(indices):,} test pictures correctly that your copy does not; for "
+        f"{gained:,} it is the other way round."
     )
     table = pd.DataFrame(
         {
             "picture": indices + 1,
-            "is": [names[label] for label in truth[indices]],
-            "taken for": [names[label] for label in right[indices]],
+            "true class": [names[label] for label in truth[indices]],
+            "predicted class": [names[label] for label in right[indices]],
         }
     )
     if len(indices):
         counts = np.bincount(truth[indices], minlength=len(names))
         shown = st.selectbox(
-            "Of class",
+            "Class",
             [index for index in np.argsort(-counts, kind="stable").tolist() if counts[index]],
             format_func=lambda index: f"{names[index]} ({counts[index]:,} lost)",
             key="lost-class",
@@ -114,14 +117,14 @@ def _lost_pictures(truth: NDArray, left: NDArray, right: NDArray, names: list[st
         )
         some = indices[truth[indices] == shown][:_SHOWN]
         x, _ = pictures_of(dataset)
-        says = [names[label] for label in right[some]]
+        predicted = [names[label] for label in right[some]]
         picture(
             [picture_png(x[index].reshape(DATASETS[dataset].image_shape).numpy()) for index in some],
-            caption=[f"says {word}" for word in says],
+            caption=[f"as {word}" for word in predicted],
             width=84,
             alt=[
-                f"Test picture {index + 1}: {names[shown]}, taken for {word}"
-                for index, word in zip(some, says, strict=True)
+                f"Test picture {index + 1}: {names[shown]}, classified as {word}"
+                for index, word in zip(some, predicted, strict=True)
             ],
         )
     download_csv("lost-pictures", lambda: table)

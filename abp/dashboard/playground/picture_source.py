@@ -7,6 +7,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from abp.dashboard.components.drawing_pad import drawing_pad
+from abp.dashboard.frame.links import number_or_warning
+from abp.dashboard.frame.markdown import literal
 from abp.dashboard.networks.cache import pictures_of
 from abp.data.datasets import DATASETS, DataUnavailable
 from abp.data.drawings import DRAWABLE, photographed, prepared
@@ -25,17 +27,17 @@ class Picture:
         Brightness 0 to 1, float32 of the data set's shape; None while there is none.
     label
         Its class, where that is known.
-    waiting
-        What to do to get one, in words.
+    hint
+        How to get one, in words, while there is none.
     """
 
     pixels: NDArray[np.float32] | None
     label: int | None = None
-    waiting: str = ""
+    hint: str = ""
 
 
 def choose_picture(dataset: str) -> Picture:
-    """Draw the source that is chosen, and return its picture."""
+    """Show the chosen source, and return its picture."""
     sources = [DRAW, TEST, UPLOAD] if dataset in DRAWABLE else [TEST, UPLOAD]
     first = TEST if "picture" in st.query_params else sources[0]
     source = st.segmented_control("Picture", sources, default=first, required=True, key=f"source-{dataset}")
@@ -46,7 +48,7 @@ def choose_picture(dataset: str) -> Picture:
 
 def _drawing(dataset: str) -> Picture:
     ink = drawing_pad(f"pad-{dataset}")
-    return Picture(None if ink is None else prepared(ink, dataset), waiting="Draw a digit from 0 to 9.")
+    return Picture(None if ink is None else prepared(ink, dataset), hint="Draw a digit from 0 to 9.")
 
 
 def _test_picture(dataset: str) -> Picture:
@@ -54,16 +56,18 @@ def _test_picture(dataset: str) -> Picture:
     try:
         x, y = pictures_of(dataset)
     except DataUnavailable as error:
-        st.info(f"The test pictures are not on this machine. {error}", icon=":material/image_not_supported:")
-        return Picture(None, waiting="Choose another source.")
+        st.info(
+            f"The test pictures are not on this computer. {literal(str(error))}", icon=":material/image_not_supported:"
+        )
+        return Picture(None, hint="Choose another source.")
     key, linked = f"picture-{dataset}", st.query_params.get("picture")
     state = st.session_state
     if key not in state or linked != state.get("linked-picture"):
-        state[key] = _number(linked, len(x))
+        state[key] = number_or_warning("picture", len(x), "test picture", "The first one is shown.") or 1
         state["linked-picture"] = linked
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         names = DATASETS[dataset].class_names
-        kind = st.selectbox("Of class", ["any", *names], key=f"class-{dataset}", width=140)
+        kind = st.selectbox("Class", ["any", *names], key=f"class-{dataset}", width=140)
         wanted = np.arange(len(y)) if kind == "any" else np.flatnonzero(y.numpy() == names.index(kind))
         shown = state[key] - 1
         if shown not in wanted:
@@ -75,44 +79,33 @@ def _test_picture(dataset: str) -> Picture:
         if st.button("Random", icon=":material/shuffle:"):
             shown = int(np.random.default_rng().choice(wanted))
         state[key] = shown + 1
-        number = st.number_input(f"Number, of {len(x):,}", 1, len(x), key=key, width=160)
+        number = st.number_input(f"Number (of {len(x):,})", 1, len(x), key=key, width=160)
     if str(number) != state["linked-picture"] and (state["linked-picture"] is not None or number != 1):
         st.query_params["picture"] = state["linked-picture"] = str(number)
     label = int(y[number - 1])
-    st.caption(f"Test picture {number:,}. What it is: {names[label]}. Networks never learn from test pictures.")
+    st.caption(f"Test picture {number:,} shows: {literal(names[label])}. Networks never learn from test pictures.")
     return Picture(x[number - 1].numpy().reshape(DATASETS[dataset].image_shape), label)
-
-
-def _number(text: str | None, highest: int) -> int:
-    """The number of a test picture in the link; 1, after saying so, where it is none."""
-    if text is None:
-        return 1
-    if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= highest:
-        return int(text)
-    words = f"“{text[:40]}” in the link is not the number of a test picture; there are {highest:,}. The first is shown."
-    st.warning(words, icon=":material/link_off:")
-    return 1
 
 
 def _upload(dataset: str) -> Picture:
     what = "one digit" if dataset in DRAWABLE else "one piece of clothing"
     file = st.file_uploader(
-        f"A picture of {what}, PNG or JPEG, at most {MEGABYTES} MB",
+        f"Picture of {what} (PNG or JPEG, at most {MEGABYTES} MB)",
         type=["png", "jpg", "jpeg"],
         max_upload_size=MEGABYTES,
         key=f"upload-{dataset}",
-        help="On plain paper or another even background. It is read here and kept nowhere.",
+        help="Use plain paper or another even background. The picture is not stored.",
     )
     if file is None:
-        return Picture(None, waiting="Send a picture.")
+        return Picture(None, hint="Upload a picture.")
     try:
         pixels = prepared(photographed(_decoded(file.getvalue())), dataset)
     except UploadUnusable as error:
-        st.error(str(error), icon=":material/broken_image:")
-        return Picture(None, waiting="Send another picture.")
+        st.error(literal(str(error)), icon=":material/broken_image:")
+        return Picture(None, hint="Upload another picture.")
     if pixels is None:
-        st.info("This picture is empty: nothing on it stands out from its background.", icon=":material/info:")
-    return Picture(pixels, waiting="Send another picture.")
+        st.info("This picture is empty: nothing in it stands out from its background.", icon=":material/info:")
+    return Picture(pixels, hint="Upload another picture.")
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

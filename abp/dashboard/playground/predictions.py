@@ -1,4 +1,4 @@
-"""Answers: what two networks make of one picture, side by side, neuron by neuron."""
+"""Predictions of two networks for one picture: classes, probabilities and the outputs of every neuron."""
 
 import html
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from abp.analysis.neuron_responses import activations
 from abp.dashboard.charts.colours import METHODS
 from abp.dashboard.charts.widgets import download_csv
 from abp.dashboard.components.neuron_lights import Neuron, neuron_lights
+from abp.dashboard.frame.markdown import literal
 from abp.dashboard.playground.damage import Copy, accuracy
 from abp.dashboard.playground.disabled_neurons import switch
 from abp.dashboard.playground.picture_source import Picture
@@ -26,82 +27,83 @@ from abp.training.experiment import Experiment
 SIDE = 360
 """Pixels of one side: the widest layer, and a phone."""
 
-_POINTED = "pointed-at"  # the neuron that a visitor pointed at last: run, hidden layer, neuron
+_POINTED = "pointed-at"  # the neuron that the visitor pointed at last: run, hidden layer, neuron
 
-TITLES = ("As trained", "Yours to break")
+TITLES = ("As trained", "Your copy")
 
 
-def answers(shown: Picture, network: Network) -> list[NDArray]:
+def outputs_of(shown: Picture, network: Network) -> list[NDArray]:
     """Outputs of each hidden layer and the classes' probabilities; zeros while there is no picture."""
     if shown.pixels is None:
         return [np.zeros(width, dtype=np.float32) for width in network.sizes[1:]]
     return activations(network, shown.pixels)
 
 
-def in_words(shown: Picture, left: Copy, right: Copy) -> None:
-    """What both networks say, and how often they are right."""
+def show_predictions(shown: Picture, left: Copy, right: Copy) -> None:
+    """The class that each network predicts, and the share of test pictures that it classifies correctly."""
     for place, copy, title in zip(st.columns(2, gap="large"), (left, right), TITLES, strict=True):
         run = copy.trained.run
         with place:
             st.subheader(title, anchor=False)
-            _words(run.experiment.dataset, shown, answers(shown, copy.trained.network)[-1])
-            st.caption(f"Run {run.id}, {CRITERIA[run.experiment.criterion].title}. {_score(copy, left)}")
+            _prediction(run.experiment.dataset, shown, outputs_of(shown, copy.trained.network)[-1])
+            st.caption(f"Run {run.id}, {CRITERIA[run.experiment.criterion].title}{_score(copy, left)}.")
 
 
-def in_pictures(shown: Picture, left: Copy, right: Copy) -> DeltaGenerator:
-    """How sure both networks are of each class, and what each of their neurons gives; outputs on one scale.
+def show_outputs(shown: Picture, left: Copy, right: Copy) -> DeltaGenerator:
+    """The probabilities and the neurons' outputs of both networks, the outputs on one scale.
 
     Returns
     -------
     DeltaGenerator
-        Where both sides stand, beside each other if there is room.
+        The container of both sides, which stand beside each other if there is room.
     """
-    found = [answers(shown, copy.trained.network) for copy in (left, right)]
-    strongest = _strongest([answer[:-1] for answer in found])
+    found = [outputs_of(shown, copy.trained.network) for copy in (left, right)]
+    strongest = _strongest([outputs[:-1] for outputs in found])
     sides = zip((left, right), TITLES, ("as-trained", "yours"), found, strict=True)
     both = st.container(horizontal=True, gap="large")  # one below the other where two heatmaps have no room
-    for copy, title, name, answer in sides:
+    for copy, title, name, outputs in sides:
         with both.container(width=SIDE):
             st.subheader(title, anchor=False)
-            _probabilities(copy.trained.run.experiment, answer[-1], title, name)
-            _layers(copy.trained, answer[:-1], strongest, title, name)
+            _probabilities(copy.trained.run.experiment, outputs[-1], title, name)
+            _layers(copy.trained, outputs[:-1], strongest, title, name)
     return both
 
 
 def _score(copy: Copy, other: Copy) -> str:
-    """How many test pictures a copy gets right, and how many more or fewer than another."""
+    """The share of test pictures that a copy classifies correctly, and its difference from another's."""
     right, base = accuracy(copy), accuracy(other)
     if right is None or base is None:
         return ""
-    difference = f", {100 * (right - base):+.1f} points".replace("-", "−") if copy is not other else ""
-    return f"It gets **{100 * right:.1f} %** of the test pictures right{difference}."
+    difference = f" ({100 * (right - base):+.1f} points)".replace("-", "−") if copy is not other else ""
+    return f": classifies **{100 * right:.1f} %** of the test pictures correctly{difference}"
 
 
-def _strongest(answers: Sequence[Sequence[NDArray]]) -> list[float]:
+def _strongest(outputs: Sequence[Sequence[NDArray]]) -> list[float]:
     """The largest output of each hidden layer, on either side."""
-    depth = max(len(layers) for layers in answers)
+    depth = max(len(layers) for layers in outputs)
     return [
-        max((float(layers[index].max(initial=0)) for layers in answers if index < len(layers)), default=0) or 1.0
+        max((float(layers[index].max(initial=0)) for layers in outputs if index < len(layers)), default=0) or 1.0
         for index in range(depth)
     ]
 
 
-def _words(dataset: str, shown: Picture, probabilities: NDArray) -> None:
+def _prediction(dataset: str, shown: Picture, probabilities: NDArray) -> None:
     if shown.pixels is None:
-        st.markdown("#### It waits for a picture.")
-        st.caption(shown.waiting)
+        st.markdown("#### Draw or choose a picture")
+        st.caption(shown.hint)
         return
     names = DATASETS[dataset].class_names
     first, second = np.argsort(-probabilities, kind="stable")[:2]
-    st.markdown(f"#### It says {names[first]}, {percent(probabilities[first])} sure.")
-    judged = ""
+    verdict, truth = "", ""
     if shown.label is not None:
-        judged = " That is right." if first == shown.label else f" That is wrong: it is {names[shown.label]}."
-    st.caption(f"Its second guess: {names[second]}, {percent(probabilities[second])}.{judged}")
+        verdict = ": correct" if first == shown.label else ": wrong"
+        truth = "" if first == shown.label else f"The picture shows: {literal(names[shown.label])}. "
+    st.markdown(f"#### {literal(names[first])}{verdict} ({percent(probabilities[first])} sure)")
+    st.caption(f"{truth}Second guess: {literal(names[second])}, {percent(probabilities[second])}.")
 
 
 def percent(share: float) -> str:
-    r"""A probability in words that never claims certainty, and never breaks before its sign.
+    r"""A probability in words: it never claims certainty, and its percent sign stays on the same line.
 
     >>> percent(0.876), percent(0.9999), percent(0.0001)
     ('88\xa0%', 'over 99\xa0%', 'under 1\xa0%')
@@ -113,8 +115,8 @@ def percent(share: float) -> str:
 
 def _probabilities(experiment: Experiment, probabilities: NDArray, title: str, name: str) -> None:
     names = DATASETS[experiment.dataset].class_names
-    st.markdown("**What it takes it for**", help="Softmax of the ten outputs; together they make 100 %.")
-    st.caption("How probable it finds each class.")
+    st.markdown("**Class probabilities**", help="The softmax of the output layer; the probabilities add up to 100 %.")
+    st.caption("The probability that the network gives to each class.")
     st.html(probability_bars(names, probabilities, METHODS[experiment.criterion], title))
     download_csv(
         f"probabilities-{name}", lambda: pd.DataFrame({"class": names, "probability": np.round(probabilities, 4)})
@@ -122,14 +124,14 @@ def _probabilities(experiment: Experiment, probabilities: NDArray, title: str, n
 
 
 def probability_bars(names: Sequence[str], probabilities: NDArray, colour: str, title: str) -> str:
-    """A bar and a figure for each class, as HTML: a chart takes the browser many times as long, at each stroke."""
+    """A bar and a figure for each class, as HTML: a chart takes the browser many times as long after each stroke."""
     rows = "".join(
         f'<li style="display: contents"><span>{html.escape(name)}</span>'
         f'<span style="width: {100 * share:.1f}%; height: 1em; border-radius: .2em; background: {colour}"></span>'
         f'<span style="text-align: right">{100 * share:.0f} %</span></li>'
         for name, share in zip(names, probabilities.tolist(), strict=True)
     )
-    label = f"{html.escape(title)}: how probable it finds each class"
+    label = f"{html.escape(title)}: class probabilities"
     style = (
         "display: grid; grid-template-columns: max-content 1fr 3em; column-gap: .75em; align-items: center; padding: 0"
     )
@@ -141,14 +143,14 @@ def _layers(
 ) -> None:
     yours = name == "yours"
     st.markdown(
-        "**How its neurons answer**",
-        help="The picture goes through the layers from first to last. A neuron's output is zero or more; colours "
-        "compare it with the largest of its layer, on both sides.",
+        "**Neuron outputs**",
+        help="The picture passes through the layers from first to last. A neuron's output is zero or more; its colour "
+        "compares it with the largest output in its layer, on both sides alike.",
     )
-    click = "; click it to switch it off, or on again" if yours else ""
+    click = ", click it to switch it off or on" if yours else ""
     st.caption(
-        "Each cell is a neuron: the stronger its colour, the larger its output; a cross was removed. Rest on one "
-        f"to see what it looks for{click}."
+        "Each cell is a neuron: the stronger its colour, the larger its output; a cross is a removed neuron. "
+        f"Point at a neuron to see its weights{click}."
     )
 
     def point(neuron: Neuron) -> None:
@@ -165,7 +167,7 @@ def _layers(
 
 
 def pointed_at(*runs: int) -> tuple[int, int, int] | None:
-    """Run, hidden layer and neuron (from 0) that was last pointed at; None if it was none of these runs'."""
+    """Run, hidden layer and neuron (from 0) last pointed at; None if it belongs to none of these runs."""
     pointed = st.session_state.get(_POINTED)
     return pointed if pointed and pointed[0] in runs else None
 

@@ -1,7 +1,8 @@
-"""A run's family: the run that it continues, and the runs that continue it."""
+"""The family of a run: the run that it continues, and the runs that continue it."""
 
 import streamlit as st
 
+from abp.dashboard.frame.markdown import literal
 from abp.store.records import Run
 
 
@@ -17,10 +18,10 @@ def family(run: Run, runs: list[Run]) -> None:
     children = [other for other in runs if other.parent == run.id]
     if run.parent is None and not children:
         return
-    st.markdown("**Family**")
+    st.markdown("**Related runs**")
     with st.container(horizontal=True, vertical_alignment="center"):
         if parent is not None:
-            _relative(parent, f"Continues run {parent.id}: {parent.name}", ":material/arrow_upward:")
+            _relative(parent, f"Continues run {parent.id}: {literal(parent.name)}", ":material/arrow_upward:")
         elif run.parent is not None:
             st.caption(f"Continues run {run.parent}, which was deleted ({run.origin}).")
         for child in children:

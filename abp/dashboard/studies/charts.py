@@ -1,4 +1,4 @@
-"""Charts and tables of a study: one colour per criterion, a dot per run, bold means with 95 % intervals."""
+"""Charts and tables of a study: one colour per criterion, a dot per run, and bold means with 95 % intervals."""
 
 from typing import Any
 
@@ -12,18 +12,18 @@ from abp.pruning.criteria import CRITERIA
 from abp.studies.specification import DENSE
 
 COSTS = {"flops": "FLOPs", "parameters": "parameters", "rank": "sum of ranks"}
-"""What accuracy can be drawn against."""
+"""The measures of cost against which accuracy can be drawn."""
 
 
 def method(criterion: str, nuclear: float = 0.0) -> str:
-    """What people call a criterion in a study."""
+    """The name of a criterion in a study."""
     if nuclear:
         return f"nuclear norm {nuclear:g}"
     return "dense" if criterion == DENSE else CRITERIA[criterion].title
 
 
 def named(runs: pd.DataFrame) -> pd.DataFrame:
-    """Runs with their ``method`` in words."""
+    """Runs with the name of their ``method``."""
     names = [method(*pair) for pair in zip(runs["criterion"], runs["nuclear"], strict=True)]
     return runs.assign(method=names)[["method", "criterion", "amount", "seed", "run", "sparsity", "test_accuracy"]]
 
@@ -43,7 +43,7 @@ def _colour(table: pd.DataFrame) -> alt.Color:
 
 
 def _span(values: pd.Series) -> alt.Scale:
-    """Room for all values and a little more."""
+    """A scale that covers all values with a small margin."""
     spread = max(float(values.max() - values.min()), 0.01)
     domain = [float(values.min()) - 0.1 * spread, min(1.0, float(values.max()) + 0.1 * spread)]
     return alt.Scale(domain=domain, nice=False, zero=False)
@@ -178,7 +178,7 @@ def density(table: pd.DataFrame) -> Chart:
 
 
 def costs(runs: pd.DataFrame) -> pd.DataFrame:
-    """What each run costs: columns of `named`, ``flops``, ``parameters``, ``rank`` (the sum over the layers)."""
+    """The cost of each run: columns of `named`, ``flops``, ``parameters``, ``rank`` (the sum over the layers)."""
     ranks = [None if ranks is None else sum(ranks) for ranks in runs["ranks"]]
     return named(runs).assign(flops=runs["flops"], parameters=runs["parameters"], rank=ranks)
 
@@ -199,7 +199,7 @@ def cost_chart(table: pd.DataFrame, measure: str) -> Chart:
 
 
 def readable(cells: pd.DataFrame) -> pd.DataFrame:
-    """The table of methods for people: accuracy in %, differences in points with their intervals."""
+    """The table of results by method: accuracy in %, differences in points with their intervals."""
     rows = [
         {
             "Method": method(row["criterion"], row["nuclear"]),
@@ -207,8 +207,8 @@ def readable(cells: pd.DataFrame) -> pd.DataFrame:
             "Seeds": int(row["seeds"]),
             "Test accuracy": _percent(row["test_accuracy_mean"]),
             "±": _percent(row["test_accuracy_std"]),
-            "Against dense": interval_words(row, "difference_from_dense") if row["criterion"] != DENSE else "",
-            "Against magnitude": interval_words(row, "difference_from_magnitude")
+            "Difference from dense": interval_words(row, "difference_from_dense") if row["criterion"] != DENSE else "",
+            "Difference from magnitude": interval_words(row, "difference_from_magnitude")
             if row["criterion"] not in (DENSE, "magnitude")
             else "",
             "Sparsity": _percent(row["sparsity_mean"]),
@@ -217,10 +217,10 @@ def readable(cells: pd.DataFrame) -> pd.DataFrame:
             "Stable ranks": " ".join(f"{rank:.0f}" for rank in row["stable_ranks"]),
             "Effective ranks": " ".join(f"{rank:.0f}" for rank in row["effective_ranks"]),
             "Live neurons": " ".join(f"{count:.0f}" for count in row["live_neurons"]),
-            "Smaller": row["compression_ratio"],
-            "Fewer multiply-adds": row["speed_up"],
-            "Measured time": row["latency_ratio"],
-            "Did not end well": _troubles(row),
+            "Compression ratio": row["compression_ratio"],
+            "Theoretical speed-up": row["speed_up"],
+            "Relative latency": row["latency_ratio"],
+            "Excluded runs": _troubles(row),
         }
         for _, row in cells.iterrows()
     ]

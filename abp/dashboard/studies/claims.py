@@ -1,4 +1,4 @@
-"""The Claims page: the paper's four claims, what was measured of each, and a verdict that follows from it."""
+"""The Claims page: the paper's four claims, the measurements for each, and the resulting verdicts."""
 
 import time
 from typing import Any
@@ -23,13 +23,13 @@ from abp.studies.registry import StudyRecord, extend_study, study_record
 from abp.studies.verdicts import fill_baselines, missing_baselines, verdicts
 
 MEANING = {
-    1: "Pruning by activation should cost little accuracy. Compared with the dense network of the same seed.",
-    2: "Each layer's matrix should lose rank: fewer directions than the dense network's, and than magnitude pruning's.",
-    3: "The pruned network should beat its dense twin cut to the same ranks by principal component analysis.",
-    4: "The singular values should fall off like those of a network trained with the sum of singular values as a "
-    "penalty. Similar, never equivalent: the distance between normalised spectra is compared with that between seeds.",
+    1: "Pruning by activation should cost little accuracy compared with the dense network of the same seed.",
+    2: "Each layer's matrix should have a lower rank than in the dense network and after pruning by magnitude.",
+    3: "The pruned network should be more accurate than its dense twin reduced to the same ranks by PCA.",
+    4: "The singular values should decline as in a network trained with a nuclear-norm regulariser, judged by "
+    "comparing the distance between normalised spectra with that between seeds.",
 }
-"""What each claim means, for people."""
+"""What each claim means, in one sentence."""
 
 BADGES = {
     SUPPORTED: ":green-badge[:material/check_circle: supported]",
@@ -38,14 +38,17 @@ BADGES = {
 }
 """Each verdict as Markdown."""
 NUCLEAR = (0.0003, 0.001, 0.003)
-"""Strengths of the regulariser that a study is extended by for claim 4."""
+"""Strengths of the regulariser that are added to a study for claim 4."""
 
 
 def claims_view(store: Store, number: int) -> None:
     """Everything the page shows of one study."""
     record = study_record(store, number)
     st.page_link(
-        "pages/compare.py", label="Its comparison", icon=":material/compare:", query_params={"study": str(number)}
+        "pages/compare.py",
+        label="Compare the methods of this study",
+        icon=":material/compare:",
+        query_params={"study": str(number)},
     )
     findings_now = findings(store, record)
     if findings_now is None:
@@ -70,72 +73,73 @@ def _thresholds() -> tuple[float, float]:
     """Thresholds of claims 1 and 4, as shares."""
     with st.container(horizontal=True):
         loss = st.number_input(
-            "Loss that still counts as effective, points",
+            "Acceptable loss of accuracy, points",
             0.0,
             100.0,
             100 * LOSS,
             0.1,
             key="claims-loss",
             width=320,
-            help="Claim 1 is supported if the whole 95 % interval lies above minus this, and not if below.",
+            help="Claim 1 is supported if the whole 95 % interval lies above minus this value, and not if it lies "
+            "below.",
         )
         match = st.number_input(
-            "Accuracies count as equal within, points",
+            "Tolerance for equal accuracy, points",
             0.0,
             100.0,
             100 * MATCH,
             0.1,
             key="claims-match",
             width=320,
-            help="Claim 4 compares with regularised networks of the same validation accuracy.",
+            help="Claim 4 compares networks whose validation accuracies differ by no more than this.",
         )
     st.caption(
-        "95 % interval: the paired t interval over seeds; with fewer than five seeds it says little. Claims 2, 3 and 4 "
-        "have 0 as their limit."
+        "Verdicts rest on paired 95 % t intervals over seeds, which say little with fewer than five; the limit of "
+        "claims 2, 3 and 4 is 0."
     )
     return loss / 100, match / 100
 
 
 def _missing(store: Store, record: StudyRecord, found: Results) -> None:
-    """Buttons that make what a verdict still needs."""
+    """Buttons that start what a verdict still needs."""
     baselines = missing_baselines(found)
     wanted = {"none", "magnitude"} - set(record.study.criteria)
     with st.container(horizontal=True):
         if operating() and (wanted or not record.study.nuclear):
             runs = record.study.extended(criteria=sorted(wanted), nuclear=NUCLEAR if not record.study.nuclear else ())
             more = len(runs.experiments()) - len(record.study.experiments())
-            if st.button(f"Train what is missing: {more} runs", icon=":material/play_arrow:", key="claims-runs"):
+            if st.button(f"Train the {more} missing runs", icon=":material/play_arrow:", key="claims-runs"):
                 extend_study(store, record.id, runs)
                 st.rerun()
         _compute(store, record, len(baselines))
 
 
 def _compute(store: Store, record: StudyRecord, runs: int) -> None:
-    """Compute PCA and SVD of so many runs once somebody has asked for it; they become fewer meanwhile."""
-    asked = f"claims-baselines-{record.id}"
-    idle = runs and asked not in st.session_state
-    if idle and st.button(f"Compute PCA and SVD of {runs} runs", icon=":material/compress:"):
-        st.session_state[asked] = time.time()
+    """Compute PCA and SVD for this many runs once requested; their number falls as they are computed."""
+    requested = f"claims-baselines-{record.id}"
+    idle = runs and requested not in st.session_state
+    if idle and st.button(f"Compute PCA and SVD for {runs} runs", icon=":material/compress:"):
+        st.session_state[requested] = time.time()
         st.rerun()
-    if asked in st.session_state:
+    if requested in st.session_state:
 
         def compute() -> bool:
             fill_baselines(store, record.id)
             return True
 
-        key = (str(store.path), asked, st.session_state[asked])
+        key = (str(store.path), requested, st.session_state[requested])
         try:
             done = in_background(key, compute, "Computing PCA and SVD")
         except Exception:
-            del st.session_state[asked]
+            del st.session_state[requested]
             raise
         if done:
-            del st.session_state[asked]
+            del st.session_state[requested]
             st.rerun()
 
 
 def _claim(claim: int, words: str, judged: list[Verdict], limit: float) -> None:
-    st.subheader(f"{claim}. {words}", anchor=False, help=MEANING[claim])
+    st.subheader(f"{claim}. {words}", anchor=False)
     st.caption(MEANING[claim])
     for verdict in judged:
         seeds = "1 seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds"
@@ -143,9 +147,10 @@ def _claim(claim: int, words: str, judged: list[Verdict], limit: float) -> None:
     table, statistic = intervals(judged, limit), judged[0].statistic
     if len(table):
         chart_with_data(
-            f"Claim {claim} in numbers",
-            f"{statistic[:1].upper()}{statistic[1:]}: mean and 95 % interval over the seeds; the line is the limit.",
-            "An interval wholly on one side of the line decides; one that crosses it does not.",
+            f"Evidence on claim {claim}",
+            f"{statistic[:1].upper()}{statistic[1:]}: mean and 95 % interval over the seeds; the dashed line is the "
+            "limit.",
+            "An interval that lies wholly on one side of the line decides the claim; one that crosses it does not.",
             [interval_chart(table)],
             lambda: table,
             f"claim-{claim}",
@@ -153,13 +158,13 @@ def _claim(claim: int, words: str, judged: list[Verdict], limit: float) -> None:
 
 
 def _case(verdict: Verdict, *, data: bool = True) -> str:
-    """What a verdict is about, in words."""
+    """The case that a verdict is about, in words."""
     where = f"{DATASETS[verdict.dataset].title}, " if data else ""
     return f"{where}{method(verdict.criterion)}, {100 * verdict.amount:g} %"
 
 
 def intervals(judged: list[Verdict], limit: float) -> pd.DataFrame:
-    """What the verdicts rest on and what stands beside, a row per interval: accuracies in points, `limit` too."""
+    """The intervals behind the verdicts and those shown beside them, a row each; accuracies and `limit` in points."""
     rows = []
     several = len({verdict.dataset for verdict in judged}) > 1
     for verdict in judged:

@@ -1,4 +1,4 @@
-"""The Compare page: how far a study is, what it found, and how sure that is."""
+"""The Compare page: the progress of a study, its results, and how certain they are."""
 
 import os
 
@@ -10,7 +10,7 @@ from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.page import fragment
 from abp.dashboard.studies import charts as study_charts
-from abp.dashboard.studies.findings import Findings, findings, sentences
+from abp.dashboard.studies.findings import Findings, conclusions, findings
 from abp.dashboard.studies.report import report
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
@@ -33,9 +33,9 @@ def compare_view(store: Store, number: int) -> None:
         return
     runs, cells = found.runs, found.cells
     if not runs["counts"].any():
-        st.info("No run of this study has finished yet; its comparison appears here by itself.", icon=":material/info:")
+        st.info("No run of this study has finished yet; its results appear here by themselves.", icon=":material/info:")
         return
-    for sentence in sentences(cells):
+    for sentence in conclusions(cells):
         st.markdown(sentence)
     for dataset in record.study.datasets:
         if len(record.study.datasets) > 1:
@@ -44,7 +44,7 @@ def compare_view(store: Store, number: int) -> None:
     _downloads(store, record, found)
 
 
-# How far it is
+# Progress
 
 
 def _progress(store: Store, number: int) -> None:
@@ -66,18 +66,18 @@ def _progress(store: Store, number: int) -> None:
             store.studies.pause(number)
             st.rerun()
         incomplete = shown.done < shown.total and (paused or not shown.going_on)
-        if st.button("Go on", icon=":material/play_arrow:", disabled=not incomplete, key="resume-study"):
+        if st.button("Resume", icon=":material/play_arrow:", disabled=not incomplete, key="resume-study"):
             resume_study(store, number)
             st.rerun()
 
 
 def progress_words(now: StudyProgress, *, paused: bool) -> str:
-    """How far a study is, in one line; nothing that went wrong is left out."""
+    """The progress of a study in one line, with everything that went wrong."""
     parts = [f"{now.done} of {now.total} runs done"]
     if paused:
         parts.append("paused")
     elif now.going_on:
-        parts.append(f"{now.running} training")
+        parts.append(f"{now.running} in training")
         if now.runs_per_second:
             parts.append(f"{60 * now.runs_per_second:.1f} runs a minute")
         if now.seconds_left is not None:
@@ -94,9 +94,9 @@ def progress_words(now: StudyProgress, *, paused: bool) -> str:
 
 
 def _extend(store: Store, record: StudyRecord) -> None:
-    """More seeds or methods for a study that is there."""
+    """A form that adds seeds or methods to a study."""
     study = record.study
-    with st.expander("More seeds or methods", icon=":material/add:"), st.container(horizontal=True):
+    with st.expander("Add seeds or methods", icon=":material/add:"), st.container(horizontal=True):
         seeds = st.number_input(
             "Seeds",
             len(study.seeds),
@@ -114,7 +114,7 @@ def _extend(store: Store, record: StudyRecord) -> None:
             width=420,
         )
         more = more_of(study, seeds, criteria)
-        if st.button("Extend", icon=":material/add:", disabled=more == study, key="extend-study"):
+        if st.button("Extend the study", icon=":material/add:", disabled=more == study, key="extend-study"):
             extend_study(store, record.id, more)
             st.rerun()
 
@@ -125,7 +125,7 @@ def more_of(study: Study, seeds: int, criteria: list[str]) -> Study:
     return study.extended(seeds=[next(free) for _ in range(seeds - len(study.seeds))], criteria=criteria)
 
 
-# What it found
+# Results
 
 
 def _one_dataset(dataset: str, found: Findings) -> None:
@@ -139,17 +139,17 @@ def _one_dataset(dataset: str, found: Findings) -> None:
     named = study_charts.named(counting)
     chart_with_data(
         "Accuracy and sparsity",
-        "Each dot is one run, each diamond the mean over the seeds, and its bar the 95 % interval of that mean.",
-        "Where bars overlap widely, the methods cannot be told apart. Differences paired by seed, in the table below, "
-        "tell more than the bars.",
+        "Each dot is one run, each diamond the mean over the seeds, and each bar the 95 % interval of that mean.",
+        "Where intervals overlap widely, there is no evidence of a difference. The differences paired by seed in the "
+        "table below are more precise.",
         [study_charts.accuracies(named)],
         lambda: named,
         f"accuracy-{dataset}",
     )
     chart_with_data(
-        "Accuracy over the epochs",
-        "Validation accuracy of each run (thin) and the mean of each method (bold), as long as all its runs train.",
-        "All methods of a seed start from the same weights and see the pictures in the same order.",
+        "Accuracy by epoch",
+        "Validation accuracy of each run (thin) and the mean of each method (bold) while all its runs are training.",
+        "With the same seed, all methods start from the same weights and see the pictures in the same order.",
         [study_charts.over_epochs(histories)],
         lambda: histories,
         f"epochs-{dataset}",
@@ -158,9 +158,9 @@ def _one_dataset(dataset: str, found: Findings) -> None:
     densities = study_charts.densities(cells)
     if len(densities):
         chart_with_data(
-            "What each layer keeps",
-            "Share of each hidden layer's weights that are left, on average over the seeds.",
-            "Methods differ in where they remove: that is half of what a method decides.",
+            "Density of each layer",
+            "Share of each hidden layer's weights that is kept, averaged over the seeds.",
+            "Methods differ not only in which weights of a layer they remove but also in how many.",
             [study_charts.density(densities)],
             lambda: densities,
             f"density-{dataset}",
@@ -170,12 +170,13 @@ def _one_dataset(dataset: str, found: Findings) -> None:
 
 def _cells(cells: pd.DataFrame, dataset: str) -> None:
     st.subheader(
-        "Every method",
+        "Results by method",
         anchor=False,
         help="Mean ± sample standard deviation over the seeds. Differences are paired by seed: each pruned network "
-        "with the dense one, or the one pruned by magnitude, of the same seed; in brackets the 95 % t interval.",
+        "is compared with the dense one, or the one pruned by magnitude, of the same seed; 95 % t intervals are in "
+        "brackets.",
     )
-    st.caption("A row for each method and amount; differences in points of test accuracy.")
+    st.caption("One row for each method and amount; differences are in percentage points of test accuracy.")
     shown = study_charts.readable(cells)
     st.dataframe(
         shown,
@@ -184,11 +185,16 @@ def _cells(cells: pd.DataFrame, dataset: str) -> None:
         column_config={
             **{name: st.column_config.NumberColumn(format="%.1f %%") for name in ("Sparsity", "Test accuracy")},
             "±": st.column_config.NumberColumn(format="%.2f"),
-            **{name: st.column_config.NumberColumn(format="%.1f ×") for name in ("Smaller", "Fewer multiply-adds")},
-            "Measured time": st.column_config.NumberColumn(
+            **{
+                name: st.column_config.NumberColumn(format="%.1f ×")
+                for name in ("Compression ratio", "Theoretical speed-up")
+            },
+            "Relative latency": st.column_config.NumberColumn(
                 format="%.2f ×",
-                help="Time of the network without its dead neurons over a dense one's, the two taking turns: 256 "
-                "pictures on one core, measured as each run ended. Single zeros among live weights save no time.",
+                help="Measured time of the network without its dead neurons relative to the dense one, in turns, for "
+                "256 "
+                "pictures on one core when each run ended. Single zeros among the weights of live neurons save no "
+                "time.",
             ),
             "Epochs": st.column_config.NumberColumn(format="%.0f"),
         },
@@ -198,7 +204,7 @@ def _cells(cells: pd.DataFrame, dataset: str) -> None:
 
 def _costs(runs: pd.DataFrame, dataset: str) -> None:
     measure = st.segmented_control(
-        "Accuracy against",
+        "Compare accuracy with",
         list(study_charts.COSTS),
         format_func=lambda name: study_charts.COSTS[name],
         default="flops",
@@ -208,9 +214,9 @@ def _costs(runs: pd.DataFrame, dataset: str) -> None:
     table = study_charts.costs(runs)
     chart_with_data(
         f"Accuracy against {study_charts.COSTS[measure]}",
-        "Each dot is one run: the higher and the further left, the better.",
-        "FLOPs are 2 × the hidden weights that are left, as the published code counts them; sparse weights save time "
-        "only where whole neurons are gone.",
+        "Each dot is one run; the higher and the further to the left, the better.",
+        "FLOPs are 2 × the hidden weights that are left, as in the published code; sparse weights save time only where "
+        "whole neurons have been removed.",
         [study_charts.cost_chart(table, measure)],
         lambda: table,
         f"cost-{dataset}",
@@ -218,23 +224,23 @@ def _costs(runs: pd.DataFrame, dataset: str) -> None:
 
 
 def _downloads(store: Store, record: StudyRecord, found: Findings) -> None:
-    st.subheader("Take it along", anchor=False)
-    wanted = f"report-{record.id}"
+    st.subheader("Downloads", anchor=False)
+    requested = f"report-{record.id}"
     with st.container(horizontal=True):
         download_csv(f"study-{record.id}-runs", lambda: found.runs)
-        if st.button("Make a report", icon=":material/summarize:", help="One page that can be opened anywhere."):
-            st.session_state[wanted] = True
-    if st.session_state.get(wanted):
+        if st.button("Create a report", icon=":material/summarize:", help="One HTML file that opens in any browser."):
+            st.session_state[requested] = True
+    if st.session_state.get(requested):
         results = tuple(found.runs["run"]), tuple(found.runs["status"]), tuple(found.cells["seeds"])
         content = in_background(
-            (str(store.path), wanted, record.name, results),
-            lambda: report(record, found.runs, found.cells, found.results, sentences(found.cells)),
-            "Writing the report",
+            (str(store.path), requested, record.name, results),
+            lambda: report(record, found.runs, found.cells, found.results, conclusions(found.cells)),
+            "Creating the report",
         )
         if content is not None:
-            # Bytes, not a function: a page that is drawn anew in between would lose the click.
+            # Bytes, not a function: a redraw of the page in between would lose the click.
             st.download_button(
-                "Report (HTML)",
+                "Download report (HTML)",
                 content,
                 file_name=f"study-{record.id}.html",
                 mime="text/html",

@@ -1,4 +1,4 @@
-"""What a study found, read once in the background for all browsers, and what it shows in a sentence."""
+"""The results of a study, read once in the background for all browsers, and its conclusions in sentences."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ from abp.studies.comparison import table as cell_table
 from abp.studies.registry import StudyRecord, study_runs
 
 _MOST_CURVES = 200  # runs whose histories are drawn
-_ENOUGH = 5  # seeds, before a comparison is believed
+_ENOUGH = 5  # seeds that make a comparison credible
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a study found so far, read and tabled once for all browsers.
+    """The results of a study so far, read and tabulated once for all browsers.
 
     Attributes
     ----------
@@ -37,11 +37,11 @@ class Findings:
 
 
 def findings(store: Store, record: StudyRecord) -> Findings | None:
-    """What a study found so far; None, after saying so, while it is being read."""
+    """The results of a study so far; None, after saying so, while they are being read."""
     finished = tuple((member.run.id, member.run.status) for member in study_runs(store, record.id))
     baselines = len(store.baselines.all())
     work = (str(store.path), "study", record.id, record.specification, finished, baselines)
-    return in_background(work, lambda: _read(store, record), "Reading what the study found", patience=0.4)
+    return in_background(work, lambda: _read(store, record), "Reading the results of the study", patience=0.4)
 
 
 def _read(store: Store, record: StudyRecord) -> Findings:
@@ -58,29 +58,29 @@ def _histories(store: Store, runs: pd.DataFrame) -> pd.DataFrame:
     return shown.merge(epochs.rename(columns={"valid_accuracy": "accuracy"}), on="run")
 
 
-def sentences(cells: pd.DataFrame) -> list[str]:
-    """What the data show of activation-based pruning and how sure that is, a sentence for each data set and method."""
-    told = []
+def conclusions(cells: pd.DataFrame) -> list[str]:
+    """What the data show about activation-based pruning, and how certain that is, by data set and method."""
+    found = []
     for dataset in cells["dataset"].unique():
         rows = cells[(cells["dataset"] == dataset) & cells["criterion"].str.startswith("activation")]
         for _, of_criterion in rows.groupby("criterion", sort=False):
             row = of_criterion.loc[(of_criterion["amount"] - 0.8).abs().idxmin()]
-            sentence = _sentence(row)
-            if sentence:
-                told.append(
+            conclusion = _conclusion(row)
+            if conclusion:
+                found.append(
                     f"**{DATASETS[dataset].title}, {CRITERIA[row['criterion']].title}, "
-                    f"{100 * row['amount']:g} %**: {sentence}"
+                    f"{100 * row['amount']:g} %**: {conclusion}"
                 )
-    return told
+    return found
 
 
-def _sentence(row: pd.Series) -> str:
+def _conclusion(row: pd.Series) -> str:
     parts = [
         _difference(row, f"difference_from_{other}", words)
         for other, words in (("dense", "the dense network"), ("magnitude", "pruning by magnitude"))
     ]
     seeds = row["difference_from_dense_n"]
-    few = "Fewer than five seeds say little." if 1 < seeds < _ENOUGH else ""
+    few = "Fewer than five seeds give little evidence." if 1 < seeds < _ENOUGH else ""
     return " ".join(part for part in (*parts, few) if part)
 
 
@@ -89,10 +89,11 @@ def _difference(row: pd.Series, name: str, other: str) -> str:
     if pd.isna(mean):
         return ""
     if pd.isna(low):
-        return f"Against {other} {100 * mean:+.2f} points in one seed: one seed proves nothing."
-    interval = f"({100 * mean:+.2f} points, 95 % interval {100 * low:+.2f} to {100 * high:+.2f}, {int(seeds)} seeds)"
+        return f"{100 * mean:+.2f} points compared with {other}, but with only one seed."
+    points, bounds = f"{100 * mean:+.2f} points", f"{100 * low:+.2f} to {100 * high:+.2f}"
+    interval = f"({points}, 95\u00a0% interval {bounds}, {int(seeds)} seeds)".replace("-", "−")
     if low > 0:
         return f"More accurate than {other} {interval}."
     if high < 0:
         return f"Less accurate than {other} {interval}."
-    return f"No difference from {other} can be told {interval}."
+    return f"No significant difference from {other} {interval}."

@@ -1,4 +1,4 @@
-"""Starting a study: which methods, amounts and seeds, and how long it will take."""
+"""The form that starts a study: methods, amounts and seeds, and an estimate of the time it takes."""
 
 import os
 
@@ -16,12 +16,12 @@ from abp.training.experiment import SettingError
 
 
 def study_form(store: Store) -> None:
-    """A form behind an expander, open while there is no study; starting one leads to it."""
+    """A form in an expander, which is open while there is no study; a study that is started is shown."""
     if not offers_controls():
         return
     with st.expander("Start a study", icon=":material/science:", expanded=not studies(store)):
         kind = st.radio(
-            "What to compare",
+            "Kind of study",
             list(PRESETS),
             format_func=str.capitalize,
             captions=list(PRESETS.values()),
@@ -46,7 +46,12 @@ def _fields(kind: str) -> Study:
         )
     with middle:
         seeds = st.number_input(
-            "Seeds", 1, 100, len(usual.seeds), key=f"study-seeds-{kind}", help="Five or more give useful intervals."
+            "Seeds",
+            1,
+            100,
+            len(usual.seeds),
+            key=f"study-seeds-{kind}",
+            help="Use at least five for meaningful intervals.",
         )
     with right:
         amounts = st.text_input(
@@ -58,15 +63,15 @@ def _fields(kind: str) -> Study:
         "Methods",
         list(CRITERIA),
         default=list(usual.criteria),
-        format_func=lambda name: CRITERIA[name].title if name != "none" else "dense: nothing is removed",
+        format_func=lambda name: CRITERIA[name].title if name != "none" else "dense (nothing is removed)",
         key=f"study-criteria-{kind}",
-        help="Compare with dense, by magnitude and at random, or the result says little.",
+        help="Include dense, by magnitude and at random; without them the result says little.",
     )
     return preset(kind, dataset=dataset, seeds=seeds, criteria=criteria, amounts=_amounts(amounts))
 
 
 def _amounts(text: str) -> list[float]:
-    """Shares from percentages that a person typed."""
+    """Shares from typed percentages."""
     try:
         return [round(float(part) / 100, 6) for part in text.split(",") if part.strip()]
     except ValueError:
@@ -84,12 +89,12 @@ def _start(store: Store, study: Study | None) -> None:
 
 
 def size_of(store: Store, study: Study) -> str:
-    """How many runs a study takes, how many are there already, and how long the rest may take."""
+    """The number of runs of a study, how many of them exist already, and how long the rest may take."""
     missing, seconds = expected(store, study, workers=os.cpu_count() or 1)
     runs = len(study.experiments())
-    there = f", {runs - missing} of which are there already" if missing < runs else ""
+    existing = f", {runs - missing} of which exist already" if missing < runs else ""
     if not missing:
-        return f"{runs} runs, all of which are there already."
+        return f"{runs} runs, all of which exist already."
     if seconds is None:
-        return f"{runs} runs{there}. How long they take is known once the first of its kind has ended."
-    return f"{runs} runs{there}. About {duration(seconds)} with all of this machine's cores."
+        return f"{runs} runs{existing}. Their duration can be estimated once a run of this kind has finished."
+    return f"{runs} runs{existing}. About {duration(seconds)} on all cores of this machine."

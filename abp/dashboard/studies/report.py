@@ -1,8 +1,9 @@
-"""A study as one HTML page that holds everything itself: for sharing, without this software and without a network."""
+"""A study as one self-contained HTML page, which can be read without this software and without a network."""
 
 import html
 import io
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 
@@ -13,31 +14,27 @@ from abp.studies.comparison import Results
 from abp.studies.registry import StudyRecord
 from abp.studies.verdicts import verdicts
 
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1c24; }
-table { border-collapse: collapse; font-size: 13px; display: block; overflow-x: auto; }
-th, td { border-bottom: 1px solid #ddd; padding: .3rem .6rem; text-align: left; white-space: nowrap; }
-svg { max-width: 100%; height: auto; }
-@media (prefers-color-scheme: dark) { body { background: #fff; } }
-"""
+_STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 
 
-def report(record: StudyRecord, runs: pd.DataFrame, cells: pd.DataFrame, found: Results, told: list[str]) -> bytes:
+def report(
+    record: StudyRecord, runs: pd.DataFrame, cells: pd.DataFrame, found: Results, conclusions: list[str]
+) -> bytes:
     """The page, UTF-8.
 
     Parameters
     ----------
     runs, cells
         As `abp.studies.comparison.run_table` and `table` make them.
-    told
-        What the data show, in sentences of Markdown's ``**bold**``.
+    conclusions
+        What the data show, in sentences with Markdown's ``**bold**``.
     """
     parts = [f"<h1>{html.escape(record.name)}</h1>", _about(record, runs)]
-    parts += [f"<p>{_bold(sentence)}</p>" for sentence in told]
+    parts += [f"<p>{_bold(sentence)}</p>" for sentence in conclusions]
     for dataset in record.study.datasets:
         parts += _dataset(dataset, runs[runs["dataset"] == dataset], cells[cells["dataset"] == dataset])
     parts.append(_claims(found))
-    parts.append(f"<h2>Every run</h2>{_table(runs.drop(columns=['counts']))}")
+    parts.append(f"<h2>All runs</h2>{_table(runs.drop(columns=['counts']))}")
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
@@ -52,9 +49,9 @@ def _about(record: StudyRecord, runs: pd.DataFrame) -> str:
     done = int(runs["counts"].sum())
     seeds, prunings = len(record.study.seeds), record.study.prunings
     return (
-        f"<p>{done} of {total} runs, {seeds} seeds, {prunings} prunings; made with ABP Lab on {day}. Test accuracy is "
-        "reported, never used to stop, tune or choose. Results on data sets of this size need not carry over to large "
-        "networks.</p>"
+        f"<p>{done} of {total} runs, {seeds} seeds, {prunings} prunings; created with ABP Lab on {day}. Test "
+        "accuracy is only reported: no run was stopped, tuned or selected by it. Results on data sets of this size "
+        "need not carry over to large networks.</p>"
     )
 
 
@@ -65,10 +62,10 @@ def _dataset(dataset: str, runs: pd.DataFrame, cells: pd.DataFrame) -> list[str]
         return [*parts, "<p>No run has finished yet.</p>"]
     named = study_charts.named(counting)
     parts += ["<h3>Accuracy and sparsity</h3>", _svg(study_charts.accuracies(named))]
-    parts += ["<h3>Every method</h3>", _table(study_charts.readable(cells))]
+    parts += ["<h3>Results by method</h3>", _table(study_charts.readable(cells))]
     densities = study_charts.densities(cells)
     if len(densities):
-        parts += ["<h3>What each layer keeps</h3>", _svg(study_charts.density(densities))]
+        parts += ["<h3>Density of each layer</h3>", _svg(study_charts.density(densities))]
     table = study_charts.costs(counting)
     parts += ["<h3>Accuracy against FLOPs</h3>", _svg(study_charts.cost_chart(table, "flops"))]
     return parts
@@ -83,7 +80,7 @@ def _claims(found: Results) -> str:
             "Amount": f"{100 * verdict.amount:g} %",
             "Verdict": verdict.verdict,
             "Seeds": verdict.seeds,
-            "Why": verdict.words,
+            "Reason": verdict.words,
         }
         for verdict in verdicts(found)
     ]

@@ -1,7 +1,8 @@
-"""The form that continues a run: what to make of it, for how long."""
+"""The form that continues a run: from which weights, and for how long."""
 
 import streamlit as st
 
+from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.page import plain_errors
 from abp.runs.continuation import continue_run
 from abp.store.records import Run
@@ -9,44 +10,45 @@ from abp.store.store import Store
 from abp.training.experiment import settings
 
 WAYS = {
-    "fine-tune": ("Train it further", "The network goes on with the weights it ended with."),
+    "fine-tune": ("Fine-tune", "Training continues from the final weights."),
     "rewind": (
         "Rewind to the initial weights",
-        "What was removed in the end stays removed; the rest gets its first weights back.",
+        "The final mask stays; the weights that are kept return to their initial values.",
     ),
     "rewind-K": (
         "Rewind to before a pruning",
-        "What was removed in the end stays removed; the rest gets the weights back that it had before that pruning.",
+        "The final mask stays; the weights that are kept return to their values before that pruning.",
     ),
     "reinitialise": (
-        "New random weights",
-        "What was removed stays removed; the rest is drawn anew. Were the weights worth more than their places?",
+        "Reinitialise at random",
+        "The final mask stays; the weights that are kept are drawn at random. Tests whether the learned weights matter "
+        "beyond the mask.",
     ),
 }
-"""What can be done, for people: title and meaning."""
+"""The ways to continue a run: title and explanation."""
 
 
 def continue_form(store: Store, parent: Run) -> int | None:
     """Fields of a run that continues `parent`; the new run's number once *Start* was pressed."""
     st.title("Continue a run", anchor=False)
-    st.caption("A new run starts from what this one recorded and keeps its mask: nothing that was removed grows back.")
+    st.caption("A new run starts from what this one recorded and keeps its mask, so that removed weights stay removed.")
     st.page_link(
         "pages/train.py",
-        label=f"Run {parent.id}: {parent.name}",
+        label=f"Run {parent.id}: {literal(parent.name)}",
         icon=":material/open_in_new:",
         query_params={"run": str(parent.id)},
     )
     if not parent.has_weights:
         st.info(
-            f"This run is {parent.status} and has no final weights, so nothing can start from it. A run that finished "
-            "or was stopped can be continued.",
+            f"This run is {parent.status} and has no final weights to start from; only a run that finished or was "
+            "stopped can be continued.",
             icon=":material/info:",
         )
         return None
     pruned = [number for number in range(1, parent.prunings + 1) if store.weights.has(parent.id, f"before-{number}")]
     ways = [how for how in WAYS if how != "rewind-K" or pruned]
     how = st.radio(
-        "What to do",
+        "Starting weights",
         ways,
         format_func=lambda choice: WAYS[choice][0],
         captions=[WAYS[choice][1] for choice in ways],
@@ -60,7 +62,7 @@ def continue_form(store: Store, parent: Run) -> int | None:
 
 
 def _fields(parent: Run, how: str, pruned: list[int]) -> dict:
-    """Arguments of `continue_run`; fields that the chosen way has no use for are idle."""
+    """Arguments of `continue_run`; fields that the chosen way does not use are disabled."""
     bounds = settings()
     columns = iter(st.columns(4 if pruned else 3))
     if pruned:
@@ -76,7 +78,7 @@ def _fields(parent: Run, how: str, pruned: list[int]) -> dict:
             max_value=int(bounds["epochs"].high or 1),
             value=5,
             key=f"continue-epochs-{parent.id}",
-            help="It trains exactly so many, so that runs which continue the same one can be compared.",
+            help="Trains for exactly this many, so that runs that continue the same one can be compared.",
         )
     with next(columns):
         seed = st.number_input(
@@ -86,11 +88,11 @@ def _fields(parent: Run, how: str, pruned: list[int]) -> dict:
             value=(parent.experiment.seed + 1) % 2**31,
             disabled=how != "reinitialise",
             key=f"continue-seed-{parent.id}",
-            help="Another than this run's own, which would draw its initial weights again.",
+            help="Must differ from this run's own seed, which would give the same initial weights again.",
         )
     with next(columns):
         name = st.text_input(
-            "Name", max_chars=200, placeholder="made from this run's", key=f"continue-name-{parent.id}"
+            "Name", max_chars=200, placeholder="Derived from this run's name", key=f"continue-name-{parent.id}"
         )
     return {
         "how": how,

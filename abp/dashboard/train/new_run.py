@@ -1,8 +1,10 @@
-"""Starting a run: the form of a new one, and of one that continues another."""
+"""Starting a run: the form of a new one, and that of one that continues another."""
 
 import streamlit as st
 
-from abp.dashboard.frame.page import plain_errors, run_from_link
+from abp.dashboard.frame.links import run_from_link
+from abp.dashboard.frame.markdown import literal
+from abp.dashboard.frame.page import plain_errors
 from abp.dashboard.frame.status import STATUS
 from abp.dashboard.train.continue_form import continue_form
 from abp.dashboard.train.form import experiment_form
@@ -11,9 +13,9 @@ from abp.training.experiment import Experiment
 
 
 def new_run(store: Store) -> None:
-    """The form of a new run, and the runs that go on."""
+    """The form of a new run, and links to the active ones."""
     st.title("Train a network", anchor=False)
-    st.caption("Choose what it learns and how it is pruned; you will see every neuron as it trains.")
+    st.caption("Choose the data, the network and how it is pruned, then watch every neuron during training.")
     source = run_from_link("from")
     initial = Experiment() if source is None else store.runs.get(source).experiment
     experiment = None
@@ -21,16 +23,18 @@ def new_run(store: Store) -> None:
         experiment = experiment_form(initial, key="new" if source is None else f"from-{source}")
     with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=experiment is None)
-        queued = st.toggle("Behind other runs", help="Waits in the queue instead of starting beside the others.")
+        queued = st.toggle("Add to queue", help="The run waits for others to finish instead of starting beside them.")
     with plain_errors():
         if pressed and experiment is not None:
             _open(store.runs.add(experiment, lane="queue" if queued else "hand"))
-    going_on = [run for run in store.runs.all() if run.active]
-    if going_on:
-        st.subheader("Going on now", anchor=False)
-        for run in going_on[:10]:
+    active = [run for run in store.runs.all() if run.active]
+    if active:
+        st.subheader("Active runs", anchor=False)
+        for run in active[:10]:
             word, icon, _ = STATUS[run.status]
-            st.page_link("pages/train.py", label=f"{run.name} · {word}", icon=icon, query_params={"run": str(run.id)})
+            st.page_link(
+                "pages/train.py", label=f"{literal(run.name)} · {word}", icon=icon, query_params={"run": str(run.id)}
+            )
 
 
 def continue_run(store: Store, parent: int) -> None:

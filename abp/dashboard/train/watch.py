@@ -1,10 +1,11 @@
-"""One run: its state, its controls, its network as it learns, and ways on."""
+"""One run: its state, its controls, its network as it learns, and links to what can be done next."""
 
 import streamlit as st
 import torch
 
 from abp.dashboard.channel.messages import encoded, frame_bytes, history
 from abp.dashboard.components.live_network import live_network
+from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.page import fragment
 from abp.dashboard.frame.status import STATUS
 from abp.dashboard.train.controls import controls
@@ -20,12 +21,12 @@ def watch(store: Store, number: int) -> None:
     _heading(run)
     controls(store, run)
     _live(store, run)
-    _ways_on(run)
+    _next_links(run)
 
 
 def _heading(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.title(run.name, anchor=False, width="content")
+        st.title(literal(run.name), anchor=False, width="content")
         word, icon, colour = STATUS[run.status]
         st.badge(word, icon=icon, color=colour)
         if not run.active:
@@ -49,7 +50,7 @@ def _live(store: Store, shown: Run) -> None:
 
     @fragment(run_every=1.0 if blocked else None)
     def draw() -> None:
-        snapshot, frame = fed(store, shown.id) if blocked else ("", b"")
+        snapshot, frame = current_state(store, shown.id) if blocked else ("", b"")
         state = live_network(shown, key=key, start=start, snapshot=snapshot, frame=frame)
         if state.changed or (state.channel == "closed") != blocked:
             st.rerun()
@@ -57,15 +58,15 @@ def _live(store: Store, shown: Run) -> None:
     draw()
 
 
-def fed(store: Store, number: int) -> tuple[str, bytes]:
-    """What the channel would have told by now."""
+def current_state(store: Store, number: int) -> tuple[str, bytes]:
+    """What the channel would have sent by now."""
     run = store.runs.get(number)
     frame = store.frames.newest(number, run.experiment.hidden)
     snapshot = encoded(history(store, run, frame.batches if frame else 1))
     return snapshot, frame_bytes(frame) if frame else b""
 
 
-def _ways_on(run: Run) -> None:
+def _next_links(run: Run) -> None:
     with st.container(horizontal=True):
         st.page_link("pages/train.py", label="New run", icon=":material/add:")
         st.page_link(

@@ -36,7 +36,7 @@ PATTERNS = {
 
 def opened(label: str, **link: object) -> AppTest:
     file = PAGES_OF_MENU[label]
-    if file == "app":
+    if file == "start":
         return AppTest.from_file(str(ROOT / "start.py"), default_timeout=60).run()
     return settled(open_page(file, **link))
 
@@ -102,7 +102,7 @@ def test_every_page_says_what_it_shows_in_a_few_sentences_behind_one_button(labe
     page = opened(label)
     (behind,) = popovers(page)
     (explained,) = behind.markdown
-    text, _, terms = explained.value.partition("**Words on this page**")
+    text, _, terms = explained.value.partition("**Terms on this page**")
     assert opens(behind) == "What am I looking at?"
     assert text.strip() == PAGES[label].text
     assert 2 <= len(re.findall(r"[.!?](?= |$)", text.strip())) <= 4
