@@ -52,7 +52,7 @@ def runs(request, dashboard) -> dict[str, int]:
 def test_from_a_run_to_its_spectra_pca_curve_pictures_file_and_back(visit, dashboard, runs, tmp_path):
     run = runs["activation-neuron"]
     page = visit(f"{dashboard.url}/train?run={run}")
-    expect(page.get_by_text("Which neurons fire")).to_be_visible()
+    expect(page.get_by_text("Neuron activity")).to_be_visible()
 
     menu(page, "Spectra").click()
     page.wait_for_url(re.compile(rf"/spectra\?run={run}$"))
@@ -147,3 +147,13 @@ def test_the_demo_study_from_the_click_to_the_sentence(visit, dashboard):
     menu(page, "Claims").click()
     expect(heading(page, "1. Activation-based pruning is effective")).to_be_visible()
     expect(page.get_by_text("undecided").first).to_be_visible()
+
+
+def test_singular_values_appear_by_themselves_at_a_pruning(visit, dashboard):
+    endless = Experiment(criterion="none", hidden=(20,), epochs=10_000, stop_accuracy=1.0, patience=0)
+    run = dashboard.store.runs.add(endless, held=True)
+    page = visit(f"{dashboard.url}/spectra?run={run}")
+    expect(page.get_by_text("has not reached its first pruning yet")).to_be_visible()
+    dashboard.store.commands.add(run, "prune", criterion="magnitude", amount=0.5)
+    expect(page.get_by_role("heading", name="Singular values of each hidden layer")).to_be_visible()
+    dashboard.store.commands.add(run, "stop")

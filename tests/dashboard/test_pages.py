@@ -317,11 +317,11 @@ def test_a_browser_that_the_channel_does_not_reach_is_given_the_same_by_the_page
     ("situation", "words"),
     [
         ("finished", "Finished"),
-        ("stopped", "stopped by a user"),
-        ("stopped-unbegun", "stopped by a user"),
+        ("stopped", "a user pressed Stop"),
+        ("stopped-unbegun", "a user pressed Stop"),
         ("diverged", "diverged"),
         ("failed", "The files of MNIST are not here"),
-        ("interrupted", "press Resume"),
+        ("interrupted", "Press Resume"),
     ],
 )
 def test_a_run_that_has_ended_says_why(situation, words, runs):
@@ -478,7 +478,7 @@ def test_each_control_writes_its_command(situation, label, runs):
     assert len(commands) == before + 1
     assert (commands[0].kind, commands[0].arguments) == (label.lower(), {})
     if label != "Stop" or situation != "queued":
-        assert "the answer comes in a moment" in told(runs[situation])["sentence"]
+        assert "waiting for the worker" in told(runs[situation])["sentence"]
 
 
 @pytest.mark.parametrize("situation", ["running", "paused"])

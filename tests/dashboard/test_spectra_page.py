@@ -13,7 +13,6 @@ from sklearn.decomposition import PCA
 from streamlit.testing.v1 import AppTest
 
 from abp.cli.main import main
-from abp.dashboard.frame import refresh
 from abp.dashboard.networks import spectra
 from abp.dashboard.networks.spectra import changes, curves, summaries
 from abp.data.datasets import load_dataset
@@ -172,25 +171,30 @@ def test_a_run_before_its_first_pruning_is_waited_for_and_one_that_ended_is_not(
     assert "ended before its first pruning" in words(open_spectra(run=queued))
 
 
-def test_the_watching_fragment_redraws_the_page_only_when_there_is_more_to_see(store, monkeypatch):
-    run = store.runs.get(store.runs.add(PRUNED))
-    reruns: list[bool] = []
-    ticks: list = []
+def test_the_page_is_redrawn_when_more_of_its_run_is_recorded_and_only_then(store):
+    page = AppTest.from_function(watching)
+    page.session_state["run"] = store.runs.add(PRUNED)
+    for trains, draws in ((False, 1), (True, 3), (False, 4)):
+        page.session_state["trains"] = trains
+        page.run()
+        assert page.session_state["draws"] == draws
 
-    def fragment(run_every):
-        assert run_every == (1.0 if run.active else None)
-        return lambda body: (ticks.append(body), body)[1]
 
-    monkeypatch.setattr(refresh, "fragment", fragment)
-    monkeypatch.setattr(refresh.st, "rerun", lambda: reruns.append(True))
-    refresh.redraw_on_change(store, run)
-    assert reruns == []
-    assert worker.execute(store, run.id, worker.new_owner())
-    ticks[0]()
-    assert reruns == [True]
-    run = store.runs.get(run.id)
-    refresh.redraw_on_change(store, run)
-    assert reruns == [True]
+def watching() -> None:
+    """A page that follows a run, which is trained between reading the run and drawing the page if it is to be."""
+    import streamlit as st
+
+    from abp.dashboard.frame.refresh import redraw_on_change
+    from abp.runs import worker
+    from abp.store.store import Store
+
+    store, state = Store(), st.session_state
+    state["draws"] = state["draws"] + 1 if "draws" in state else 1
+    shown = store.runs.get(state["run"])
+    if state["trains"]:
+        state["trains"] = False
+        assert worker.execute(store, shown.id, worker.new_owner())
+    redraw_on_change(store, shown)
 
 
 def test_slow_singular_values_are_waited_for_without_holding_up_the_page(store, monkeypatch):

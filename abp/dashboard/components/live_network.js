@@ -328,26 +328,26 @@ function makeCurves(place, template) {
   const kinds = {
     accuracy: {
       title: "Accuracy", unit: "accuracy", lines: both("accuracy"), axis: AXES.accuracy, words: accuracy,
-      caption: "Share of pictures classified correctly; dotted lines are prunings.",
-      meaning: "Training accuracy is taken while the weights change; validation accuracy at each epoch's end, on " +
-        "pictures that training never sees. A dip after a dotted line that heals shows that little of use was removed.",
+      caption: "Share of pictures classified correctly; dotted lines mark prunings.",
+      meaning: "Training accuracy is measured while the weights change; validation accuracy at the end of each epoch, on " +
+        "pictures not used for training. Where accuracy recovers after a dotted line, little of value was removed.",
     },
     loss: {
       title: "Loss", unit: "cross-entropy, nats", lines: both("loss"), axis: AXES.loss, words: loss,
-      caption: "How wrong the network is on average; lower is better.",
+      caption: "Average error of the predictions; lower is better.",
       meaning: "Cross-entropy in nats. When the validation loss rises well above its lowest value, training has stalled.",
     },
     sparsity: {
       title: "Weights removed", unit: "share of hidden weights", axis: AXES.sparsity, words: removed, steps: true,
       lines: [{ label: "removed", column: "sparsity" }],
-      caption: "Share of the hidden weights that are gone for good.",
+      caption: "Share of the hidden weights that have been removed.",
       meaning: "Each step is one pruning. Removed weights stay at zero for the rest of the run.",
     },
   }
   const curves = Object.fromEntries(Object.entries(kinds).map(([kind, words]) => {
     const figure = template.content.firstElementChild.cloneNode(true)
     figure.querySelector("h3").textContent = words.title
-    figure.querySelector("summary").setAttribute("aria-label", `What ${words.title.toLowerCase()} means`)
+    figure.querySelector("summary").setAttribute("aria-label", `Meaning of ${words.title.toLowerCase()}`)
     figure.querySelector("details p").textContent = words.meaning
     figure.querySelector("figcaption button").setAttribute("aria-label", `${words.title} as CSV`)
     figure.querySelector(".caption").textContent = words.caption

@@ -49,8 +49,8 @@ def operating() -> bool:
 
 
 _WATCHING = (
-    "You are watching. Starting, steering, renaming and deleting runs takes the operator's link, which was printed "
-    "where the dashboard was started."
+    "You are watching. To start, control, rename or delete runs, open the operator's link, which was printed where "
+    "the dashboard was started."
 )
 
 

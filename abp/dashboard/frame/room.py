@@ -15,7 +15,7 @@ def room_link() -> None:
         st.html(f'<div style="background: white; line-height: 0">{qr_code(address)}</div>', width="content")
         with st.container(width="content"):
             st.markdown(f"**Join in:** {address}")
-            st.caption("Whoever opens this link, or scans the code with a phone, watches and plays.")
+            st.caption("Open this link, or scan the code with a phone, to watch and play.")
 
 
 def qr_code(address: str) -> str:

@@ -1,4 +1,4 @@
-"""How a run stands, in words."""
+"""The status of a run in words."""
 
 from typing import Literal
 
@@ -19,36 +19,36 @@ STATUS: dict[str, tuple[str, str, Colour]] = {
 """Word, icon and colour of each status."""
 
 ENDED_BY = {
-    "stop-accuracy": "the training accuracy was reached",
-    "early-stopping": "the validation loss no longer fell",
-    "fine-tuned": "it was fine-tuned after its last pruning",
-    "epochs": "all epochs were done",
-    "hand": "stopped by a user",
+    "stop-accuracy": "the target training accuracy was reached",
+    "early-stopping": "the validation loss stopped falling",
+    "fine-tuned": "fine-tuning after the last pruning was completed",
+    "epochs": "all epochs were completed",
+    "hand": "a user pressed Stop",
 }
 
 
 def sentence(run: Run, command: Command | None) -> str:
-    """What came of the last command, or how the run stands.
+    """The outcome of the last command, or the state of the run.
 
     Parameters
     ----------
     command
-        The newest one, if there was any.
+        The newest command, if there is any.
     """
     if run.active:
-        left = f" Scheduled prunings to come: {run.scheduled_left}." if run.scheduled_left else ""
+        left = f" Scheduled prunings left: {run.scheduled_left}." if run.scheduled_left else ""
         return (run.message or _answer(run, command)) + left
-    missing = f" Prunings it did not reach: {run.scheduled_left}." if run.scheduled_left else ""
+    missing = f" Scheduled prunings not reached: {run.scheduled_left}." if run.scheduled_left else ""
     if run.message:
         return run.message + missing
     if run.status == "interrupted":
-        return "Its worker is gone. All but the last moments is kept: press Resume to go on from its checkpoint."
+        return "The worker was lost. Press Resume to continue from the last checkpoint."
     return f"{STATUS[run.status][0]}: {ENDED_BY.get(run.stopped_by or '', run.stopped_by)}.{missing}"
 
 
 def _answer(run: Run, command: Command | None) -> str:
     if command is not None:
-        return command.outcome or "Asked; the answer comes in a moment."
+        return command.outcome or "Command sent; waiting for the worker."
     if run.status == "queued":
-        return "Waiting for a worker: a moment, or some seconds just after the dashboard has started."
-    return "Follows the schedule; prune by hand at any moment."
+        return "Waiting for a worker, which takes some seconds just after the dashboard has started."
+    return "Following the schedule; you can prune by hand at any time."

@@ -1,7 +1,7 @@
 """The controls of a run: each writes a command, which the run's worker obeys.
 
-What a click does stands behind the button, not in its ``on_click``: Streamlit forgets the callbacks of widgets that an
-interrupted rerun had not come to yet. A click would be lost now and then.
+What a click does follows the button instead of standing in its ``on_click``: Streamlit forgets the callbacks of widgets
+that an interrupted rerun had not reached yet, so that a click would be lost now and then.
 """
 
 from contextlib import suppress
@@ -14,7 +14,7 @@ from abp.store.records import Run, RunUnknown
 from abp.store.store import Store
 
 PACES: dict[float, str] = {
-    0.0: "As fast as it goes",
+    0.0: "As fast as possible",
     4.0: "4 epochs a second",
     2.0: "2 epochs a second",
     1.0: "1 epoch a second",
@@ -25,39 +25,39 @@ _SWITCH = 105  # pixels of the button that pauses and resumes: the others must n
 
 
 def controls(store: Store, run: Run) -> None:
-    """Pause, step, stop, pace and prune a run that goes on; resume one that was interrupted."""
+    """Pause, step, stop, pace and prune an active run; resume one that was interrupted."""
 
-    def ask(kind: str, **arguments: object) -> None:
-        with plain_errors(), suppress(RunUnknown):  # the page, drawn next, says that the run is gone
+    def send(kind: str, **arguments: object) -> None:
+        with plain_errors(), suppress(RunUnknown):  # the page, redrawn next, says that the run was deleted
             store.commands.add(run.id, kind, **arguments)
         st.rerun()  # what the command changed at once stands above the controls too
 
     if run.status == "interrupted":
         if st.button("Resume", icon=":material/play_arrow:", type="primary"):
-            ask("resume")
+            send("resume")
         return
     if not run.active:
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
-        # One place for both. Each is a button of its own to Streamlit: a click means what it said when it was pressed.
+        # Both share one place, but each is a button of its own to Streamlit: a click does what the button said.
         if run.status == "paused":
             if st.button("Resume", icon=":material/play_arrow:", width=_SWITCH):
-                ask("resume")
+                send("resume")
         elif st.button("Pause", icon=":material/pause:", width=_SWITCH):
-            ask("pause")
-        if st.button("Step", icon=":material/skip_next:", help="One epoch, then pause."):
-            ask("step")
-        if st.button("Stop", icon=":material/stop:", help="End the run and keep it."):
-            ask("stop")
-        _pace(store, run, ask)
-        _prune(run, ask)
+            send("pause")
+        if st.button("Step", icon=":material/skip_next:", help="Trains one epoch, then pauses."):
+            send("step")
+        if st.button("Stop", icon=":material/stop:", help="Ends the run and keeps its records."):
+            send("stop")
+        _pace(store, run, send)
+        _prune(run, send)
 
 
-def _pace(store: Store, run: Run, ask) -> None:  # type: ignore[no-untyped-def]
-    """The pace that was asked for last, here or elsewhere.
+def _pace(store: Store, run: Run, send) -> None:  # type: ignore[no-untyped-def]
+    """The pace that was requested last, here or elsewhere.
 
-    Each such wish makes it a new field with that pace as its default: so a value other than the default was chosen by
-    a person in front of this very field, and nothing that a browser still holds of an older one counts.
+    Each request makes it a new field with that pace as its default: a value other than the default was therefore chosen
+    by a person in this very field, and whatever a browser still holds of an older one does not count.
     """
     newest = next((command for command in store.commands.of(run.id) if command.kind == "pace"), None)
     pace = (newest.arguments.get("epochs_per_second") if newest else run.pace) or 0.0
@@ -71,10 +71,10 @@ def _pace(store: Store, run: Run, ask) -> None:  # type: ignore[no-untyped-def]
         width=160,
     )
     if chosen != pace:
-        ask("pace", epochs_per_second=chosen)
+        send("pace", epochs_per_second=chosen)
 
 
-def _prune(run: Run, ask) -> None:  # type: ignore[no-untyped-def]
+def _prune(run: Run, send) -> None:  # type: ignore[no-untyped-def]
     choices = [name for name, criterion in CRITERIA.items() if criterion.scores]
     preferred = run.experiment.criterion
     criterion = st.selectbox(
@@ -93,7 +93,8 @@ def _prune(run: Run, ask) -> None:  # type: ignore[no-untyped-def]
         step=5,
         key=f"prune-amount-{run.id}",
         width=90,
-        help="Share of all weights, beyond those already removed. What the schedule still has to do shrinks by it.",
+        help="Share of all hidden weights, beyond those already removed. Later scheduled prunings remove less "
+        "accordingly.",
     )
     if st.button("Prune now", type="primary"):
-        ask("prune", criterion=criterion, amount=percent / 100)
+        send("prune", criterion=criterion, amount=percent / 100)
