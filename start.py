@@ -2,9 +2,8 @@
 
 import streamlit as st
 
+from abp.dashboard.demo.newest_run import newest_run
 from abp.dashboard.demo.presets import demo_button, start_button
-from abp.dashboard.demo.start_drawing import pruning_drawings
-from abp.dashboard.frame.access import offers_controls
 from abp.dashboard.frame.page import page, store
 from abp.dashboard.frame.room import room_link
 
@@ -18,13 +17,8 @@ with page("Start"):
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         start_button(store())
-        st.caption("Five short steps, in which two real networks learn to read handwritten digits, here and now.")
-    with st.container(horizontal=True):
-        for drawing in pruning_drawings():
-            st.html(drawing, width="content")
-    st.caption("Illustration: some neurons of a network hardly ever fire (the weakest colour) and are removed.")
-    if offers_controls():
         demo_button(store(), first=False)
+        st.page_link("pages/train.py", label="Choose your own data and network", icon=":material/tune:")
+        st.page_link("pages/runs.py", label="Show all runs", icon=":material/list_alt:")
+    newest_run(store())
     room_link()
-    st.page_link("pages/train.py", label="Choose your own data and network", icon=":material/tune:")
-    st.page_link("pages/runs.py", label="Show all runs", icon=":material/list_alt:")

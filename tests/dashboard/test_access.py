@@ -4,7 +4,7 @@ import pytest
 
 from abp.dashboard.frame import access, services
 from abp.dashboard.frame.access import NotOperating
-from tests.dashboard.opening import PRUNED, open_page, trained
+from tests.dashboard.opening import PRUNED, open_page, trained, words
 
 STARTS = ("Start", "Train", "Fine-tune", "Resume", "Pause", "Stop", "Prune", "Rename", "Delete", "Extend", "Go on")
 
@@ -21,6 +21,11 @@ def test_a_watcher_is_offered_nothing_that_starts_or_changes_a_run(file, store, 
     page = open_page(file) if file in ("compare", "claims", "runs") else open_page(file, run=run)
     offered = [button.label for button in page.button if button.label.startswith(STARTS)]
     assert offered == [] and not page.error
+
+
+def test_the_form_of_a_new_run_says_why_it_is_not_there(store, watching):
+    page = open_page("train")
+    assert "You are watching" in words(page) and not page.button
 
 
 def test_what_a_page_writes_is_refused_in_the_store_itself(store, watching, monkeypatch):

@@ -18,10 +18,10 @@ from safetensors.torch import load
 from streamlit.testing.v1 import AppTest
 
 from abp.dashboard.channel import messages
+from abp.dashboard.components.live_run import current_state
 from abp.dashboard.demo.presets import DEMO, DEMO_PACE
 from abp.dashboard.frame.page import MENU
 from abp.dashboard.frame.status import STATUS
-from abp.dashboard.train.watch import current_state
 from abp.data.datasets import DATASETS, DataUnavailable
 from abp.pruning.criteria import CRITERIA
 from abp.runs import worker
@@ -336,7 +336,7 @@ def test_the_first_pages_pictures_have_a_caption_and_words_for_those_who_cannot_
     spoken = [re.search(r'role="img".*aria-label="([^"]+)"', element.proto.body) for element in page.get("html")]
     alts = [found[1] for found in spoken if found]
     assert len(set(alts)) == 3 and all(len(alt) > 20 for alt in alts)
-    assert any("A drawing" in caption.value for caption in page.caption)
+    assert any("Illustration" in caption.value for caption in page.caption)
 
 
 def children(block) -> list:

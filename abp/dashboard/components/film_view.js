@@ -29,7 +29,9 @@ class FilmView {
     if (!film?.moments.length || this.asked !== epochs) return
     this.player = new FilmPlayer(film, { show: (at, within) => this.show(at, within), changed: () => this.changed() })
     this.offer(true)
-    this.player.go(film.moments.length - 1)
+    const plays = this.view.data.brief && !this.view.moves.matches
+    this.player.go(plays ? 0 : film.moments.length - 1)
+    if (plays) this.player.play()
     this.changed()
   }
 

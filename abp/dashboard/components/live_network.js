@@ -47,6 +47,7 @@ class LiveNetwork {
   update({ data, setStateValue, setTriggerValue }) {
     Object.assign(this, { data, setStateValue, setTriggerValue })
     if (this.run !== data.run) this.watch(data)
+    this.root.classList.toggle("brief", data.brief)
     this.grid.setTheme(themeOf(this.root))
     for (const curve of this.curves.all) curve.colour(data.colours)
     this.fit()

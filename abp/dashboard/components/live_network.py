@@ -22,7 +22,13 @@ _COLOURS = {"training": TRAINING, "validation": VALIDATION, "removed": MUTED}
 
 
 def live_network(
-    run: Run, *, key: str, start: Sequence[int] | None = None, snapshot: str = "", frame: bytes = b""
+    run: Run,
+    *,
+    key: str,
+    brief: bool = False,
+    start: Sequence[int] | None = None,
+    snapshot: str = "",
+    frame: bytes = b"",
 ) -> Any:
     """Draw a run, live while it goes on and as a film when it has ended.
 
@@ -30,6 +36,8 @@ def live_network(
 
     Parameters
     ----------
+    brief
+        Only the network and a few numbers; a film plays by itself.
     start
         Incoming weights of every hidden neuron at the start, where some are removed from the start on.
     snapshot, frame
@@ -43,6 +51,7 @@ def live_network(
     """
     data = {
         "run": run.id,
+        "brief": brief,
         "base": st.get_option("server.baseUrlPath"),
         "hidden": list(run.experiment.hidden),
         "start": start,

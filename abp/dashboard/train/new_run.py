@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from abp.dashboard.frame.access import offers_controls
 from abp.dashboard.frame.links import run_from_link
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.page import plain_errors
@@ -16,6 +17,20 @@ def new_run(store: Store) -> None:
     """The form of a new run, and links to the active ones."""
     st.title("Train a network", anchor=False)
     st.caption("Choose the data, the network and how it is pruned, then watch every neuron during training.")
+    if offers_controls():
+        _form(store)
+    active = [run for run in store.runs.all() if run.active]
+    if active:
+        st.subheader("Active runs", anchor=False)
+        for run in active[:10]:
+            word, icon, _ = STATUS[run.status]
+            st.page_link(
+                "pages/train.py", label=f"{literal(run.name)} · {word}", icon=icon, query_params={"run": str(run.id)}
+            )
+
+
+def _form(store: Store) -> None:
+    """Settings, and the button that starts with them."""
     source = run_from_link("from")
     initial = Experiment() if source is None else store.runs.get(source).experiment
     experiment = None
@@ -27,18 +42,12 @@ def new_run(store: Store) -> None:
     with plain_errors():
         if pressed and experiment is not None:
             _open(store.runs.add(experiment, lane="queue" if queued else "hand"))
-    active = [run for run in store.runs.all() if run.active]
-    if active:
-        st.subheader("Active runs", anchor=False)
-        for run in active[:10]:
-            word, icon, _ = STATUS[run.status]
-            st.page_link(
-                "pages/train.py", label=f"{literal(run.name)} · {word}", icon=icon, query_params={"run": str(run.id)}
-            )
 
 
 def continue_run(store: Store, parent: int) -> None:
     """The form of a run that continues another one."""
+    if not offers_controls():
+        return
     started = continue_form(store, store.runs.get(parent))
     if started is not None:
         _open(started)

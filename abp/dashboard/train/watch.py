@@ -1,17 +1,13 @@
 """One run: its state, its controls, its network as it learns, and links to what can be done next."""
 
 import streamlit as st
-import torch
 
-from abp.dashboard.channel.messages import encoded, frame_bytes, history
-from abp.dashboard.components.live_network import live_network
+from abp.dashboard.components.live_run import live_run
+from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.markdown import literal
-from abp.dashboard.frame.page import fragment
 from abp.dashboard.frame.status import STATUS
 from abp.dashboard.train.controls import controls
-from abp.network.masks import live_weights
 from abp.store.records import Run
-from abp.store.snapshots import recorded_masks
 from abp.store.store import Store
 
 
@@ -19,8 +15,9 @@ def watch(store: Store, number: int) -> None:
     """Draw the page of a run."""
     run = store.runs.get(number)
     _heading(run)
-    controls(store, run)
-    _live(store, run)
+    if operating():
+        controls(store, run)
+    live_run(store, run)
     _next_links(run)
 
 
@@ -38,32 +35,6 @@ def _heading(run: Run) -> None:
             st.badge("Pruned by hand", icon=":material/content_cut:", color="violet")
         if run.parent is not None:
             st.badge(f"Run {run.parent}, {run.origin}", icon=":material/fast_forward:", color="gray")
-
-
-def _live(store: Store, shown: Run) -> None:
-    """The live view, which draws by itself; fed once a second where the channel does not reach the browser."""
-    key = f"live-{shown.id}"
-    start = None
-    if shown.parent is not None:  # it starts with that run's mask, and shows so before its first frame
-        start = torch.cat(live_weights(recorded_masks(store, shown, 0))).tolist()
-    blocked = st.session_state.get(key, {}).get("channel") == "closed"
-
-    @fragment(run_every=1.0 if blocked else None)
-    def draw() -> None:
-        snapshot, frame = current_state(store, shown.id) if blocked else ("", b"")
-        state = live_network(shown, key=key, start=start, snapshot=snapshot, frame=frame)
-        if state.changed or (state.channel == "closed") != blocked:
-            st.rerun()
-
-    draw()
-
-
-def current_state(store: Store, number: int) -> tuple[str, bytes]:
-    """What the channel would have sent by now."""
-    run = store.runs.get(number)
-    frame = store.frames.newest(number, run.experiment.hidden)
-    snapshot = encoded(history(store, run, frame.batches if frame else 1))
-    return snapshot, frame_bytes(frame) if frame else b""
 
 
 def _next_links(run: Run) -> None:
