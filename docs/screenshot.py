@@ -3,6 +3,7 @@
 ``.venv/bin/python docs/screenshot.py`` trains on Fashion-MNIST and takes the Train page in mid-run.
 ``.venv/bin/python docs/screenshot.py RUN OTHER...`` takes the analysis pages of a run in the store (``ABP_HOME``), with
 the spectra of other runs laid over its own.
+``.venv/bin/python docs/screenshot.py live`` takes the Train page while a demo run is trained and pruned, as a GIF.
 ``.venv/bin/python docs/screenshot.py tour`` takes the guided demo and the playground, on MNIST, as one GIF.
 """
 
@@ -32,7 +33,7 @@ def main(runs: list[str]) -> None:
         server = subprocess.Popen(
             [sys.executable, "-m", "abp", "dashboard", "--no-browser", "--port", str(port)],
             cwd=ROOT,
-            env={**os.environ, "ABP_HOME": home} if runs in ([], ["tour"]) else dict(os.environ),
+            env={**os.environ, "ABP_HOME": home} if runs in ([], ["tour"], ["live"]) else dict(os.environ),
         )
         try:
             wait_for(f"http://localhost:{port}/_stcore/health")
@@ -40,7 +41,9 @@ def main(runs: list[str]) -> None:
                 arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
                 browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
                 page = browser.new_page(viewport={"width": 1440, "height": 1320}, color_scheme="light")
-                if runs == ["tour"]:
+                if runs == ["live"]:
+                    take_live(page, f"http://localhost:{port}")
+                elif runs == ["tour"]:
                     take_tour(page, f"http://localhost:{port}")
                 elif runs:
                     take_analysis(page, f"http://localhost:{port}", *runs)
@@ -133,14 +136,33 @@ def take_tour(page: Page, address: str) -> None:
             page.wait_for_timeout(200)
         page.wait_for_timeout(2_500)
         frames.append(shot(page))
-    pictures = [Image.open(io.BytesIO(frame)).convert("RGB").resize((1000, 720)).quantize(96) for frame in frames]
-    pictures[0].save(
-        ROOT / "docs" / "tour.gif", save_all=True, append_images=pictures[1:], duration=1_500, loop=0, optimize=True
-    )
+    save_moving("tour", frames, (1000, 720), 1_500)
 
 
 _FIVE = (((0.68, 0.2), (0.36, 0.2), (0.33, 0.46), (0.5, 0.42), (0.66, 0.52), (0.66, 0.7), (0.52, 0.82), (0.32, 0.78)),)
 """A five in one stroke, in shares of the pad."""
+
+
+def take_live(page: Page, address: str) -> None:
+    """A demo run from its first epochs until two prunings are made, four pictures a second, as a GIF."""
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(address)
+    page.get_by_role("button", name="Start a demo run").click()
+    page.get_by_text(re.compile(r"^\s*[1-9] of 500\s*$")).first.wait_for(timeout=120_000)
+    page.mouse.move(5, 5)
+    frames = []
+    for _ in range(56):
+        began = time.monotonic()
+        frames.append(page.screenshot(clip={"x": 300, "y": 90, "width": 980, "height": 600}))
+        page.wait_for_timeout(max(0.0, 1000 * (began + 0.25 - time.monotonic())))
+    save_moving("live", frames, (784, 480), 250)
+
+
+def save_moving(name: str, frames: list[bytes], size: tuple[int, int], milliseconds: int) -> None:
+    """Write screenshots, one after the other, as a GIF."""
+    pictures = [Image.open(io.BytesIO(frame)).convert("RGB").resize(size).quantize(96) for frame in frames]
+    path, details = ROOT / "docs" / f"{name}.gif", {"duration": milliseconds, "loop": 0, "optimize": True}
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], **details)
 
 
 def choose(page: Page, box: str, option: str) -> None:
