@@ -199,7 +199,7 @@ def first(dataset):
     while store.frames.newest(run, (300, 200, 100, 50)) is None:
         time.sleep(0.005)
     spent = time.perf_counter() - start
-    store.commands.add(run, "stop")
+    store.commands.add(run, CommandKind.STOP)
     while store.runs.get(run).active:
         time.sleep(0.01)
     return spent

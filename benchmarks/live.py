@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import sync_playwright
 
+from abp.store.records import CommandKind
 from abp.store.store import Store
 from abp.training.experiment import Experiment
 from benchmarks.table import show
@@ -209,7 +210,7 @@ def start(store: Store, dataset: str, pace: float | None = None) -> int:
 def stop(store: Store, *runs: int) -> None:
     """End runs, and wait until they have ended."""
     for run in runs:
-        store.commands.add(run, "stop")
+        store.commands.add(run, CommandKind.STOP)
     wait_until(lambda: not any(store.runs.get(run).active for run in runs))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from abp.data.datasets import load_dataset
 from abp.runs import worker
+from abp.store.records import Lane
 from abp.store.store import Store
 from abp.training.experiment import Experiment
 
@@ -62,7 +63,7 @@ def stroke_answers(home: str) -> dict[str, list[float]]:
     load_dataset("mnist")
     store = Store()
     settings = Experiment(dataset="mnist", epochs=1, start_accuracy=0.0, prunings=1)  # the published network
-    number = store.runs.add(settings, lane="self")
+    number = store.runs.add(settings, lane=Lane.SELF)
     worker.execute(store, number, worker.new_owner(), park=False)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -12,3 +12,8 @@ def change_run(store: Store, run: int, **values: Any) -> None:
     """Set columns of a run."""
     with store.transaction() as connection:
         assert connection.execute(update(schema.runs).where(schema.runs.c.id == run).values(values)).rowcount == 1
+
+
+def die(store: Store, run: int) -> None:
+    """Let a run's worker be gone."""
+    store.leases.interrupt(run, store.runs.get(run).owner or "nobody")

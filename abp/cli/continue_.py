@@ -5,6 +5,7 @@ import argparse
 from abp.cli.output import require_json_target
 from abp.cli.training import train_here
 from abp.runs.continuation import continue_run
+from abp.store.records import Lane
 from abp.store.store import Store
 
 
@@ -21,6 +22,6 @@ def run(options: argparse.Namespace) -> int:
         seed=options.seed,
         learning_rate=options.learning_rate,
         name=options.name,
-        lane="self",
+        lane=Lane.SELF,
     )
     return train_here(store, number, options.json)

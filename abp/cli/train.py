@@ -3,6 +3,7 @@
 import argparse
 
 from abp.cli.output import require_json_target
+from abp.store.records import Lane
 from abp.training.experiment import Experiment, settings
 
 
@@ -15,4 +16,4 @@ def run(options: argparse.Namespace) -> int:
     from abp.store.store import Store
 
     store = Store()
-    return train_here(store, store.runs.add(experiment, name=options.name, lane="self"), options.json)
+    return train_here(store, store.runs.add(experiment, name=options.name, lane=Lane.SELF), options.json)

@@ -11,7 +11,7 @@ from abp.data.datasets import load_test_set
 from abp.network.evaluation import evaluate
 from abp.network.masks import full_masks
 from abp.network.mlp import Network
-from abp.store.records import Run, RunUnknown
+from abp.store.records import Run, RunUnknown, Status
 from abp.store.snapshots import final_network, recorded_masks
 from abp.store.store import Store
 from abp.training.experiment import dense_settings
@@ -93,7 +93,7 @@ def dense_twin(store: Store, run: Run) -> Run | None:
     for other in store.runs.all():
         if not is_dense(other) or dense_settings(other.experiment) != wanted:
             continue
-        if other.status == "finished":
+        if other.status == Status.FINISHED:
             return other
         if other.active:
             going_on = other
@@ -155,7 +155,7 @@ def baseline_of(store: Store, run: Run) -> dict[str, float]:
     They are computed once, in about a second, and kept in the store.
     """
     known = store.baselines.all().get(run.id, {})
-    if known or run.status != "finished":
+    if known or run.status != Status.FINISHED:
         return known
     with on_one_core():  # the other cores are for training
         found = compare(store, run)

@@ -12,7 +12,7 @@ from abp.analysis.low_rank import METHODS, numerical_ranks, reduce_layers
 from abp.network.live import zero_removed
 from abp.network.masks import full_masks, pack
 from abp.network.mlp import Network
-from abp.store.records import Run
+from abp.store.records import Lane, Run
 from abp.store.snapshots import recorded_masks
 from abp.store.store import Store
 from abp.training.experiment import Experiment, SettingError
@@ -38,7 +38,7 @@ def continue_run(
     seed: int | None = None,
     learning_rate: float | None = None,
     name: str | None = None,
-    lane: str = "hand",
+    lane: Lane = Lane.HAND,
 ) -> int:
     """Write a run that starts from another one's weights and masks as queued, and return its number.
 
@@ -61,7 +61,7 @@ def continue_run(
     learning_rate, name
         By default as the parent's, and made from the parent's.
     lane
-        A key of `abp.store.records.LANES`.
+        Which workers may take it.
 
     Raises
     ------

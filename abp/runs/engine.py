@@ -17,13 +17,14 @@ import threading
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass
 from multiprocessing import set_forkserver_preload
 from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abp.home import home
+from abp.store.records import Lane
 
 if TYPE_CHECKING:  # imported for good only once the workers are starting
     from distributed import Client, Future
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # imported for good only once the workers are starting
     from abp.store.store import Store
 
 LOOK_EVERY = 0.2  # seconds between looks into the store
+RETRY_AFTER = 2.0  # seconds after a look that failed
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ class Engine:
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or cores()
+        self._arguments = [] if workers is None else [str(workers)]
         self._lock = threading.Lock()
         self._process = self._start()
 
@@ -81,7 +83,7 @@ class Engine:
         }
         with (home() / "engine.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "abp.runs.engine", str(self.workers)],
+                [sys.executable, "-m", "abp.runs.engine", *self._arguments],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -89,12 +91,12 @@ class Engine:
             )
 
 
-def train(run: int) -> bool:
-    """What a worker does with one run; False if another one had claimed it."""
+def train(run: int, placement: str) -> bool:
+    """What a worker does with one run that was placed with it; False if another one had claimed it."""
     from abp.runs.worker import execute, new_owner
     from abp.store.store import Store
 
-    return execute(Store(), run, new_owner())
+    return execute(Store(), run, new_owner(placement))
 
 
 _PRELOADED = ["torch", "abp.runs.worker", "distributed", "sklearn.datasets", "sklearn.model_selection"]
@@ -138,7 +140,7 @@ async def serve(ended: asyncio.Event, queue_workers: int) -> None:
         ) as cluster,
         Client(cluster, asynchronous=True, set_as_default=False) as client,
     ):
-        await _feed(client, ended, queue_workers)
+        await feed(client, ended, queue_workers)
         # Dask would wait half a minute for what is being trained; that can go on from its checkpoint another day.
         closing = (nanny.close(timeout=0.5) for nanny in cluster.workers.values())
         await asyncio.gather(*closing, return_exceptions=True)
@@ -148,60 +150,76 @@ def _with_resources(worker: dict, resources: dict[str, float]) -> dict:
     return {**worker, "options": {**worker["options"], "resources": resources}}
 
 
-async def _feed(client: Client, ended: asyncio.Event, queue_workers: int) -> None:
-    """Hand queued runs to Dask as they appear, until `ended`."""
+@dataclass(frozen=True)
+class Placement:
+    """A run that Dask has; its worker's name as the run's owner ends in `name`."""
+
+    name: str
+    lane: Lane
+    future: Future
+
+
+async def feed(client: Client, ended: asyncio.Event, queue_workers: int) -> None:
+    """Hand queued runs to Dask as they appear, until `ended`; what goes wrong is logged and tried again."""
     from abp.store.database import StoreUnusable
     from abp.store.store import Store
 
-    store = Store()
-    placed: dict[int, tuple[str, Future]] = {}  # lane and future of every run that Dask has
+    store: Store | None = None
+    placed: dict[int, Placement] = {}
     while not ended.is_set():
+        pause = LOOK_EVERY
         try:
+            store = store or Store()
+            await _let_go(store, placed)
             store.leases.expire()
             for run in store.runs.queued(limit=len(placed) + queue_workers):  # those placed may not be claimed yet
                 if run.id not in placed and _has_room(run, placed, queue_workers):
-                    future = _submit(client, run)
-                    placed[run.id] = run.lane, future
-                    future.add_done_callback(partial(_done, store, placed, run.id))
+                    placed[run.id] = _place(client, run)
         except StoreUnusable as error:
             _log.error("%s", error)
+            pause = RETRY_AFTER
+        except Exception:
+            _log.exception("The engine could not look for queued runs; it tries again in %g s", RETRY_AFTER)
+            pause = RETRY_AFTER
         with suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), LOOK_EVERY)
+            await asyncio.wait_for(ended.wait(), pause)
 
 
-def _has_room(run: Run, placed: Mapping[int, tuple[str, Future]], queue_workers: int) -> bool:
+def _has_room(run: Run, placed: Mapping[int, Placement], queue_workers: int) -> bool:
     """Whether Dask should have this run now: the queue stays in the store, so that a run by hand is never behind it."""
-    return run.lane == "hand" or sum(lane == run.lane for lane, _ in placed.values()) < queue_workers
+    return run.lane == Lane.HAND or sum(each.lane == run.lane for each in placed.values()) < queue_workers
 
 
-def _submit(client: Client, run: Run) -> Future:
-    by_hand = run.lane == "hand"
-    return client.submit(
+def _place(client: Client, run: Run) -> Placement:
+    by_hand = run.lane == Lane.HAND
+    name = f"run-{run.id}-{uuid.uuid4().hex[:12]}"
+    future = client.submit(
         train,
         run.id,
-        key=f"run-{run.id}-{uuid.uuid4().hex[:8]}",
+        name,
+        key=name,
         pure=False,
         resources=None if by_hand else {"queue": 1},
         priority=1 if by_hand else 0,
     )
+    return Placement(name, run.lane, future)
 
 
-def _done(store: Store, placed: dict[int, tuple[str, Future]], run: int, future: Future) -> None:
-    """Note that Dask no longer has a run; one whose worker died is interrupted."""
-    from abp.store.database import StoreUnusable
-
-    placed.pop(run, None)
-    if future.status == "error":
-        _log.error("the worker of run %s is gone: %s", run, future.exception())
-        try:
-            store.leases.interrupt(run)
-        except StoreUnusable as error:
-            _log.error("%s", error)
+async def _let_go(store: Store, placed: dict[int, Placement]) -> None:
+    """Forget the runs that Dask has done with; those whose worker died are interrupted."""
+    for run, placement in list(placed.items()):
+        if placement.future.done():
+            if placement.future.status == "error":
+                _log.error("The worker of run %s is gone: %s", run, await placement.future.exception())
+                store.leases.interrupt(run, placement.name)
+            del placed[run]
 
 
 def cores() -> int:
-    """Cores of this machine."""
-    return os.cpu_count() or 1
+    """Cores that this process may use, which may be fewer than the machine has, as in a container."""
+    from dask.system import CPU_COUNT
+
+    return CPU_COUNT
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from abp.analysis.low_rank import METHODS
 from abp.runs.baselines import Baseline, Comparison
 from abp.runs.continuation import ORIGINS, continue_run
-from abp.store.records import Run
+from abp.store.records import Lane, Run, Status
 from abp.store.store import Store
 
 
@@ -29,7 +29,7 @@ def fine_tune(store: Store, run: Run, comparison: Comparison, epochs: int) -> No
         if baseline.method not in there:
             parent = store.runs.get(_parent(run, comparison, baseline))
             ranks = comparison.ranks if baseline.method in METHODS else None
-            continue_run(store, parent, _how(baseline), epochs=epochs, ranks=ranks, lane="queue")
+            continue_run(store, parent, _how(baseline), epochs=epochs, ranks=ranks, lane=Lane.QUEUE)
 
 
 def _fits(other: Run, run: Run, comparison: Comparison, baseline: Baseline, epochs: int) -> bool:
@@ -39,7 +39,7 @@ def _fits(other: Run, run: Run, comparison: Comparison, baseline: Baseline, epoc
     settings = other.experiment
     limits = baseline.ranks if baseline.method in METHODS else run.experiment.ranks
     same = settings.learning_rate == run.experiment.learning_rate and settings.ranks == limits
-    return settings.epochs == epochs and same and (other.active or other.status == "finished")
+    return settings.epochs == epochs and same and (other.active or other.status == Status.FINISHED)
 
 
 def _how(baseline: Baseline) -> str:

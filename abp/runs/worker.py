@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from safetensors.torch import load, save
@@ -28,7 +28,7 @@ from abp.runs.recent_activity import RecentActivity
 from abp.runs.summaries import to_row
 from abp.store.database import StoreUnusable
 from abp.store.leases import LEASE, ClaimLost
-from abp.store.records import Command, Run, pack_counts
+from abp.store.records import Command, CommandKind, Run, Status, pack_counts
 from abp.store.store import Store
 from abp.training.checkpoint import CheckpointDamaged, restore_checkpoint, save_checkpoint
 from abp.training.experiment import SettingError
@@ -58,9 +58,9 @@ class Progressed:
 Report = Callable[[Progressed], None]
 
 
-def new_owner() -> str:
-    """A name for a worker that no other has."""
-    return f"{socket.gethostname()[:40]}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+def new_owner(ending: str | None = None) -> str:
+    """A name for a worker that no other has: its machine, its process and an ending, by default a random one."""
+    return f"{socket.gethostname()[:40]}:{os.getpid()}:{ending or uuid.uuid4().hex[:12]}"
 
 
 def execute(
@@ -99,19 +99,19 @@ def execute(
                 session.train()
             except Diverged as error:
                 message = f"Training diverged: {error}. All epochs before it are kept."
-                store.runs.close(run, owner, "diverged", stopped_by="diverged", message=message)
+                store.runs.close(run, owner, Status.DIVERGED, stopped_by="diverged", message=message)
             except (DataUnavailable, HomeUnusable, CheckpointDamaged, SettingError) as error:
-                store.runs.close(run, owner, "failed", message=str(error))
+                store.runs.close(run, owner, Status.FAILED, message=str(error))
             except (ClaimLost, StoreUnusable):
                 raise
             except MemoryError:
                 store.runs.close(
-                    run, owner, "failed", message="The network needs more memory than this machine has free."
+                    run, owner, Status.FAILED, message="The network needs more memory than this machine has free."
                 )
             except Exception as error:
                 _log.exception("run %s failed", run)
                 message = f"Something unexpected went wrong ({type(error).__name__}: {error}). The log has the details."
-                store.runs.close(run, owner, "failed", message=message)
+                store.runs.close(run, owner, Status.FAILED, message=message)
         except ClaimLost:
             _log.warning("run %s was taken away from this worker", run)
     return True
@@ -293,24 +293,24 @@ class Session:
     def _obey(self, command: Command) -> str:
         """Do what a command says; what came of it, for people."""
         match command.kind:
-            case "pause":
+            case CommandKind.PAUSE:
                 self.held, self.step_asked = True, False
                 return "Paused."
-            case "resume":
+            case CommandKind.RESUME:
                 self.held = self.step_asked = False
                 return "Training goes on."
-            case "step":
+            case CommandKind.STEP:
                 self.held, self.step_asked = False, True
                 return "Trains to the end of the epoch and pauses."
-            case "stop":
+            case CommandKind.STOP:
                 self.stop_asked = True
                 return "Stopped."
-            case "pace":
+            case CommandKind.PACE:
                 self.pace = _positive(command.arguments.get("epochs_per_second"))
                 return f"Pace: {self.pace:g} epochs a second." if self.pace else "Pace: as fast as it goes."
-            case "prune":
+            case CommandKind.PRUNE:
                 return self._prune_now(command)
-        return f"Nothing came of it: {command.kind!r} is no command."
+        assert_never(command.kind)
 
     def _prune_now(self, command: Command) -> str:
         criterion, amount = command.arguments.get("criterion", ""), command.arguments.get("amount", -1)
@@ -321,8 +321,8 @@ class Session:
         return describe(pruning)
 
     @property
-    def _status(self) -> str:
-        return "paused" if self.held else "running"
+    def _status(self) -> Status:
+        return Status.PAUSED if self.held else Status.RUNNING
 
     def _pause(self) -> None:
         self.held = True
@@ -381,14 +381,14 @@ class Session:
         self._show(force=True)
         trainer, weights = self.trainer, _tensors(self.trainer.network)
         if self.stop_asked:
-            self.store.runs.close(self.run, self.owner, "stopped", stopped_by="hand", weights=weights)
+            self.store.runs.close(self.run, self.owner, Status.STOPPED, stopped_by="hand", weights=weights)
             return
         pruned = self.store.histories.spectra(self.run, self.experiment.sizes)
         found = summarise_network(trainer.network, trainer.masks, pruned[-1][1] if pruned else None)
         self.store.runs.close(
             self.run,
             self.owner,
-            "finished",
+            Status.FINISHED,
             stopped_by=trainer.stopped_by,
             weights=weights,
             measures=to_row(found),

@@ -3,16 +3,19 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import ColumnElement, and_, insert, select, update
 
 from abp.store import schema
 from abp.store.database import Database
 from abp.store.leases import Leases
-from abp.store.records import ACTIVE, Command, RunUnknown
+from abp.store.records import ACTIVE, Arguments, Command, CommandKind, Lane, Status, no_run
 
 TOO_LATE = "Too late: the run had ended."
+
+_WAKING = (CommandKind.RESUME, CommandKind.STEP, CommandKind.STOP)
+"""What an interrupted run is queued again for."""
 
 
 @dataclass(frozen=True)
@@ -22,41 +25,42 @@ class Commands:
     database: Database
     leases: Leases
 
-    def add(self, run: int, kind: str, **arguments: Any) -> int:
-        """Ask something of a run: ``pause``, ``resume``, ``step``, ``stop``, ``pace`` or ``prune``.
+    def add(self, run: int, kind: CommandKind | str, **arguments: Unpack[Arguments]) -> int:
+        """Ask something of a run and return the number of the command.
 
         A run without a worker that the command concerns is queued again, from its checkpoint.
 
         Raises
         ------
         RunUnknown
-            If the run does not exist or was deleted.
+            If there is no such run.
+        ValueError
+            If there is no such kind of command.
         """
-        runs = schema.runs
+        kind, runs = CommandKind(kind), schema.runs
         with self.database.writing() as connection:
             row = connection.execute(
                 select(runs.c.status, runs.c.owner, runs.c.started).where(runs.c.id == run)
             ).first()
             if row is None:
-                raise RunUnknown(f"Run {run} does not exist or was deleted.")
+                raise no_run(run)
             now = time.time()
             values = {"run": run, "kind": kind, "arguments": arguments, "created": now}
-            if row.status not in (*ACTIVE, "interrupted"):
+            if row.status not in (*ACTIVE, Status.INTERRUPTED):
                 values |= {"settled": now, "outcome": TOO_LATE}
-            elif row.status == "queued" and row.started is None and kind == "stop":
+            elif kind == CommandKind.STOP and row.status == Status.QUEUED and row.started is None:
                 values |= {"settled": now, "epoch": 0, "batch": 0, "outcome": "Stopped."}
-                stopped = {"status": "stopped", "stopped_by": "hand", "finished": now}
-                connection.execute(update(runs).where(runs.c.id == run).values(stopped))
+                self.stop_waiting(runs.c.id == run)
             adding = insert(schema.commands).values(values).returning(schema.commands.c.id)
             number = connection.execute(adding).scalar_one()
-            wakes = row.status == "paused" or (row.status == "interrupted" and kind in ("resume", "step", "stop"))
+            wakes = row.status == Status.PAUSED or (row.status == Status.INTERRUPTED and kind in _WAKING)
             if wakes and row.owner is None:
-                again = {"status": "queued", "lane": "hand", "message": None}
+                again = {"status": Status.QUEUED, "lane": Lane.HAND, "message": None}
                 connection.execute(update(runs).where(runs.c.id == run).values(again))
             return int(number)
 
     def of(self, run: int) -> list[Command]:
-        """Everything that was asked of a run, the newest first."""
+        """All commands of a run, the newest first."""
         columns = schema.commands.c
         query = select(schema.commands).where(columns.run == run).order_by(columns.id.desc())
         with self.database.reading() as connection:
@@ -92,9 +96,19 @@ class Commands:
         with self.leases.held(run, owner, **state) as connection:
             connection.execute(update(schema.commands).where(schema.commands.c.id == command.id).values(values))
 
-    def settle_pending(self, run: int, outcome: str) -> None:
-        """Settle all commands of a run that can no longer be done."""
-        waiting = and_(schema.commands.c.run == run, schema.commands.c.settled.is_(None))
+    def settle_pending(self, of: ColumnElement[bool]) -> None:
+        """Settle what was asked of runs that have ended, and can no longer be done."""
+        ended = select(schema.runs.c.id).where(of)
+        waiting = and_(schema.commands.c.run.in_(ended), schema.commands.c.settled.is_(None))
         with self.database.writing() as connection:
-            settled = update(schema.commands).where(waiting).values(settled=time.time(), outcome=outcome)
+            settled = update(schema.commands).where(waiting).values(settled=time.time(), outcome=TOO_LATE)
             connection.execute(settled)
+
+    def stop_waiting(self, which: ColumnElement[bool]) -> None:
+        """Stop those of these runs that no worker has begun; what was asked of them before comes too late."""
+        runs = schema.runs.c
+        waiting = and_(which, runs.status == Status.QUEUED, runs.started.is_(None))
+        stopped = {"status": Status.STOPPED, "stopped_by": "hand", "finished": time.time()}
+        with self.database.writing() as connection:
+            self.settle_pending(waiting)
+            connection.execute(update(schema.runs).where(waiting).values(stopped))

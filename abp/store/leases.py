@@ -9,17 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from abp.store import schema
 from abp.store.database import Database
-from abp.store.records import Run
-from abp.store.studies import may_start
+from abp.store.records import Lane, Run, Status
 
 LEASE = 6.0
 """Seconds for which a worker has a run, unless it renews its lease."""
 
-_INTERRUPTED = {"status": "interrupted", "owner": None, "lease": None}
+_INTERRUPTED = {"status": Status.INTERRUPTED, "owner": None, "lease": None}
+_HELD = schema.runs.c.status.in_((Status.RUNNING, Status.PAUSED))
 
 
 class ClaimLost(Exception):
@@ -55,9 +55,9 @@ class Leases:
         now = time.time()
         taking = (
             update(schema.runs)
-            .where(columns.id == run, columns.status == "queued", may_start())
+            .where(columns.id == run, columns.status == Status.QUEUED, may_start())
             .values(
-                status="running",
+                status=Status.RUNNING,
                 owner=owner,
                 lease=now + LEASE,
                 started=func.coalesce(columns.started, now),
@@ -85,20 +85,43 @@ class Leases:
             return True
 
     def expire(self) -> int:
-        """Mark runs whose lease has expired as interrupted; their number."""
+        """Mark runs whose lease has expired as interrupted and return how many there were."""
         columns = schema.runs.c
-        expired = and_(columns.status.in_(("running", "paused")), columns.lease < time.time())
+        expired = and_(_HELD, columns.lease < time.time())
         with self.database.reading() as connection:
             if connection.execute(select(func.count()).select_from(schema.runs).where(expired)).scalar() == 0:
                 return 0
         with self.database.writing() as connection:
             return connection.execute(update(schema.runs).where(expired).values(**_INTERRUPTED)).rowcount
 
-    def interrupt(self, run: int) -> None:
-        """Mark a run as interrupted whose worker is known to be gone, perhaps before it could claim it."""
+    def interrupt(self, run: int, owner: str) -> None:
+        """Mark a run as interrupted whose worker is known to be gone, unless another worker has it by now.
+
+        A run that was to be trained by the process that made it is marked even if that had not claimed it yet.
+
+        Parameters
+        ----------
+        owner
+            The worker's name, or an ending of it that no other has.
+        """
         columns = schema.runs.c
-        held = and_(columns.status.in_(("running", "paused")), columns.owner.is_not(None))
-        unclaimed = and_(columns.status == "queued", columns.lane == "self")
+        held = and_(_HELD, columns.owner.endswith(owner, autoescape=True))
+        unclaimed = and_(columns.status == Status.QUEUED, columns.lane == Lane.SELF)
         with self.database.writing() as connection:
             gone = update(schema.runs).where(columns.id == run, or_(held, unclaimed))
             connection.execute(gone.values(**_INTERRUPTED))
+
+
+def in_paused_study_only() -> ColumnElement[bool]:
+    """Whether a run belongs to studies that are all paused; false of a run of no study."""
+    members, studies = schema.study_runs.c, schema.studies.c
+    of_run = (
+        select(members.run).join(schema.studies, studies.id == members.study).where(members.run == schema.runs.c.id)
+    )
+    going_on = of_run.where(studies.paused.is_(False))
+    return and_(of_run.exists(), ~going_on.exists())
+
+
+def may_start() -> ColumnElement[bool]:
+    """Whether a queued run may start. What a person starts by hand need not wait for a paused study."""
+    return or_(schema.runs.c.lane != Lane.QUEUE, ~in_paused_study_only())

@@ -1,11 +1,12 @@
-"""What the store hands out: plain records of runs, and the arrays in them."""
+"""Records that the store returns: runs, frames, commands and studies, and the arrays in them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,26 +17,74 @@ from abp.training.experiment import Experiment, SettingError
 if TYPE_CHECKING:
     from torch import Tensor
 
-LANES = {
-    "hand": "started by a person: any worker",
-    "queue": "one of many: any worker but the one kept for runs started by hand",
-    "self": "trained by the process that made it, such as the command line",
-}
 
-ACTIVE = ("queued", "running", "paused")
-"""Statuses of runs that still go on."""
+class Status(StrEnum):
+    """How a run stands."""
 
-RESUMABLE = ("paused", "interrupted")
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    INTERRUPTED = "interrupted"  # its worker is gone; it can be resumed
+    FINISHED = "finished"
+    STOPPED = "stopped"  # by a person
+    DIVERGED = "diverged"
+    FAILED = "failed"
+
+
+class Lane(StrEnum):
+    """Which workers may take a queued run. Lanes sort by name: those earlier in the alphabet go first."""
+
+    HAND = "hand"  # started by a person: any worker
+    QUEUE = "queue"  # one of many: any worker but the one kept for runs started by hand
+    SELF = "self"  # trained by the process that made it, such as the command line
+
+
+class CommandKind(StrEnum):
+    """What can be asked of a run."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    STEP = "step"  # to the end of the epoch, then pause
+    STOP = "stop"
+    PACE = "pace"
+    PRUNE = "prune"
+
+
+class Arguments(TypedDict, total=False):
+    """What goes with a command: `epochs_per_second` with ``pace``, the others with ``prune``."""
+
+    epochs_per_second: float | None
+    criterion: str
+    amount: float
+
+
+ACTIVE = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
+"""Statuses of runs in progress or waiting for a worker."""
+
+RESUMABLE = (Status.PAUSED, Status.INTERRUPTED)
+
+COMPLETE = (Status.FINISHED, Status.STOPPED)
+"""Statuses of runs that ended with a usable network."""
 
 ACCURACIES = ("train_accuracy", "valid_accuracy", "test_accuracy")
 
 
 class RunUnknown(AbpError, LookupError):
-    """There is no run of this number."""
+    """There is no run of this number, or nothing of it that was asked for."""
 
 
 class StudyUnknown(AbpError, LookupError):
     """There is no study of this number."""
+
+
+def no_run(number: int) -> RunUnknown:
+    """What to raise where a run of this number is not in the store."""
+    return RunUnknown(f"Run {number} does not exist or was deleted.")
+
+
+def no_study(number: int) -> StudyUnknown:
+    """What to raise where a study of this number is not in the store."""
+    return StudyUnknown(f"Study {number} does not exist or was deleted.")
 
 
 @dataclass(frozen=True)
@@ -45,8 +94,8 @@ class Run:
     id: int
     name: str
     settings: str
-    status: str
-    lane: str
+    status: Status
+    lane: Lane
     keep: str
     held: bool
     pace: float | None
@@ -77,13 +126,13 @@ class Run:
 
     @property
     def active(self) -> bool:
-        """Whether it still goes on, or will."""
+        """Whether it is in progress or waiting for a worker."""
         return self.status in ACTIVE
 
     @property
     def has_weights(self) -> bool:
-        """Whether its final weights are recorded: it ended well, after a worker had begun it."""
-        return self.status in ("finished", "stopped") and self.started is not None
+        """Whether its final weights are recorded: it is complete, and a worker had begun it."""
+        return self.status in COMPLETE and self.started is not None
 
 
 @dataclass(frozen=True)
@@ -124,8 +173,8 @@ class Command:
 
     id: int
     run: int
-    kind: str
-    arguments: dict
+    kind: CommandKind
+    arguments: Arguments
     created: float
     settled: float | None
     epoch: int | None

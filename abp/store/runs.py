@@ -8,11 +8,10 @@ from typing import Any
 from sqlalchemy import and_, delete, insert, select, update
 
 from abp.store import schema
-from abp.store.commands import TOO_LATE, Commands
+from abp.store.commands import Commands
 from abp.store.database import Database, is_id, put
-from abp.store.leases import Leases
-from abp.store.records import RESUMABLE, Run, RunUnknown, checked_name
-from abp.store.studies import may_start
+from abp.store.leases import Leases, may_start
+from abp.store.records import RESUMABLE, Lane, Run, Status, checked_name, no_run
 from abp.training.experiment import Experiment
 
 
@@ -29,7 +28,7 @@ class Runs:
         experiment: Experiment,
         *,
         name: str | None = None,
-        lane: str = "hand",
+        lane: Lane = Lane.HAND,
         keep: str = "all",
         pace: float | None = None,
         held: bool = False,
@@ -44,7 +43,7 @@ class Runs:
         name
             For people, of 1 to 200 characters; by default the experiment's title.
         lane
-            A key of `abp.store.records.LANES`.
+            Which workers may take it.
         keep
             ``"all"`` to record the weights before each pruning, ``"ends"`` for the initial and final ones only.
         pace
@@ -63,7 +62,7 @@ class Runs:
         row = {
             "name": experiment.title if name is None else checked_name(name),
             "settings": experiment.to_json(),
-            "status": "queued",
+            "status": Status.QUEUED,
             "lane": lane,
             "keep": keep,
             "pace": pace,
@@ -85,7 +84,7 @@ class Runs:
         renaming = update(schema.runs).where(schema.runs.c.id == run).values(name=checked_name(name))
         with self.database.writing() as connection:
             if not connection.execute(renaming).rowcount:
-                raise RunUnknown(f"Run {run} does not exist or was deleted.")
+                raise no_run(run)
 
     def delete(self, run: int) -> None:
         """Remove a run and all that was recorded of it; a worker that still has it lets go."""
@@ -105,10 +104,10 @@ class Runs:
             with self.database.reading() as connection:
                 row = connection.execute(select(schema.runs).where(schema.runs.c.id == run)).mappings().first()
         if row is None:
-            raise RunUnknown(f"Run {run} does not exist or was deleted.")
+            raise no_run(run)
         return Run(**row)
 
-    def all(self, statuses: Collection[str] | None = None) -> list[Run]:
+    def all(self, statuses: Collection[Status] | None = None) -> list[Run]:
         """All runs, or those in one of these statuses, the newest first."""
         query = select(schema.runs).order_by(schema.runs.c.id.desc())
         if statuses is not None:
@@ -117,13 +116,19 @@ class Runs:
             return [Run(**row) for row in connection.execute(query).mappings()]
 
     def queued(self, limit: int | None = None) -> list[Run]:
-        """Runs that wait for a worker of the engine, in order, without those of paused studies; the first so many."""
+        """Runs that wait for a worker of the engine, those started by hand first, without those of paused studies.
+
+        Parameters
+        ----------
+        limit
+            At most so many; None for all.
+        """
         columns = schema.runs.c
-        wanted = and_(columns.status == "queued", columns.lane.in_(("hand", "queue")), may_start())
+        wanted = and_(columns.status == Status.QUEUED, columns.lane.in_((Lane.HAND, Lane.QUEUE)), may_start())
         query = select(schema.runs).where(wanted)
         with self.database.reading() as connection:
             rows = connection.execute(query.order_by(columns.lane, columns.id).limit(limit)).mappings()
-            return [Run(**row) for row in rows]  # "hand" before "queue"
+            return [Run(**row) for row in rows]
 
     def set_state(self, run: int, owner: str, **values: Any) -> None:
         """Change columns of a claimed run."""
@@ -134,7 +139,7 @@ class Runs:
         self,
         run: int,
         owner: str,
-        status: str,
+        status: Status,
         *,
         stopped_by: str | None = None,
         message: str | None = None,
@@ -148,7 +153,7 @@ class Runs:
                 put(connection, schema.weights, {"run": run, "moment": "final", "tensors": weights})
             if measures is not None:
                 put(connection, schema.measures, {"run": run, **measures})
-            self.commands.settle_pending(run, TOO_LATE)
+            self.commands.settle_pending(schema.runs.c.id == run)
             if status not in RESUMABLE:
                 connection.execute(delete(schema.checkpoints).where(schema.checkpoints.c.run == run))
             connection.execute(update(schema.runs).where(schema.runs.c.id == run).values(owner=None, lease=None))

@@ -1,9 +1,12 @@
 """The tables of the store. Portable SQL: SQLite today, others later."""
 
+from enum import StrEnum
+
 from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Enum,
     Float,
     ForeignKey,
     Integer,
@@ -13,6 +16,8 @@ from sqlalchemy import (
     Table,
     Text,
 )
+
+from abp.store.records import CommandKind, Lane, Status
 
 VERSION = 6
 """Raise it with every change below."""
@@ -26,6 +31,13 @@ metadata = MetaData()
 schema = Table("abp_schema", metadata, Column("version", Integer, primary_key=True))
 
 
+def _enum(values: type[StrEnum], length: int) -> Enum:
+    """Text of at most this length, which is one of these values."""
+    return Enum(
+        values, native_enum=False, length=length, values_callable=lambda members: [str(each) for each in members]
+    )
+
+
 def _run() -> Column:
     return Column("run", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
 
@@ -36,8 +48,8 @@ runs = Table(
     Column("id", Integer, primary_key=True),
     Column("name", String(200), nullable=False),
     Column("settings", Text, nullable=False),  # Experiment.to_json
-    Column("status", String(20), nullable=False, index=True),
-    Column("lane", String(10), nullable=False),  # see records.LANES
+    Column("status", _enum(Status, 20), nullable=False, index=True),
+    Column("lane", _enum(Lane, 10), nullable=False),
     Column("keep", String(10), nullable=False),  # "all" weights, or the "ends" only
     Column("held", Boolean, nullable=False, default=False),  # a person paused it
     Column("pace", Float),  # epochs a second; null: as fast as it goes
@@ -141,7 +153,7 @@ commands = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("run", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("kind", String(10), nullable=False),
+    Column("kind", _enum(CommandKind, 10), nullable=False),
     Column("arguments", JSON, nullable=False),
     Column("created", Float, nullable=False),
     Column("settled", Float),  # null: still to be done

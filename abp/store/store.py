@@ -45,6 +45,6 @@ class Store:
         self.frames = Frames(database, leases)
         self.summaries = Summaries(database)
         self.baselines = Baselines(database)
-        self.studies = Studies(database)
+        self.studies = Studies(database, self.commands)
         self.watches = Watches(database)
         self.transaction = database.writing

@@ -7,18 +7,21 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
 
 from abp.store import schema
+from abp.store.commands import Commands
 from abp.store.database import Database, is_id
-from abp.store.records import Run, StudyRow, StudyUnknown
+from abp.store.leases import in_paused_study_only
+from abp.store.records import CommandKind, Lane, Run, Status, StudyRow, no_study
 
 
 @dataclass(frozen=True)
 class Studies:
-    """All studies. A run may serve any number of them; its own wait in the lane ``"queue"``."""
+    """All studies. A run may serve any number of them; its own wait in `Lane.QUEUE`."""
 
     database: Database
+    commands: Commands
 
     def add(self, name: str, specification: str) -> int:
-        """Write a study down and return its number."""
+        """Add a study and return its number."""
         row = {"name": name, "specification": specification, "paused": False, "created": time.time()}
         adding = insert(schema.studies).values(row).returning(schema.studies.c.id)
         with self.database.writing() as connection:
@@ -36,7 +39,7 @@ class Studies:
         Raises
         ------
         StudyUnknown
-            If the study does not exist or was deleted.
+            If there is no such study.
         """
         row = None
         if is_id(number):
@@ -44,7 +47,7 @@ class Studies:
             with self.database.reading() as connection:
                 row = connection.execute(query).mappings().first()
         if row is None:
-            raise StudyUnknown(f"Study {number} does not exist or was deleted.")
+            raise no_study(number)
         return StudyRow(**row)
 
     def change(self, number: int, **values: Any) -> None:
@@ -52,7 +55,7 @@ class Studies:
         changing = update(schema.studies).where(schema.studies.c.id == number).values(values)
         with self.database.writing() as connection:
             if not connection.execute(changing).rowcount:
-                raise StudyUnknown(f"Study {number} does not exist or was deleted.")
+                raise no_study(number)
 
     def runs(self, number: int) -> list[Run]:
         """The runs that serve a study, the oldest first."""
@@ -73,61 +76,52 @@ class Studies:
 
     def pause(self, number: int) -> None:
         """Let a study's queued runs wait and pause those that train, but for those that another study needs."""
-        mine = and_(_of_study(number), schema.runs.c.lane == "queue", in_paused_study_only())
+        mine = and_(_of_study(number), schema.runs.c.lane == Lane.QUEUE, in_paused_study_only())
         with self.database.writing():
             self.change(number, paused=True)
-            self._ask(and_(mine, schema.runs.c.status == "running"), "pause")
+            self._ask(and_(mine, schema.runs.c.status == Status.RUNNING), CommandKind.PAUSE)
 
     def resume(self, number: int) -> None:
         """Let a study's runs go on: the queued ones and the paused ones."""
         runs, commands = schema.runs.c, schema.commands.c
-        pausing = select(commands.run).where(commands.kind == "pause", commands.settled.is_(None))
-        paused = and_(runs.owner.is_not(None), runs.status == "paused")
+        pausing = select(commands.run).where(commands.kind == CommandKind.PAUSE, commands.settled.is_(None))
+        paused = and_(runs.owner.is_not(None), runs.status == Status.PAUSED)
         with self.database.writing():
             self.change(number, paused=False)
-            self._ask(and_(_of_study(number), or_(paused, runs.id.in_(pausing))), "resume")
-            self._queue_again(and_(_of_study(number), runs.owner.is_(None), runs.status == "paused"))
+            self._ask(and_(_of_study(number), or_(paused, runs.id.in_(pausing))), CommandKind.RESUME)
+            self._queue_again(and_(_of_study(number), runs.owner.is_(None), runs.status == Status.PAUSED))
 
     def continue_interrupted(self, number: int) -> None:
         """Queue a study's interrupted runs again."""
-        self._queue_again(and_(_of_study(number), schema.runs.c.status == "interrupted"))
+        self._queue_again(and_(_of_study(number), schema.runs.c.status == Status.INTERRUPTED))
 
     def delete(self, number: int) -> None:
         """Remove a study. Its runs stay; those that nobody needs any more and that have not begun are stopped."""
-        runs = schema.runs.c
-        others = select(schema.study_runs.c.run).where(schema.study_runs.c.study != number)
-        waiting = and_(_of_study(number), runs.status == "queued", runs.lane == "queue", runs.started.is_(None))
-        stopped = {"status": "stopped", "stopped_by": "hand", "finished": time.time()}
+        members = schema.study_runs.c
+        others = select(members.run).where(members.study != number)
+        only_here = and_(_of_study(number), schema.runs.c.lane == Lane.QUEUE, schema.runs.c.id.not_in(others))
         with self.database.writing() as connection:
-            connection.execute(update(schema.runs).where(waiting, runs.id.not_in(others)).values(stopped))
+            self.commands.stop_waiting(only_here)
             connection.execute(delete(schema.studies).where(schema.studies.c.id == number))
 
     def _queue_again(self, which: ColumnElement[bool]) -> None:
-        values = {"status": "queued", "lane": "queue", "held": False, "message": None, "owner": None, "lease": None}
+        values = {
+            "status": Status.QUEUED,
+            "lane": Lane.QUEUE,
+            "held": False,
+            "message": None,
+            "owner": None,
+            "lease": None,
+        }
         with self.database.writing() as connection:
             connection.execute(update(schema.runs).where(which).values(values))
 
-    def _ask(self, which: ColumnElement[bool], kind: str) -> None:
+    def _ask(self, which: ColumnElement[bool], kind: CommandKind) -> None:
         with self.database.writing() as connection:
             runs = connection.execute(select(schema.runs.c.id).where(which)).scalars().all()
             for run in runs:
                 row = {"run": run, "kind": kind, "arguments": {}, "created": time.time()}
                 connection.execute(insert(schema.commands).values(row))
-
-
-def in_paused_study_only() -> ColumnElement[bool]:
-    """Whether a run belongs to studies that are all paused; false of a run of no study."""
-    members, studies = schema.study_runs.c, schema.studies.c
-    of_run = (
-        select(members.run).join(schema.studies, studies.id == members.study).where(members.run == schema.runs.c.id)
-    )
-    going_on = of_run.where(studies.paused.is_(False))
-    return and_(of_run.exists(), ~going_on.exists())
-
-
-def may_start() -> ColumnElement[bool]:
-    """Whether a queued run may start. What a person starts by hand need not wait for a paused study."""
-    return or_(schema.runs.c.lane != "queue", ~in_paused_study_only())
 
 
 def _of_study(number: int) -> ColumnElement[bool]:

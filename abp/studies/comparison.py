@@ -11,6 +11,7 @@ import pandas as pd
 from abp.analysis.network_summary import NetworkSummary
 from abp.analysis.paired_statistics import mean, paired_difference, standard_deviation
 from abp.runs.summaries import recorded_summaries
+from abp.store.records import Status
 from abp.store.store import Store
 from abp.studies.registry import StudyRun, study_record, study_runs
 from abp.studies.specification import DENSE, Cell
@@ -133,10 +134,10 @@ def _row(results: Results, cell: Cell) -> dict[str, Any]:
         "latency_mean": mean([each.latency for each in measured]),
         "latency_ratio": mean([each.latency_ratio for each in measured]),
         "prunings_missing": sum(member.run.scheduled_left for member in counting),
-        "failed": sum(member.run.status == "failed" for member in runs),
-        "diverged": sum(member.run.status == "diverged" for member in runs),
+        "failed": sum(member.run.status == Status.FAILED for member in runs),
+        "diverged": sum(member.run.status == Status.DIVERGED for member in runs),
         "spoilt": sum(member.spoilt for member in runs),
-        "going_on": sum(member.run.active or member.run.status == "interrupted" for member in runs),
+        "going_on": sum(member.run.active or member.run.status == Status.INTERRUPTED for member in runs),
     }
 
 

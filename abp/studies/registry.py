@@ -1,17 +1,17 @@
 """Studies in the store: which runs serve them, how far they are, and starting, pausing and extending them.
 
-A study takes up runs that are there already, so nothing is trained twice. Its own wait in the lane ``"queue"``.
+A study takes up runs that are there already, so nothing is trained twice. Its own wait in `Lane.QUEUE`.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 
-from abp.store.records import ACTIVE, Run, StudyRow, checked_name
+from abp.store.records import ACTIVE, Lane, Run, Status, StudyRow, checked_name
 from abp.store.store import Store
 from abp.studies.specification import Cell, Study
 from abp.training.experiment import Experiment, dense_settings
 
-USABLE = ("finished", *ACTIVE, "interrupted")
+USABLE = (Status.FINISHED, *ACTIVE, Status.INTERRUPTED)
 """Statuses of runs that a study takes up, the best first."""
 
 
@@ -36,17 +36,17 @@ class StudyRun:
     @property
     def counts(self) -> bool:
         """Whether it is a result: finished as the study wanted it, nothing done by hand."""
-        return self.run.status == "finished" and not self.run.pruned_by_hand
+        return self.run.status == Status.FINISHED and not self.run.pruned_by_hand
 
     @property
     def failed(self) -> bool:
         """Whether it ended without a result."""
-        return self.run.status in ("failed", "diverged")
+        return self.run.status in (Status.FAILED, Status.DIVERGED)
 
     @property
     def spoilt(self) -> bool:
         """Whether a person stopped it or pruned it by hand, so that it is no result."""
-        return self.run.status == "stopped" or (self.run.pruned_by_hand and not self.failed)
+        return self.run.status == Status.STOPPED or (self.run.pruned_by_hand and not self.failed)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class StudyProgress:
         Spoilt are those stopped or pruned by hand. What is interrupted, failed or spoilt is made up for when the study
         is started again.
     missing
-        That do not exist, because they were deleted.
+        That were deleted.
     runs_per_second
         Expected, from finished runs; None while there is none to judge by.
     seconds_left
@@ -131,7 +131,7 @@ def extend_study(store: Store, number: int, study: Study) -> None:
     Raises
     ------
     StudyUnknown
-        If the study does not exist or was deleted.
+        If there is no such study.
     """
     with store.transaction():
         store.studies.change(number, specification=study.to_json())
@@ -168,7 +168,7 @@ def study_record(store: Store, number: int) -> StudyRecord:
     Raises
     ------
     StudyUnknown
-        If the study does not exist or was deleted.
+        If there is no such study.
     """
     return StudyRecord(**vars(store.studies.get(number)))
 
@@ -187,7 +187,7 @@ def study_progress(store: Store, number: int, *, workers: int) -> StudyProgress:
     members = study_runs(store, number)
     total = len(study.cells()) * len(study.seeds)
 
-    def count(*statuses: str) -> int:
+    def count(*statuses: Status) -> int:
         return sum(member.run.status in statuses and not member.spoilt for member in members)
 
     finished = [member.run.seconds for member in members if member.counts]
@@ -197,11 +197,11 @@ def study_progress(store: Store, number: int, *, workers: int) -> StudyProgress:
         total=total,
         done=sum(member.counts for member in members),
         going_on=sum(member.run.active for member in members),
-        running=count("running"),
-        paused=count("paused"),
-        interrupted=count("interrupted"),
-        failed=count("failed"),
-        diverged=count("diverged"),
+        running=count(Status.RUNNING),
+        paused=count(Status.PAUSED),
+        interrupted=count(Status.INTERRUPTED),
+        failed=count(Status.FAILED),
+        diverged=count(Status.DIVERGED),
         spoilt=sum(member.spoilt for member in members),
         missing=total - len(members),
         runs_per_second=rate,
@@ -217,7 +217,7 @@ def expected(store: Store, study: Study, *, workers: int) -> tuple[int, float | 
     """
     there = _usable_runs(store)
     missing = [experiment for experiment in study.experiments() if _key(experiment) not in there]
-    finished = [run for run in store.runs.all() if run.status == "finished" and run.parent is None]
+    finished = [run for run in store.runs.all() if run.status == Status.FINISHED and run.parent is None]
     seconds = []
     for experiment in missing:
         alike = [
@@ -245,7 +245,7 @@ def _seconds_left(store: Store, members: list[StudyRun]) -> list[float] | None:
     going_on = [member for member in members if member.run.active]
     elsewhere: list[Run] = []
     if {member.cell.dataset for member in going_on} - {member.cell.dataset for member in done}:
-        elsewhere = [run for run in store.runs.all() if run.status == "finished" and run.parent is None]
+        elsewhere = [run for run in store.runs.all() if run.status == Status.FINISHED and run.parent is None]
     left = []
     for member in going_on:
         sizes = member.run.experiment.sizes
@@ -268,7 +268,7 @@ def _fill(store: Store, number: int, study: Study) -> None:
     """Take up or queue what a study has no usable run for, and queue what was interrupted."""
     linked: dict[Experiment, Run] = {}
     for run in store.studies.runs(number):
-        if _usable(run) or (run.status == "diverged" and not run.pruned_by_hand):
+        if _usable(run) or (run.status == Status.DIVERGED and not run.pruned_by_hand):
             linked[_key(run.experiment)] = run
         else:
             store.studies.unlink(number, run.id)
@@ -276,7 +276,7 @@ def _fill(store: Store, number: int, study: Study) -> None:
     there = _usable_runs(store) if missing else {}
     for experiment in missing:
         found = there.get(_key(experiment))
-        run_id = store.runs.add(experiment, lane="queue", keep="ends") if found is None else found.id
+        run_id = store.runs.add(experiment, lane=Lane.QUEUE, keep="ends") if found is None else found.id
         store.studies.link(number, run_id)
     store.studies.continue_interrupted(number)
 

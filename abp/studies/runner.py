@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from abp.runs.engine import Engine
+from abp.store.records import Status
 from abp.store.store import Store
 from abp.studies.registry import StudyProgress, resume_study, study_progress, study_record, study_runs
 
@@ -52,7 +53,7 @@ def conduct(store: Store, number: int, *, workers: int, report: Report | None = 
 
 def _retry(store: Store, number: int, retried: set[int]) -> None:
     """Queue interrupted runs again unless that was tried before, or a person paused the study."""
-    interrupted = {member.run.id for member in study_runs(store, number) if member.run.status == "interrupted"}
+    interrupted = {member.run.id for member in study_runs(store, number) if member.run.status == Status.INTERRUPTED}
     if interrupted - retried and not study_record(store, number).paused:
         store.studies.continue_interrupted(number)
         retried |= interrupted

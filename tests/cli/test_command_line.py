@@ -26,6 +26,7 @@ from abp.studies.specification import PRESETS
 from abp.training.experiment import Experiment, settings
 from abp.training.trainer import Trainer
 from tests.disks import fill
+from tests.rows import die
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -243,7 +244,7 @@ def test_a_run_is_continued_from_the_command_line(options, origin, train, run_ab
         ((1, "--how", "svd", "--epochs", 1, "--ranks", "a"), "'a'"),
         ((1, "--how", "fine-tune"), "--epochs"),
         ((1, "--how", "fine-tune", "--epochs", 0), "epochs must be between"),
-        ((7, "--how", "fine-tune", "--epochs", 1), "no run 7"),
+        ((7, "--how", "fine-tune", "--epochs", 1), "Run 7 does not exist"),
         ((1, "--how", "fine-tune", "--epochs", 1, "--json", "no/such/folder"), "no folder"),
     ],
 )
@@ -566,7 +567,7 @@ def test_a_disk_that_becomes_full_in_mid_run_gives_a_sentence_and_the_run_can_be
     assert err.splitlines()[-1].startswith(f"abp: The disk that holds {store.path} is full.")
     assert "Traceback" not in err
     filler.unlink()
-    store.leases.interrupt(1)
+    die(store, 1)
     store.commands.add(1, "resume")
     assert execute(store, 1, "a worker of the dashboard")
     assert store.runs.get(1).status == "finished"

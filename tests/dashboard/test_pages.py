@@ -29,6 +29,7 @@ from abp.store.commands import Commands
 from abp.store.records import RunUnknown
 from abp.store.store import Store
 from abp.training.experiment import Experiment, settings
+from tests.rows import die
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +93,7 @@ def fill(store: Store) -> tuple[dict[str, int], list[threading.Thread]]:
 
     def lose_worker(progressed: worker.Progressed) -> None:
         if progressed.epoch == 3:
-            store.leases.interrupt(runs["interrupted"])
+            die(store, runs["interrupted"])
 
     execute(store, runs["interrupted"], report=lose_worker)
 

@@ -21,6 +21,7 @@ from abp.store.snapshots import spectral_snapshots
 from abp.store.store import Store
 from abp.training.experiment import Experiment, SettingError
 from abp.training.trainer import Trainer
+from tests.rows import die
 
 DIGITS = load_dataset("digits")
 PARENT = Experiment(
@@ -191,7 +192,7 @@ def test_a_child_of_a_deleted_parent_trains_and_resumes_with_the_same_bits(store
 
     def lose_worker(progress: Progressed) -> None:
         if progress.epoch == 3 and store.runs.get(broken).owner == "first":
-            store.leases.interrupt(broken)
+            die(store, broken)
 
     execute(store, broken, "first", report=lose_worker)
     assert store.runs.get(broken).status == "interrupted" and store.runs.get(broken).sparsity > 0
@@ -206,7 +207,7 @@ def test_a_child_interrupted_before_its_first_checkpoint_starts_from_the_parents
     child = continue_run(store, parent, "fine-tune", epochs=2)
     store.leases.claim(child, "gone")
     store.histories.begin(child, "gone", b"whatever", sparsity=0.1)
-    store.leases.interrupt(child)
+    die(store, child)
     store.commands.add(child, "resume")
     execute(store, child, "me")
     assert store.weights.get(child, "initial") == store.weights.start(child)[0]

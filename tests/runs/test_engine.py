@@ -14,6 +14,7 @@ from abp.runs import engine as engine_module
 from abp.runs.engine import Engine
 from abp.store.store import Store
 from abp.training.experiment import Experiment
+from tests.rows import die
 from tests.runs.test_worker import FAST, LONG, TINY, alone, recorded, same
 from tests.waiting import wait_until
 
@@ -105,7 +106,7 @@ def test_a_run_of_the_command_line_is_left_to_the_command_line(store):
     other = store.runs.add(TINY)
     wait_until(lambda: status(store, other) == "finished")
     assert status(store, own) == "queued"
-    store.leases.interrupt(own)  # as when that is interrupted before it has begun
+    die(store, own)  # as when that is interrupted before it has begun
     store.commands.add(own, "resume")
     wait_until(lambda: status(store, own) == "finished", "for an engine to take it over")
 

@@ -24,6 +24,7 @@ from abp.store.records import RunUnknown, pack_counts
 from abp.store.store import Store
 from abp.training.experiment import Experiment, SettingError
 from tests.disks import fill
+from tests.rows import die
 from tests.waiting import wait_until
 
 ROOT = Path(leases.__file__).parents[2]
@@ -135,7 +136,7 @@ def in_status(store: Store, status: str) -> int:
     for command in store.commands.pending(run):
         store.commands.settle(run, "me", command, epoch=1, batch=0, outcome="Done.", state={})
     if status in ("interrupted", "queued again"):
-        store.leases.interrupt(run)
+        die(store, run)
     elif status in ("paused", "parked"):
         store.runs.set_state(run, "me", status="paused", held=True)
     elif status in ("finished", "stopped", "diverged", "failed"):
@@ -248,7 +249,7 @@ def test_a_worker_that_has_lost_its_run_can_write_nothing(write, lost, store, mo
     if lost == "deleted":
         store.runs.delete(run)
     elif lost == "interrupted":
-        store.leases.interrupt(run)
+        die(store, run)
     elif lost == "closed":
         store.runs.close(run, "me", "stopped")
     elif lost == "expired":
@@ -266,7 +267,7 @@ def test_a_worker_that_has_lost_its_run_can_write_nothing(write, lost, store, mo
 def test_a_worker_that_has_lost_its_run_can_answer_no_command(deleted, store):
     run = running(store)
     command = store.commands.pending(run)[0]
-    store.runs.delete(run) if deleted else store.leases.interrupt(run)
+    store.runs.delete(run) if deleted else die(store, run)
     before = contents(store.path)
     with pytest.raises(ClaimLost):
         store.commands.settle(run, "me", command, epoch=1, batch=2, outcome="Done.", state={"held": True})
@@ -297,6 +298,16 @@ def test_every_write_of_a_worker_renews_its_lease(store, monkeypatch):
             run = running(store)
         act(store, run, "me")
         assert store.leases.expire() == 0, write
+
+
+def test_a_late_word_of_a_dead_worker_does_not_interrupt_the_one_that_has_the_run_by_now(store):
+    run = running(store)
+    store.leases.interrupt(run, "me")
+    store.commands.add(run, "resume")
+    assert store.leases.claim(run, "another")
+    store.leases.interrupt(run, "me")
+    row = store.runs.get(run)
+    assert (row.status, row.owner) == ("running", "another")
 
 
 # Commands
@@ -335,10 +346,29 @@ def test_a_command_queues_a_run_that_needs_a_worker_for_it(status, kind, becomes
         assert store.leases.claim(run, "another").epoch == 1
 
 
+def test_stopping_a_run_that_never_began_settles_all_that_was_asked_of_it_before(store):
+    run = store.runs.add(SMALL)
+    store.commands.add(run, "pause")
+    store.commands.add(run, "prune", criterion="magnitude", amount=0.1)
+    store.commands.add(run, "stop")
+    assert store.runs.get(run).status == "stopped"
+    assert store.commands.pending(run) == []
+    outcomes = [command.outcome for command in store.commands.of(run)]
+    assert outcomes == ["Stopped.", "Too late: the run had ended.", "Too late: the run had ended."]
+
+
+def test_what_is_no_command_is_refused_and_changes_nothing(store):
+    run = in_status(store, "parked")
+    before = contents(store.path)
+    with pytest.raises(ValueError, match="dance"):
+        store.commands.add(run, "dance")
+    assert contents(store.path) == before
+
+
 def test_a_command_to_a_run_that_is_gone_is_refused(store):
     run = in_status(store, "queued")
     store.runs.delete(run)
-    with pytest.raises(RunUnknown, match=f"run {run}"):
+    with pytest.raises(RunUnknown, match=f"Run {run} does not exist"):
         store.commands.add(run, "pause")
 
 

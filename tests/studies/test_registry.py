@@ -187,6 +187,15 @@ def test_a_study_is_extended_by_seeds_criteria_and_amounts_and_keeps_its_runs(st
     assert len(store.runs.all()) == 21  # what it no longer needs stays
 
 
+def test_deleting_a_study_settles_what_was_asked_of_the_runs_that_it_stops(store):
+    study = start_study(store, STUDY)
+    run = min(numbers(store, study))
+    store.commands.add(run, "pause")
+    store.studies.delete(study)
+    assert store.runs.get(run).status == "stopped"
+    assert store.commands.pending(run) == []
+
+
 def test_deleting_a_study_leaves_its_runs_but_stops_those_that_nobody_waits_for(store):
     first = start_study(store, STUDY)
     second = start_study(store, STUDY.extended(seeds=(2,)))
@@ -302,4 +311,4 @@ def test_progress_counts_what_trains_and_what_is_done(store):
     assert train_all(store) == 5
     progress = study_progress(store, study, workers=2)
     assert (progress.done, progress.failed, progress.going_on, progress.ended) == (5, 1, 0, True)
-    assert progress.seconds_left is None or progress.seconds_left == 0
+    assert progress.seconds_left == 0

@@ -20,7 +20,7 @@ from abp.dashboard.frame.links import number_or_warning, run_from_link
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.page import fragment, presenting
 from abp.dashboard.frame.status import STATUS
-from abp.store.records import Run, RunUnknown
+from abp.store.records import Run, RunUnknown, Status
 from abp.store.store import Store
 
 TICK = 0.25
@@ -302,7 +302,7 @@ def _problems(run: Run, beside: Run | None) -> None:
         )
         st.page_link("pages/runs.py", label="Show all runs", icon=":material/list_alt:")
     for one in (run, beside):
-        if one is None or one.status in ("queued", "running", "finished"):
+        if one is None or one.status in (Status.QUEUED, Status.RUNNING, Status.FINISHED):
             continue
         word, icon, _ = STATUS[one.status]
         which = "The run" if one is run else "The run with random removal"
@@ -318,9 +318,9 @@ def _waiting(recording: Recording) -> str:
     run = recording.run
     if not run.active:
         return f"There is nothing to show: the run ended before this step ({STATUS[run.status][0].lower()})."
-    if run.status == "queued":
+    if run.status == Status.QUEUED:
         return "The network is waiting: training is being started, or all workers are busy."
-    if run.status == "paused":
+    if run.status == Status.PAUSED:
         return "The network has not reached this step: the run is paused. It can be resumed on the Train page."
     return f"The network has not reached this step yet: it is in training round {run.epoch + 1}."
 

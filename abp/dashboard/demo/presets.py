@@ -6,7 +6,7 @@ import time
 import streamlit as st
 
 from abp.dashboard.frame.access import operating
-from abp.store.records import Run
+from abp.store.records import Run, Status
 from abp.store.store import Store
 from abp.training.experiment import Experiment
 
@@ -38,7 +38,7 @@ def start_guided(store: Store) -> tuple[int, int]:
 
 def recent_guided(store: Store) -> tuple[int, int] | None:
     """The newest guided demo's runs, if they finished within the last ten minutes."""
-    ended = [run for run in store.runs.all()[:50] if run.status == "finished" and _is_recent(run)]
+    ended = [run for run in store.runs.all()[:50] if run.status == Status.FINISHED and _is_recent(run)]
     first = next((run.id for run in ended if run.experiment == GUIDED), None)
     beside = next((run.id for run in ended if run.experiment == GUIDED_AT_RANDOM), None)
     return (first, beside) if first is not None and beside is not None else None

@@ -11,7 +11,7 @@ from abp.analysis.cost import cost
 from abp.dashboard.charts.colours import METHODS, MUTED
 from abp.dashboard.components.demo_stage import Bar, Frame
 from abp.network.masks import full_masks, total
-from abp.store.records import Run, unpack_counts
+from abp.store.records import Run, Status, unpack_counts
 from abp.store.snapshots import recorded_masks
 from abp.store.store import Store
 
@@ -329,7 +329,7 @@ def _verdict(recording: Recording, beside: Recording | None) -> str:
     if not beside.over:
         return f"{start}; the network with random removal is still training."
     end = beside.states[-1]
-    if beside.run.status != "finished" or abs(end.sparsity - last.sparsity) > 0.02:
+    if beside.run.status != Status.FINISHED or abs(end.sparsity - last.sparsity) > 0.02:
         return f"{start}; the run with random removal lost {round(100 * end.sparsity)} %, too different to compare."
     gain = last.accuracy - end.accuracy
     if abs(gain) <= CHANCE:
@@ -379,7 +379,7 @@ def _untrained(recording: Recording) -> Frame:
     state = State(0, nothing, nothing, nothing == 0, 0.0, 0.0)
     right, left = _bars(recording, state)
     bars = (dataclasses.replace(right, share=None, text="not tested yet"), left)
-    queued = recording.run.status == "queued"
+    queued = recording.run.status == Status.QUEUED
     note = "Getting ready" if queued else "Before the first training round"
     return _frame(recording, state, note, bars=bars)
 

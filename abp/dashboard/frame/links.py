@@ -4,7 +4,7 @@ import streamlit as st
 
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.page import store
-from abp.store.records import Run, RunUnknown, StudyUnknown
+from abp.store.records import Run, RunUnknown, StudyUnknown, no_run, no_study
 from abp.studies.registry import studies
 
 _LARGEST = 10**15 - 1  # every number in a link stays far below what the database can hold
@@ -97,7 +97,7 @@ def choose_run() -> Run | None:
     linked = run_from_link()
     runs = {run.id: run for run in store().runs.all()}
     if linked is not None and linked not in runs:
-        raise RunUnknown(f"Run {linked} does not exist or was deleted.")
+        raise no_run(linked)
     if not runs:
         st.info("There are no runs yet. Train a network, and you can examine it here.", icon=":material/info:")
         st.page_link("pages/train.py", label="Train a network", icon=":material/play_circle:")
@@ -137,7 +137,7 @@ def choose_study() -> int | None:
     names = {record.id: record.name for record in studies(store())}
     linked = study_from_link()
     if linked is not None and linked not in names:
-        raise StudyUnknown(f"Study {linked} does not exist or was deleted.")
+        raise no_study(linked)
     if not names:
         st.info("There are no studies yet. Start one, and its results appear here.", icon=":material/info:")
         st.page_link("pages/compare.py", label="Start a study", icon=":material/science:")

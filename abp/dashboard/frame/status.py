@@ -2,19 +2,19 @@
 
 from typing import Literal
 
-from abp.store.records import Command, Run
+from abp.store.records import Command, Run, Status
 
 Colour = Literal["gray", "orange", "blue", "green", "red"]
 
 STATUS: dict[str, tuple[str, str, Colour]] = {
-    "queued": ("Queued", ":material/hourglass_empty:", "gray"),
-    "running": ("Running", ":material/sync:", "orange"),
-    "paused": ("Paused", ":material/pause_circle:", "blue"),
-    "finished": ("Finished", ":material/check_circle:", "green"),
-    "stopped": ("Stopped", ":material/stop_circle:", "gray"),
-    "diverged": ("Diverged", ":material/trending_up:", "red"),
-    "failed": ("Failed", ":material/error:", "red"),
-    "interrupted": ("Interrupted", ":material/power_off:", "orange"),
+    Status.QUEUED: ("Queued", ":material/hourglass_empty:", "gray"),
+    Status.RUNNING: ("Running", ":material/sync:", "orange"),
+    Status.PAUSED: ("Paused", ":material/pause_circle:", "blue"),
+    Status.FINISHED: ("Finished", ":material/check_circle:", "green"),
+    Status.STOPPED: ("Stopped", ":material/stop_circle:", "gray"),
+    Status.DIVERGED: ("Diverged", ":material/trending_up:", "red"),
+    Status.FAILED: ("Failed", ":material/error:", "red"),
+    Status.INTERRUPTED: ("Interrupted", ":material/power_off:", "orange"),
 }
 """Word, icon and colour of each status."""
 
@@ -41,7 +41,7 @@ def sentence(run: Run, command: Command | None) -> str:
     missing = f" Scheduled prunings not reached: {run.scheduled_left}." if run.scheduled_left else ""
     if run.message:
         return run.message + missing
-    if run.status == "interrupted":
+    if run.status == Status.INTERRUPTED:
         return "The worker was lost. Press Resume to continue from the last checkpoint."
     return f"{STATUS[run.status][0]}: {ENDED_BY.get(run.stopped_by or '', run.stopped_by)}.{missing}"
 
@@ -49,6 +49,6 @@ def sentence(run: Run, command: Command | None) -> str:
 def _answer(run: Run, command: Command | None) -> str:
     if command is not None:
         return command.outcome or "Command sent; waiting for the worker."
-    if run.status == "queued":
+    if run.status == Status.QUEUED:
         return "Waiting for a worker, which takes some seconds just after the dashboard has started."
     return "Following the schedule; you can prune by hand at any time."

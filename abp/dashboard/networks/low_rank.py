@@ -17,7 +17,7 @@ from abp.dashboard.frame.page import fragment
 from abp.dashboard.networks.rank_curve import explore_ranks, show_explained
 from abp.runs.baselines import Baseline, Comparison, compare, dense_twin, first_of_family, is_dense
 from abp.runs.fine_tuning import fine_tune, fine_tuned
-from abp.store.records import Run
+from abp.store.records import Run, Status
 from abp.store.store import Store
 from abp.training.experiment import dense_settings
 
@@ -35,7 +35,7 @@ def low_rank_view(store: Store, run: Run) -> None:
         return
     twin = run if is_dense(run) else dense_twin(store, run)
     _twin_note(store, run, twin)
-    work = (str(store.path), "comparison", run.id, twin.id if twin and twin.status == "finished" else None)
+    work = (str(store.path), "comparison", run.id, twin.id if twin and twin.status == Status.FINISHED else None)
     comparison = in_background(work, lambda: compare(store, run), "Reducing the layers and testing the networks")
     if comparison is None:
         return
@@ -66,7 +66,7 @@ def _twin_note(store: Store, run: Run, twin: Run | None) -> None:
                 st.rerun()
     elif twin is run:
         st.caption("Nothing was removed in this run: it is the dense network that PCA and SVD start from.")
-    elif twin.status == "finished":
+    elif twin.status == Status.FINISHED:
         st.page_link(
             "pages/train.py",
             label=f"Dense twin: run {twin.id}, {literal(twin.name)}",
@@ -182,7 +182,7 @@ def _fine_tuning(store: Store, run: Run, comparison: Comparison) -> dict[str, fl
     active = {method: each for method, each in runs.items() if each.active}
     if active:
         _show_progress(store, run, active)
-    finished = {method: each.test_accuracy for method, each in runs.items() if each.status == "finished"}
+    finished = {method: each.test_accuracy for method, each in runs.items() if each.status == Status.FINISHED}
     return {method: accuracy for method, accuracy in finished.items() if accuracy is not None}
 
 

@@ -16,7 +16,7 @@ from abp.dashboard.charts.widgets import chart_with_data, download_csv
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.refresh import follow_newest, redraw_on_change, version
-from abp.store.records import Run, RunUnknown
+from abp.store.records import Run, RunUnknown, Status
 from abp.store.snapshots import Snapshot, spectral_snapshots
 from abp.store.store import Store
 
@@ -104,7 +104,7 @@ def _other_runs(store: Store, run: Run) -> list[Run]:
     candidates = {
         other.id: other
         for other in store.runs.all()[:200]
-        if other.id != run.id and other.status in ("finished", "stopped") and other.experiment.sizes == shape
+        if other.id != run.id and other.status in (Status.FINISHED, Status.STOPPED) and other.experiment.sizes == shape
     }
     chosen = st.multiselect(
         "Overlay final spectra of",

@@ -10,7 +10,7 @@ from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.page import fragment, plain_errors, store
 from abp.dashboard.runs.family import family
-from abp.store.records import Run
+from abp.store.records import CommandKind, Run, Status
 from abp.store.store import Store
 
 
@@ -115,8 +115,8 @@ def _actions(store: Store, run: Run) -> None:
             query_params=go_on,
             disabled=not run.has_weights,
         )
-        if operating() and run.status == "interrupted" and st.button("Resume", icon=":material/play_arrow:"):
-            store.commands.add(number, "resume")
+        if operating() and run.status == Status.INTERRUPTED and st.button("Resume", icon=":material/play_arrow:"):
+            store.commands.add(number, CommandKind.RESUME)
             st.rerun()
         # Bytes, not functions: Streamlit answers a click with an error if the page has been redrawn since the button
         # was, as it is after a renaming.

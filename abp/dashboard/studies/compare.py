@@ -1,7 +1,5 @@
 """The Compare page: the progress of a study, its results, and how certain they are."""
 
-import os
-
 import pandas as pd
 import streamlit as st
 
@@ -14,12 +12,11 @@ from abp.dashboard.studies.findings import Findings, conclusions, findings
 from abp.dashboard.studies.report import report
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
+from abp.runs.engine import cores
 from abp.store.store import Store
 from abp.studies.registry import StudyProgress, StudyRecord, extend_study, resume_study, study_progress, study_record
 from abp.studies.specification import Study
 from abp.studies.verdicts import duration
-
-_WORKERS = os.cpu_count() or 1
 
 
 def compare_view(store: Store, number: int) -> None:
@@ -48,12 +45,12 @@ def compare_view(store: Store, number: int) -> None:
 
 
 def _progress(store: Store, number: int) -> None:
-    shown = study_progress(store, number, workers=_WORKERS)
+    shown = study_progress(store, number, workers=cores())
     paused = study_record(store, number).paused
 
     @fragment(run_every=2.0 if shown.going_on else None)
     def draw() -> None:
-        now = study_progress(store, number, workers=_WORKERS)
+        now = study_progress(store, number, workers=cores())
         if now.done != shown.done or bool(now.going_on) != bool(shown.going_on):
             st.rerun()
         st.progress(now.done / max(now.total, 1), text=progress_words(now, paused=paused))

@@ -1,7 +1,5 @@
 """The form that starts a study: methods, amounts and seeds, and an estimate of the time it takes."""
 
-import os
-
 import streamlit as st
 
 from abp.dashboard.frame.access import offers_controls
@@ -90,7 +88,7 @@ def _start(store: Store, study: Study | None) -> None:
 
 def size_of(store: Store, study: Study) -> str:
     """The number of runs of a study, how many of them exist already, and how long the rest may take."""
-    missing, seconds = expected(store, study, workers=os.cpu_count() or 1)
+    missing, seconds = expected(store, study, workers=cores())
     runs = len(study.experiments())
     existing = f", {runs - missing} of which exist already" if missing < runs else ""
     if not missing:

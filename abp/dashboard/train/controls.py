@@ -5,12 +5,13 @@ that an interrupted rerun had not reached yet, so that a click would be lost now
 """
 
 from contextlib import suppress
+from typing import Unpack
 
 import streamlit as st
 
 from abp.dashboard.frame.page import plain_errors
 from abp.pruning.criteria import CRITERIA
-from abp.store.records import Run, RunUnknown
+from abp.store.records import Arguments, CommandKind, Run, RunUnknown, Status
 from abp.store.store import Store
 
 PACES: dict[float, str] = {
@@ -27,28 +28,28 @@ _SWITCH = 105  # pixels of the button that pauses and resumes: the others must n
 def controls(store: Store, run: Run) -> None:
     """Pause, step, stop, pace and prune an active run; resume one that was interrupted."""
 
-    def send(kind: str, **arguments: object) -> None:
+    def send(kind: CommandKind, **arguments: Unpack[Arguments]) -> None:
         with plain_errors(), suppress(RunUnknown):  # the page, redrawn next, says that the run was deleted
             store.commands.add(run.id, kind, **arguments)
         st.rerun()  # what the command changed at once stands above the controls too
 
-    if run.status == "interrupted":
+    if run.status == Status.INTERRUPTED:
         if st.button("Resume", icon=":material/play_arrow:", type="primary"):
-            send("resume")
+            send(CommandKind.RESUME)
         return
     if not run.active:
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
         # Both share one place, but each is a button of its own to Streamlit: a click does what the button said.
-        if run.status == "paused":
+        if run.status == Status.PAUSED:
             if st.button("Resume", icon=":material/play_arrow:", width=_SWITCH):
-                send("resume")
+                send(CommandKind.RESUME)
         elif st.button("Pause", icon=":material/pause:", width=_SWITCH):
-            send("pause")
+            send(CommandKind.PAUSE)
         if st.button("Step", icon=":material/skip_next:", help="Trains one epoch, then pauses."):
-            send("step")
+            send(CommandKind.STEP)
         if st.button("Stop", icon=":material/stop:", help="Ends the run and keeps its records."):
-            send("stop")
+            send(CommandKind.STOP)
         _pace(store, run, send)
         _prune(run, send)
 
@@ -59,7 +60,7 @@ def _pace(store: Store, run: Run, send) -> None:  # type: ignore[no-untyped-def]
     Each request makes it a new field with that pace as its default: a value other than the default was therefore chosen
     by a person in this very field, and whatever a browser still holds of an older one does not count.
     """
-    newest = next((command for command in store.commands.of(run.id) if command.kind == "pace"), None)
+    newest = next((command for command in store.commands.of(run.id) if command.kind == CommandKind.PACE), None)
     pace = (newest.arguments.get("epochs_per_second") if newest else run.pace) or 0.0
     paces = {**PACES, pace: PACES.get(pace, f"{pace:g} epochs a second")}
     chosen = st.selectbox(
@@ -71,7 +72,7 @@ def _pace(store: Store, run: Run, send) -> None:  # type: ignore[no-untyped-def]
         width=160,
     )
     if chosen != pace:
-        send("pace", epochs_per_second=chosen)
+        send(CommandKind.PACE, epochs_per_second=chosen)
 
 
 def _prune(run: Run, send) -> None:  # type: ignore[no-untyped-def]
@@ -97,4 +98,4 @@ def _prune(run: Run, send) -> None:  # type: ignore[no-untyped-def]
         "accordingly.",
     )
     if st.button("Prune now", type="primary"):
-        send("prune", criterion=criterion, amount=percent / 100)
+        send(CommandKind.PRUNE, criterion=criterion, amount=percent / 100)

@@ -9,6 +9,7 @@ from abp.dashboard.frame.page import plain_errors
 from abp.dashboard.frame.status import STATUS
 from abp.dashboard.train.continue_form import continue_form
 from abp.dashboard.train.form import experiment_form
+from abp.store.records import Lane
 from abp.store.store import Store
 from abp.training.experiment import Experiment
 
@@ -41,7 +42,7 @@ def _form(store: Store) -> None:
         queued = st.toggle("Add to queue", help="The run waits for others to finish instead of starting beside them.")
     with plain_errors():
         if pressed and experiment is not None:
-            _open(store.runs.add(experiment, lane="queue" if queued else "hand"))
+            _open(store.runs.add(experiment, lane=Lane.QUEUE if queued else Lane.HAND))
 
 
 def continue_run(store: Store, parent: int) -> None:
