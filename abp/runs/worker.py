@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any
 
 import numpy as np
 from safetensors.torch import load, save
@@ -230,7 +230,7 @@ class Session:
             self.step_asked = False
             self._pause()
 
-    def _prune(self, prune: Callable[[], Pruning], command: Command | None = None) -> Pruning:
+    def _prune(self, prune: Callable[[], Pruning], command: Command | None = None) -> None:
         trainer = self.trainer
         weights = _tensors(trainer.network) if self.keep == "all" else None
         before = _spectra(trainer)
@@ -269,7 +269,6 @@ class Session:
         )
         self._saved = time.monotonic()
         self._show(force=True)
-        return pruning
 
     # Commands
 
@@ -284,9 +283,16 @@ class Session:
         if joined:
             self._show(force=True)
         for command in self.store.commands.pending(self.run):
-            outcome = self._obey(command)
-            state = {"status": self._status, "held": self.held, "pace": self.pace}
-            place = {"epoch": self.trainer.epoch, "batch": self.trainer.batch}
+            if command.kind == CommandKind.PRUNE:
+                self._prune_now(command)
+            else:
+                self._answer(command, self._obey(command))
+
+    def _answer(self, command: Command, outcome: str) -> None:
+        """Record what came of a command, together with a frame of the run as it is then."""
+        state = {"status": self._status, "held": self.held, "pace": self.pace}
+        place = {"epoch": self.trainer.epoch, "batch": self.trainer.batch}
+        with self.store.transaction():
             self.store.commands.settle(self.run, self.owner, command, **place, outcome=outcome, state=state)
             self._show(force=True)
 
@@ -308,17 +314,15 @@ class Session:
             case CommandKind.PACE:
                 self.pace = _positive(command.arguments.get("epochs_per_second"))
                 return f"Pace: {self.pace:g} epochs a second." if self.pace else "Pace: as fast as it goes."
-            case CommandKind.PRUNE:
-                return self._prune_now(command)
-        assert_never(command.kind)
+        raise AssertionError(f"{command.kind} is obeyed elsewhere")
 
-    def _prune_now(self, command: Command) -> str:
+    def _prune_now(self, command: Command) -> None:
+        """Prune as a command says; what came of it is recorded with the pruning, if there is one."""
         criterion, amount = command.arguments.get("criterion", ""), command.arguments.get("amount", -1)
         try:
-            pruning = self._prune(lambda: self.trainer.prune(criterion, amount), command)
+            self._prune(lambda: self.trainer.prune(criterion, amount), command)
         except SettingError as error:
-            return f"Nothing was removed: {error}."
-        return describe(pruning)
+            self._answer(command, f"Nothing was removed: {error}.")
 
     @property
     def _status(self) -> Status:

@@ -24,8 +24,8 @@ from abp.data.datasets import load_dataset
 from abp.network.masks import pack, unpack
 from abp.runs import worker
 from abp.runs.worker import execute
-from abp.store.commands import Commands
 from abp.store.database import StoreFull
+from abp.store.frames import Frames
 from abp.store.leases import ClaimLost
 from abp.store.records import Command, RunUnknown, pack_counts
 from abp.store.store import Store
@@ -472,14 +472,14 @@ def test_a_pruning_by_activation_before_any_picture_says_how_it_chose():
 
 
 def test_a_pruning_by_hand_is_not_made_twice_when_the_worker_dies_after_it(home, monkeypatch):
-    class DyingAfterPruning(Commands):
-        def settle(self, run, owner, command, **details) -> None:
-            if command.kind == "prune":
+    class DyingAfterPruning(Frames):
+        def save(self, run, owner, row, **details) -> None:
+            if store.runs.get(run).prunings:
                 raise ClaimLost("dead")
-            super().settle(run, owner, command, **details)
+            super().save(run, owner, row, **details)
 
     store, dying = Store(), Store()
-    dying.commands = DyingAfterPruning(dying.database, dying.leases)
+    dying.frames = DyingAfterPruning(dying.database, dying.leases)
     run = store.runs.add(TINY)
     store.commands.add(run, "prune", criterion="magnitude", amount=0.1)
     execute(dying, run, "first")
