@@ -22,6 +22,7 @@ from streamlit.testing.v1 import AppTest
 from torch import nn
 from torch.nn.utils import prune
 
+from abp.store.records import CommandKind
 from abp import Experiment, Trainer, load_dataset
 from abp.analysis.spectra import summarise_all
 from abp.dashboard.frame.background import LOOK_EVERY
