@@ -22,7 +22,6 @@ from streamlit.testing.v1 import AppTest
 from torch import nn
 from torch.nn.utils import prune
 
-from abp.store.records import CommandKind
 from abp import Experiment, Trainer, load_dataset
 from abp.analysis.spectra import summarise_all
 from abp.dashboard.frame.background import LOOK_EVERY
@@ -200,7 +199,7 @@ def first(dataset):
     while store.frames.newest(run, (300, 200, 100, 50)) is None:
         time.sleep(0.005)
     spent = time.perf_counter() - start
-    store.commands.add(run, CommandKind.STOP)
+    store.commands.add(run, "stop")
     while store.runs.get(run).active:
         time.sleep(0.01)
     return spent
