@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from abp.store import schema
 from abp.store.database import Database, put
 from abp.store.leases import Leases
 from abp.store.records import ACCURACIES
+
+PART = 2**26
+"""Bytes of a checkpoint in one row: SQLite takes a thousand million at most, and all of them go through memory."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +23,15 @@ class Checkpoints:
     leases: Leases
 
     def save(self, run: int, owner: str, row: Mapping[str, Any]) -> None:
-        """Replace the checkpoint of a run (columns of `schema.checkpoints`)."""
+        """Replace the checkpoint of a run: columns of `schema.checkpoints`, and its bytes as ``state``."""
+        place = {name: value for name, value in row.items() if name != "state"}
+        state, parts = memoryview(row["state"]), schema.checkpoint_parts
         with self.leases.held(run, owner) as connection:
-            put(connection, schema.checkpoints, {"run": run, **row})
+            put(connection, schema.checkpoints, {"run": run, **place})
+            connection.execute(delete(parts).where(parts.c.run == run))
+            for part, start in enumerate(range(0, len(state), PART)):
+                content = bytes(state[start : start + PART])
+                connection.execute(insert(parts).values(run=run, part=part, content=content))
 
     def restore(self, run: int, owner: str) -> tuple[bytes, float] | None:
         """The checkpoint to go on from and the seconds spent until then; later epochs are forgotten."""
@@ -36,7 +45,12 @@ class Checkpoints:
             stood = _standing(connection, run, row.epoch)
             stood |= {"seconds": row.seconds, "regulariser_seconds": row.regulariser_seconds}
             connection.execute(update(schema.runs).where(schema.runs.c.id == run).values(stood))
-            return row.state, row.seconds
+            return self._state(connection, run), row.seconds
+
+    def _state(self, connection: Connection, run: int) -> bytes:
+        parts = schema.checkpoint_parts.c
+        query = select(parts.content).where(parts.run == run).order_by(parts.part)
+        return b"".join(connection.execute(query).scalars())
 
 
 def _standing(connection: Connection, run: int, epoch: int) -> dict[str, Any]:

@@ -1,23 +1,27 @@
 """Opening the database, and saying in plain words what is wrong with it."""
 
+import logging
 import os
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, select
+from sqlalchemy import Column, Connection, Engine, Integer, MetaData, Table, create_engine, event, inspect, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
-from sqlalchemy.schema import CreateColumn
 
 from abp.errors import AbpError
 from abp.home import home
 from abp.store.schema import OLDEST, VERSION, metadata, schema
+
+_log = logging.getLogger(__name__)
 
 
 class StoreUnusable(AbpError):
@@ -108,25 +112,30 @@ def is_id(number: int) -> bool:
 
 
 def open_database(path: Path) -> Engine:
-    """The database in this file, made if there is none.
+    """The database in this file, made if there is none, and brought up to date after it was copied if it is older.
 
     Raises
     ------
     StoreUnusable
-        If the file is no database of this program, or of another version of it. It is left as it is.
+        If the file is no database of this program, or of a newer version of it. It is left as it is.
     """
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY, "check_same_thread": False})
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "handle_error", lambda context: _explain(context, path))
     with reading(engine) as connection:
-        names = set(inspect(connection).get_table_names())
-    if not names:
+        empty = not inspect(connection).get_table_names()
+    if empty:
         with writing(engine) as connection:
             metadata.create_all(connection)
-            if connection.execute(select(schema.c.version)).scalar() is None:
-                connection.execute(schema.insert().values(version=VERSION))
-    _check_version(engine, path, names)
-    _add_tables(engine)
+            if _version(connection) is None:  # not made by another process meanwhile
+                connection.execute(schema.insert().values(version_num=str(VERSION)))
+    with reading(engine) as connection:
+        version = _version(connection)
+    if version is None or not OLDEST <= version <= VERSION:
+        engine.dispose()
+        raise StoreUnusable(_refusal(path, version))
+    if version < VERSION:
+        _migrate(engine, path)
     _use_log(engine)  # only now that the file is known to be ours: this writes to it
     return engine
 
@@ -169,35 +178,57 @@ def _use_log(engine: Engine) -> None:
             time.sleep(0.02)
 
 
-def _check_version(engine: Engine, path: Path, names: set[str]) -> None:
-    version = None
-    if not names or schema.name in names:
-        with reading(engine) as connection:
-            version = connection.execute(select(schema.c.version)).scalar()
-    if version is not None and OLDEST <= version <= VERSION:
-        return
-    engine.dispose()
-    what = "holds something else" if version is None else f"was made by another version (schema {version})"
-    raise StoreUnusable(
+def _version(connection: Connection) -> int | None:
+    """The number of the schema of a database; None if it is not one of ours."""
+    names = inspect(connection).get_table_names()
+    if schema.name in names:
+        number = connection.execute(select(schema.c.version_num)).scalar()
+    elif _EARLIER.name in names:
+        number = connection.execute(select(_EARLIER.c.version)).scalar()
+    else:
+        return None
+    return int(number) if number is not None and str(number).isdecimal() else None
+
+
+_EARLIER = Table("abp_schema", MetaData(), Column("version", Integer))
+"""What held the number of the schema up to version 6."""
+
+
+def _refusal(path: Path, version: int | None) -> str:
+    whose = f"was made by {'a newer' if version and version > VERSION else 'an older'} version of ABP Lab"
+    what = "holds something else" if version is None else f"{whose} (schema {version})"
+    return (
         f"The database {path} {what}; this version of ABP Lab reads schema {VERSION}. Nothing in it was changed. "
         "Move the file away, or set ABP_HOME to another folder, and start again."
     )
 
 
-def _add_tables(engine: Engine) -> None:
-    """Give a database of an earlier version the tables and columns that it lacks."""
-    with reading(engine) as connection:
-        if connection.execute(select(schema.c.version)).scalar() == VERSION:
-            return
+def _migrate(engine: Engine, path: Path) -> None:
+    """Copy a database of an earlier version beside itself, then bring it up to date, unless somebody else just has."""
+    from abp.store.migrations import migrate
+
     with writing(engine) as connection:
-        metadata.create_all(connection)
-        for table in metadata.tables.values():
-            there = {column["name"] for column in inspect(connection).get_columns(table.name)}
-            for column in table.columns:
-                if column.name not in there:
-                    made = CreateColumn(column).compile(dialect=engine.dialect)
-                    connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {made}")
-        connection.execute(schema.update().values(version=VERSION))
+        version = _version(connection)
+        if version is not None and version < VERSION:
+            copy = _copy(path, version)
+            migrate(connection, version)
+            _log.warning("%s was brought from schema %s to %s; it lies as it was in %s", path, version, VERSION, copy)
+
+
+def _copy(path: Path, version: int) -> Path:
+    """Copy a database that nobody writes to now beside itself, under a name that says its version."""
+    names = (f"{path.stem}-schema-{version}{more}{path.suffix}" for more in chain([""], (f"-{n}" for n in count(2))))
+    copy = next(each for each in map(path.with_name, names) if not each.exists())
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+    except (sqlite3.Error, OSError) as error:
+        copy.unlink(missing_ok=True)
+        raise StoreUnusable(
+            f"The database {path} is of an earlier version and must be copied before it is changed, but {copy} could "
+            f"not be written: {error}. Nothing was changed. Free some space on the disk and start again."
+        ) from error
+    return copy
 
 
 def _explain(context: ExceptionContext, path: Path) -> None:
@@ -213,6 +244,11 @@ def _explain(context: ExceptionContext, path: Path) -> None:
         return
     if isinstance(context.sqlalchemy_exception, OperationalError) and "locked" in text:
         raise StoreBusy(f"The database {path} has been busy for half a minute. Try again.") from error
+    if "too big" in text:
+        raise StoreUnusable(
+            f"A value is too large for the database {path}: it takes a thousand million bytes at most. Nothing was "
+            "changed. Train a smaller network."
+        ) from error
     if isinstance(context.sqlalchemy_exception, DatabaseError) or isinstance(error, OSError):
         reason = "it is not writable" if path.exists() and not os.access(path, os.W_OK) else str(error)
         raise StoreUnusable(

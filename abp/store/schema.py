@@ -19,16 +19,15 @@ from sqlalchemy import (
 
 from abp.store.records import CommandKind, Lane, Status
 
-VERSION = 6
-"""Raise it with every change below."""
+VERSION = 7
+"""Raise it with every change below, and add a step to `abp.store.migrations`."""
 
 OLDEST = 4
-"""Versions from this one on lack tables and columns of today's, and are given them when they are opened.
-A database of any other version is refused, never touched."""
+"""Databases from this version on are migrated when they are opened; any other one is refused, never touched."""
 
 metadata = MetaData()
 
-schema = Table("abp_schema", metadata, Column("version", Integer, primary_key=True))
+schema = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
 
 
 def _enum(values: type[StrEnum], length: int) -> Enum:
@@ -186,7 +185,14 @@ checkpoints = Table(
     Column("epoch", Integer, nullable=False),  # the last one that was complete
     Column("seconds", Float, nullable=False),
     Column("regulariser_seconds", Float, nullable=False, default=0.0),
-    Column("state", LargeBinary, nullable=False),  # pruning.checkpoint
+)
+
+checkpoint_parts = Table(  # of `abp.training.checkpoint`, to be joined: a database has a limit for one value
+    "checkpoint_parts",
+    metadata,
+    Column("run", ForeignKey("checkpoints.run", ondelete="CASCADE"), primary_key=True),
+    Column("part", Integer, primary_key=True),  # 0, 1, ...
+    Column("content", LargeBinary, nullable=False),
 )
 
 studies = Table(

@@ -584,7 +584,7 @@ def test_a_result_that_cannot_be_written_gives_a_sentence_and_leaves_no_half_fil
 
 def test_a_database_of_another_version_is_not_used(run_abp, home):
     with Store().transaction() as connection:
-        connection.exec_driver_sql("UPDATE abp_schema SET version = 999")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '999'")
     with pytest.raises(StoreUnusable):
         Store()
-    assert "another version (schema 999)" in complaint(*run_abp("train", *FAST))
+    assert "a newer version of ABP Lab (schema 999)" in complaint(*run_abp("train", *FAST))

@@ -17,7 +17,7 @@ import torch
 
 from abp.home import HomeUnusable
 from abp.network.masks import pack, unpack
-from abp.store import leases
+from abp.store import checkpoints, leases
 from abp.store.database import StoreFull, StoreUnusable
 from abp.store.leases import ClaimLost
 from abp.store.records import RunUnknown, pack_counts
@@ -563,11 +563,35 @@ def test_beginning_again_forgets_what_was_recorded(store):
     assert row.train_accuracy is row.valid_accuracy is row.test_accuracy is None
 
 
+def test_a_checkpoint_larger_than_the_database_takes_in_one_value_comes_back_whole(store, monkeypatch):
+    monkeypatch.setattr(checkpoints, "PART", 100_000)
+    with store.database.reading() as connection:
+        limited = connection.connection.driver_connection
+    limited.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 200_000)
+    run = running(store)
+    for size in (1_000_001, 300_000, 7):
+        state = random.Random(size).randbytes(size)
+        store.checkpoints.save(run, "me", {"epoch": 1, "seconds": 2.0, "state": state})
+        assert store.checkpoints.restore(run, "me") == (state, 2.0)
+    with store.transaction() as connection:
+        assert connection.connection.driver_connection is limited  # so the limit did hold
+
+
+def test_a_value_too_large_for_the_database_is_said_to_be_so(store):
+    run = running(store)
+    with store.database.reading() as connection:
+        connection.connection.driver_connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000)
+    with pytest.raises(StoreUnusable, match="too large") as caught:
+        store.runs.close(run, "me", "finished", weights=bytes(200_000))
+    assert "Move the file" not in str(caught.value)
+
+
 def test_a_run_that_ended_needs_no_checkpoint_any_more(store):
     for status in ("finished", "stopped", "diverged", "failed"):
         run = running(store)
         store.runs.close(run, "me", status, weights=b"final")
-        assert not any("state after epoch" in line or '"checkpoints" VALUES' in line for line in contents(store.path))
+        left = ('"checkpoints" VALUES', '"checkpoint_parts" VALUES')
+        assert not any(words in line for line in contents(store.path) for words in left)
 
 
 # Many at once
@@ -762,13 +786,26 @@ DAMAGES: dict[str, tuple[Callable[[bytes, Path], bytes], str]] = {
         "holds something else",
     ),
     "a later version": (
-        lambda whole, folder: changed(whole, folder, "UPDATE abp_schema SET version = 999"),
-        "another version .schema 999.",
+        lambda whole, folder: changed(whole, folder, "UPDATE alembic_version SET version_num = '999'"),
+        "a newer version of ABP Lab .schema 999.",
     ),
-    "without a version": (lambda whole, folder: changed(whole, folder, "DELETE FROM abp_schema"), "something else"),
+    "without a version": (
+        lambda whole, folder: changed(whole, folder, "DELETE FROM alembic_version"),
+        "something else",
+    ),
     "with another table of that name": (
-        lambda whole, folder: changed(b"", folder, "CREATE TABLE abp_schema (cake TEXT)"),
+        lambda whole, folder: changed(b"", folder, "CREATE TABLE alembic_version (cake TEXT)"),
         "cannot be used",
+    ),
+    "another program's that Alembic keeps too": (
+        lambda whole, folder: changed(whole, folder, "UPDATE alembic_version SET version_num = '1975ea83b712'"),
+        "holds something else",
+    ),
+    "a version too old": (
+        lambda whole, folder: changed(
+            b"", folder, "CREATE TABLE abp_schema (version INTEGER)", "INSERT INTO abp_schema VALUES (3)"
+        ),
+        "an older version of ABP Lab .schema 3.",
     ),
 }
 
@@ -805,19 +842,6 @@ def test_a_database_damaged_in_its_middle_gives_a_sentence_wherever_it_is_met(tm
             store.runs.add(SMALL)
         for left in tmp_path.glob("abp.sqlite3-*"):
             left.unlink()
-
-
-def test_a_database_of_the_version_before_measures_is_given_their_table_and_keeps_its_runs(tmp_path):
-    path = tmp_path / "abp.sqlite3"
-    path.write_bytes(whole_database(tmp_path))
-    before = Store(path).runs.all()
-    old = path.read_bytes()
-    path.write_bytes(changed(old, tmp_path, "DROP TABLE measures", "UPDATE abp_schema SET version = 4"))
-    for _ in range(2):
-        assert Store(path).runs.all() == before
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT version FROM abp_schema").fetchall() == [(6,)]
-        assert connection.execute("SELECT count(*) FROM measures").fetchone() == (0,)
 
 
 def test_a_folder_in_the_place_of_the_database_is_refused(tmp_path):
