@@ -95,10 +95,5 @@ def activation_frequency(store: Store, run: Run) -> list[list[float]]:
 
 
 def _events(store: Store, run: Run) -> list[dict[str, Any]]:
-    table = store.histories.prunings(run.id).rename(columns={"made_by": "by"})
-    names = (
-        "epoch", "batch", "criterion", "requested", "achieved", "sparsity", "by", "weights_removed", "neurons_removed",
-        "train_accuracy", "valid_accuracy_before", "valid_accuracy_after",
-        "test_accuracy_before", "test_accuracy_after",
-    )  # fmt: skip
-    return table[list(names)].to_dict(orient="records")
+    table = store.histories.prunings(run.id).drop(columns="number").rename(columns={"made_by": "by"})
+    return table.to_dict(orient="records")

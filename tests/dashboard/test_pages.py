@@ -24,7 +24,7 @@ from abp.dashboard.frame.page import MENU
 from abp.dashboard.frame.status import STATUS
 from abp.data.datasets import DATASETS, DataUnavailable
 from abp.pruning.criteria import CRITERIA
-from abp.runs import worker
+from abp.runs import session, worker
 from abp.store.commands import Commands
 from abp.store.records import RunUnknown
 from abp.store.store import Store
@@ -86,12 +86,12 @@ def fill(store: Store) -> tuple[dict[str, int], list[threading.Thread]]:
         def no_data(*_arguments, **_details):
             raise DataUnavailable("The files of MNIST are not here; the digits need none.")
 
-        patch.setattr(worker, "load_dataset", no_data)
+        patch.setattr(session, "load_dataset", no_data)
         execute(store, runs["failed"])
 
     runs["interrupted"] = store.runs.add(dataclasses.replace(TINY, epochs=50, stop_accuracy=1.0))
 
-    def lose_worker(progressed: worker.Progressed) -> None:
+    def lose_worker(progressed: session.Progressed) -> None:
         if progressed.epoch == 3:
             die(store, runs["interrupted"])
 

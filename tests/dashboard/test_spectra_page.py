@@ -16,7 +16,7 @@ from abp.cli.main import main
 from abp.dashboard.networks import spectra
 from abp.dashboard.networks.spectra import changes, curves, summaries
 from abp.data.datasets import load_dataset
-from abp.runs import worker
+from abp.runs import session, worker
 from abp.runs.baselines import dense_twin
 from abp.store.database import StoreUnusable
 from abp.store.snapshots import Moment, Snapshot, spectral_snapshots
@@ -144,7 +144,7 @@ def test_the_page_follows_a_run_and_moves_on_only_from_the_newest_pruning(store)
     pages: dict[str, AppTest] = {}
     seen = []
 
-    def look(progressed: worker.Progressed) -> None:
+    def look(progressed: session.Progressed) -> None:
         prunings = store.runs.get(number).prunings
         if not pages and prunings == 2:
             pages["newest"], pages["first"] = open_spectra(run=number), open_spectra(run=number)

@@ -17,7 +17,7 @@ from abp.dashboard.networks.neuron_sheet import neuron_table, sorted_neurons
 from abp.dashboard.networks.weights import cost_table
 from abp.data.datasets import DataUnavailable, load_test_set
 from abp.network.mlp import Network
-from abp.runs import worker
+from abp.runs import session, worker
 from abp.store.snapshots import moments, snapshot
 from tests.dashboard.opening import PRUNED, again, open_page, trained, words
 
@@ -243,7 +243,7 @@ def test_a_run_in_progress_shows_what_there_is_and_moves_on_only_from_the_newest
     pages: dict[str, AppTest] = {}
     seen = []
 
-    def look(progressed: worker.Progressed) -> None:
+    def look(progressed: session.Progressed) -> None:
         prunings = store.runs.get(number).prunings
         if not pages and prunings:
             pages["newest"], pages["start"] = open_weights(run=number), open_weights(run=number)

@@ -12,11 +12,12 @@ from sklearn.decomposition import PCA
 
 from abp.data.datasets import load_dataset
 from abp.network.masks import live_weights, pack, sparsity, unpack
-from abp.runs import worker
+from abp.runs import session
 from abp.runs.baselines import dense_twin
 from abp.runs.continuation import ORIGINS, continue_run
 from abp.runs.results_json import result
-from abp.runs.worker import Progressed, execute
+from abp.runs.session import Progressed
+from abp.runs.worker import execute
 from abp.store.snapshots import spectral_snapshots
 from abp.store.store import Store
 from abp.training.experiment import Experiment, SettingError
@@ -188,7 +189,7 @@ def test_a_child_of_a_deleted_parent_trains_and_resumes_with_the_same_bits(store
     store.runs.delete(parent.id)
     execute(store, whole, "me")
 
-    monkeypatch.setattr(worker, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(session, "SAVE_EVERY", 0.0)
 
     def lose_worker(progress: Progressed) -> None:
         if progress.epoch == 3 and store.runs.get(broken).owner == "first":

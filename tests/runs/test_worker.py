@@ -22,7 +22,8 @@ from safetensors.torch import load, save
 from abp.data import download
 from abp.data.datasets import load_dataset
 from abp.network.masks import pack, unpack
-from abp.runs import worker
+from abp.runs import session, worker
+from abp.runs.command_words import pruning_outcome
 from abp.runs.worker import execute
 from abp.store.database import StoreFull
 from abp.store.frames import Frames
@@ -227,7 +228,7 @@ def replay(experiment: Experiment, log: list[Command]) -> Trainer:
 
 
 def test_every_command_is_answered_and_its_log_replayed_gives_the_same_bits(store, monkeypatch):
-    monkeypatch.setattr(worker, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(session, "LOOK_EVERY", 0.01)
     endless = dataclasses.replace(LONG, epochs=10_000)
     run = store.runs.add(endless, held=True, pace=20.0)
     with working(store, run):
@@ -370,8 +371,8 @@ def test_pace_pauses_and_frames_change_nothing_but_the_time(store):
 
 
 def test_a_run_paused_for_long_gives_its_worker_back_and_goes_on_when_resumed(store, monkeypatch):
-    monkeypatch.setattr(worker, "PARK_AFTER", 0.05)
-    monkeypatch.setattr(worker, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(session, "PARK_AFTER", 0.05)
+    monkeypatch.setattr(session, "LOOK_EVERY", 0.01)
     run = store.runs.add(LONG, pace=5.0)
     with working(store, run):
         wait_until(lambda: store.runs.get(run).epoch >= 3)
@@ -394,7 +395,7 @@ def test_a_run_paused_for_long_gives_its_worker_back_and_goes_on_when_resumed(st
 
 
 def test_the_command_line_does_not_park_its_runs(store, monkeypatch):
-    monkeypatch.setattr(worker, "PARK_AFTER", -1.0)
+    monkeypatch.setattr(session, "PARK_AFTER", -1.0)
     run = store.runs.add(TINY, held=True)
     with working(store, run, park=False):
         ask(store, run, "pace", epochs_per_second=None)
@@ -431,8 +432,8 @@ class Dying(Store):
 def test_a_run_that_dies_at_any_write_goes_on_from_its_checkpoint_to_the_same_end(
     experiment, save_every, home, monkeypatch
 ):
-    monkeypatch.setattr(worker, "SAVE_EVERY", save_every)
-    monkeypatch.setattr(worker, "FRAME_EVERY", 0.0)
+    monkeypatch.setattr(session, "SAVE_EVERY", save_every)
+    monkeypatch.setattr(session, "FRAME_EVERY", 0.0)
     store, expected = Store(), alone(experiment)
     execute(counting := Dying(10**6), store.runs.add(experiment), "healthy")
     writes_in_all = 10**6 - counting.left
@@ -448,7 +449,7 @@ def test_a_run_that_dies_at_any_write_goes_on_from_its_checkpoint_to_the_same_en
 
 
 def test_a_run_that_dies_again_and_again_comes_to_the_same_end(home, monkeypatch):
-    monkeypatch.setattr(worker, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(session, "SAVE_EVERY", 0.0)
     store = Store()
     run = store.runs.add(LONG)
     lives = 0
@@ -465,10 +466,10 @@ def test_a_run_that_dies_again_and_again_comes_to_the_same_end(home, monkeypatch
 def test_a_pruning_by_activation_before_any_picture_says_how_it_chose():
     trainer = Trainer(Experiment(hidden=(5,), criterion="none"))
     warning = "No picture had been counted"
-    assert warning in worker.describe(trainer.prune("activation", 0.2))
-    assert warning not in worker.describe(trainer.prune("magnitude", 0.2))
+    assert warning in pruning_outcome(trainer.prune("activation", 0.2))
+    assert warning not in pruning_outcome(trainer.prune("magnitude", 0.2))
     trainer.train_epoch()
-    assert warning not in worker.describe(trainer.prune("activation", 0.2))
+    assert warning not in pruning_outcome(trainer.prune("activation", 0.2))
 
 
 def test_a_pruning_by_hand_is_not_made_twice_when_the_worker_dies_after_it(home, monkeypatch):
@@ -494,7 +495,7 @@ def test_a_pruning_by_hand_is_not_made_twice_when_the_worker_dies_after_it(home,
 
 
 def test_a_run_stopped_right_after_it_was_resumed_shows_the_epoch_that_its_weights_are_of(home, monkeypatch):
-    monkeypatch.setattr(worker, "SAVE_EVERY", math.inf)  # the last checkpoint is of the last pruning
+    monkeypatch.setattr(session, "SAVE_EVERY", math.inf)  # the last checkpoint is of the last pruning
     store = Store()
     run = store.runs.add(LONG)
     execute(Dying(25), run, "first")
@@ -539,7 +540,7 @@ def test_a_run_whose_process_is_killed_goes_on_from_its_checkpoint_to_the_same_e
 
 
 def test_a_worker_whose_run_is_deleted_lets_go(store, monkeypatch):
-    monkeypatch.setattr(worker, "FRAME_EVERY", 0.0)
+    monkeypatch.setattr(session, "FRAME_EVERY", 0.0)
     run = store.runs.add(LONG, pace=5.0)
     with working(store, run):
         wait_until(lambda: store.runs.get(run).epoch >= 1)
@@ -550,7 +551,7 @@ def test_a_worker_whose_run_is_deleted_lets_go(store, monkeypatch):
 
 
 def test_a_worker_whose_paused_run_is_deleted_lets_go(store, monkeypatch):
-    monkeypatch.setattr(worker, "PARK_AFTER", 0.2)
+    monkeypatch.setattr(session, "PARK_AFTER", 0.2)
     run = store.runs.add(LONG, held=True)
     with working(store, run):
         wait_until(lambda: store.runs.get(run).status == "paused")
@@ -567,7 +568,7 @@ def test_a_lease_is_kept_while_the_data_take_their_time(store, monkeypatch):
         wait_until(lambda: store.runs.get(run).lease > leases[0], "for the lease to be renewed")
         return DIGITS
 
-    monkeypatch.setattr(worker, "_dataset", slowly)
+    monkeypatch.setattr(session, "_dataset", slowly)
     run = store.runs.add(TINY)
     execute(store, run, "me")
     assert leases and store.runs.get(run).status == "finished"
@@ -586,7 +587,7 @@ def test_a_run_that_diverges_says_so_and_keeps_all_epochs_before(store, monkeypa
 
     dense = Experiment(**FAST | {"criterion": "none", "epochs": 6})
     expected = alone(dense)
-    monkeypatch.setattr(worker, "Trainer", Exploding)
+    monkeypatch.setattr(session, "Trainer", Exploding)
     run = store.runs.add(dense)
     execute(store, run, "me")
     row = store.runs.get(run)
@@ -631,7 +632,7 @@ def test_what_nobody_expected_is_a_failed_run_with_a_sentence(error, message, st
     def broken(*arguments) -> None:
         raise error
 
-    monkeypatch.setattr(worker, "Trainer", broken)
+    monkeypatch.setattr(session, "Trainer", broken)
     run = store.runs.add(TINY)
     assert execute(store, run, "me")
     row = store.runs.get(run)
@@ -681,7 +682,7 @@ def test_the_thread_count_of_a_run_is_used(store, monkeypatch):
 
 
 def test_the_time_of_the_regulariser_is_recorded_and_goes_on_after_an_interruption(store, monkeypatch):
-    monkeypatch.setattr(worker, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(session, "SAVE_EVERY", 0.0)
     settings = dataclasses.replace(TINY, criterion="none", epochs=6, stop_accuracy=1.0, patience=0)
     on = dataclasses.replace(settings, nuclear=0.001, nuclear_from=0.0, nuclear_every=5)
     plain, regularised = store.runs.add(settings), store.runs.add(on)

@@ -11,6 +11,7 @@ import streamlit as st
 
 from abp.dashboard.frame.page import plain_errors
 from abp.pruning.criteria import CRITERIA
+from abp.runs.command_words import HELP
 from abp.store.records import Arguments, CommandKind, Run, RunUnknown, Status
 from abp.store.store import Store
 
@@ -46,9 +47,9 @@ def controls(store: Store, run: Run) -> None:
                 send(CommandKind.RESUME)
         elif st.button("Pause", icon=":material/pause:", width=_SWITCH):
             send(CommandKind.PAUSE)
-        if st.button("Step", icon=":material/skip_next:", help="Trains one epoch, then pauses."):
+        if st.button("Step", icon=":material/skip_next:", help=HELP[CommandKind.STEP]):
             send(CommandKind.STEP)
-        if st.button("Stop", icon=":material/stop:", help="Ends the run and keeps its records."):
+        if st.button("Stop", icon=":material/stop:", help=HELP[CommandKind.STOP]):
             send(CommandKind.STOP)
         _pace(store, run, send)
         _prune(run, send)
@@ -94,8 +95,7 @@ def _prune(run: Run, send) -> None:  # type: ignore[no-untyped-def]
         step=5,
         key=f"prune-amount-{run.id}",
         width=90,
-        help="Share of all hidden weights, beyond those already removed. Later scheduled prunings remove less "
-        "accordingly.",
+        help=HELP[CommandKind.PRUNE],
     )
     if st.button("Prune now", type="primary"):
         send(CommandKind.PRUNE, criterion=criterion, amount=percent / 100)
