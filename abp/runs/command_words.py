@@ -12,8 +12,8 @@ if TYPE_CHECKING:  # it brings PyTorch, which the buttons' words do without
 HELP = {
     CommandKind.STEP: "Trains one epoch, then pauses.",
     CommandKind.STOP: "Ends the run and keeps its records.",
-    CommandKind.PRUNE: "Share of all hidden weights, beyond those already removed. Later scheduled prunings remove less "
-    "accordingly.",
+    CommandKind.PRUNE: "Share of all hidden weights, beyond those already removed. Later scheduled prunings remove "
+    "less accordingly.",
 }
 """What a command does, where its name does not say enough."""
 

@@ -331,7 +331,7 @@ def clock(monkeypatch) -> SimpleNamespace:
         clock.at_each_wait()
 
     monkeypatch.setattr(
-        worker, "time", SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now, sleep=sleep)
+        session, "time", SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now, sleep=sleep)
     )
     return clock
 
