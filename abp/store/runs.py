@@ -56,7 +56,7 @@ class Runs:
 
         Raises
         ------
-        abp.training.experiment.SettingError
+        abp.training.setting.SettingError
             If the name is empty or too long.
         """
         row = {

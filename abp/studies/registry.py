@@ -113,7 +113,7 @@ def start_study(store: Store, study: Study, name: str | None = None) -> int:
 
     Raises
     ------
-    abp.training.experiment.SettingError
+    abp.training.setting.SettingError
         If the name has not 1 to 200 characters.
     """
     name = study.title[:200] if name is None else checked_name(name)

@@ -60,7 +60,7 @@ class Study:
 
     Raises
     ------
-    abp.training.experiment.SettingError
+    abp.training.setting.SettingError
         If a value cannot be used; the message names it and says what would do.
 
     Examples
@@ -246,7 +246,7 @@ def preset(
 
     Raises
     ------
-    abp.training.experiment.SettingError
+    abp.training.setting.SettingError
         If there is no such preset, or a value cannot be used.
 
     Examples

@@ -53,7 +53,7 @@ class Experiment:
     --------
     >>> Experiment(amount=1.5)
     Traceback (most recent call last):
-    abp.training.experiment.SettingError: amount must be between 0 and 0.999, not 1.5
+    abp.training.setting.SettingError: amount must be between 0 and 0.999, not 1.5
     """
 
     dataset: str = setting(

@@ -154,25 +154,27 @@ def test_the_same_settings_give_the_same_bits_and_the_sum_of_singular_values_sin
     assert total_norm(first) < 0.999 * total_norm(trained())
 
 
-def test_every_nth_step_of_the_whole_run_counts_for_n_and_epochs_do_not_begin_anew():
+def test_every_nth_step_of_the_whole_run_counts_for_n_and_epochs_do_not_start_it_again():
     """41 batches an epoch: with every 30th, steps 30, 60, 90 and 120 fall in three epochs."""
     regularised = Trainer(Experiment(**FEW, **ON | {"nuclear_every": 30}), DIGITS)
     plain = Trainer(Experiment(**FEW), DIGITS)
-    sizes = {number: [] for number in (1, 2, 3)}
-    original = regularised._regularise
+    steps = {number: [] for number in (1, 2, 3)}
+    original = regularised.regulariser.after_step
 
-    def noted(weights):
+    def noted(step, live):
+        weights = live.network.weights[:-1]
         before = [weight.clone() for weight in weights]
-        original(weights)
-        sizes[regularised.epoch].append(before)
-        for weight, old in zip(weights, before, strict=True):
-            torch.testing.assert_close(weight, shrink_singular_values(old, 0.1 * 30 * 0.01), rtol=0, atol=0)
+        original(step, live)
+        if not all(map(torch.equal, weights, before)):
+            steps[regularised.epoch].append(step)
+            for weight, old in zip(weights, before, strict=True):
+                torch.testing.assert_close(weight, shrink_singular_values(old, 0.1 * 30 * 0.01), rtol=0, atol=0)
 
-    regularised._regularise = noted
+    regularised.regulariser.after_step = noted
     for _ in range(3):
         regularised.train_epoch()
         plain.train_epoch()
-    assert [len(steps) for steps in sizes.values()] == [1, 1, 2]
+    assert steps == {1: [30], 2: [60], 3: [90, 120]}
     assert not same_bits(regularised, plain)
 
 

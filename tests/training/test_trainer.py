@@ -355,6 +355,8 @@ def test_other_seeds_give_other_weights_and_another_order(digits):
 def test_the_same_seed_gives_every_criterion_the_same_start_and_the_same_order(criterion, digits):
     dense, other = small(digits, seed=5), small(digits, seed=5, criterion=criterion)
     assert [a.tolist() for a in dense.network.weights] == [b.tolist() for b in other.network.weights]
+    assert other.due == ("schedule" if CRITERIA[criterion].schedule == "before-training" else None)
+    other.due = None  # a pruning before training that nobody makes here
     dense.train_epoch()
     other.train_epoch()
     assert state(dense) == state(other)

@@ -20,7 +20,7 @@ def experiment_form(initial: Experiment, key: str) -> Experiment:
 
     Raises
     ------
-    abp.training.experiment.SettingError
+    abp.training.setting.SettingError
         If a value cannot be used.
     """
     fields = settings()
