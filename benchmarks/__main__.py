@@ -305,7 +305,15 @@ PARTS: dict[str, tuple[Callable[[], None], ...]] = {
     "training": (training_steps, one_pruning, share_of_recording, peak_memory, first_frame),
     "pages": (analysis_pages, large_study),
     "visitors": (visitors,),
-    "live": (live.frames, live.audience, live.costs_of_watching, live.memory, live.cold_start, live.command_line),
+    "live": (
+        live.frames,
+        live.audience,
+        live.drawing,
+        live.costs_of_watching,
+        live.memory,
+        live.cold_start,
+        live.command_line,
+    ),
     "studies": (study_workers,),
     "adapters": (adapters.counted_steps, adapters.classifiers),
 }

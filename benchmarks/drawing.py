@@ -41,7 +41,7 @@ class Drawing:
     browser: float
 
 
-def drawing(address: str, *, seconds: float = 10.0) -> Drawing:
+def draw(address: str, *, seconds: float = 10.0) -> Drawing:
     """Watch a run that goes on, in one page of 1280 x 720 pixels.
 
     Parameters

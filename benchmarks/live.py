@@ -24,6 +24,7 @@ from playwright.sync_api import sync_playwright
 from abp.store.records import CommandKind
 from abp.store.store import Store
 from abp.training.experiment import Experiment
+from benchmarks.drawing import draw
 from benchmarks.table import show
 
 ROOT = Path(__file__).parents[1]
@@ -59,6 +60,21 @@ def audience() -> None:
             show(f"{viewers} viewers: age of a frame at arrival, 95th percentile", f"{found['age_95']:.3f} s", goals[0])
             show(f"{viewers} viewers: server's CPU, cores", f"{found['server_cores']:.3f}", goals[1])
         stop(store, watched, other)
+
+
+def drawing() -> None:
+    """What one Chromium page costs that draws the published network sixty times a second."""
+    if shutil.which("chromium") is None:
+        print("drawing: not measured: needs chromium (Debian: apt-get install chromium)")
+        return
+    with served() as (server, store):
+        run = start(store, "fashion-mnist")
+        page = draw(f"http://localhost:{server.port}/train?run={run}")
+        stop(store, run)
+    show("frames a second that a page is sent", f"{page.came:.1f}")
+    show("frames a second that it draws", f"{page.drawn:.1f}")
+    show("its main thread's time, of a core", f"{page.main_thread:.2f}", "0.2")
+    show("the whole browser's CPU with software rasterising, cores", f"{page.browser:.2f}")
 
 
 def costs_of_watching() -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import narwhals.stable.v1  # noqa: F401  needed below, while there is one thread
 import streamlit as st
 from starlette.routing import BaseRoute
 
@@ -17,6 +18,9 @@ from abp.home import HomeUnusable
 
 # Before PyTorch is imported: the cores are for training, and a page that took them all would wait for them longest.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# narwhals, which Altair and scikit-learn import, is here already: its modules import each other, so that a page and
+# the thread that imports `_LATER` could wait for each other, and Python would fail the page's import.
 
 LOOK_EVERY = 2.0
 """Seconds between looks whether the engine is still there."""

@@ -128,6 +128,23 @@ def test_a_neuron_that_goes_lights_up_then_stays_marked_and_is_a_faint_cross_in_
     assert faint[0] > faint[2] > 0 and faint[1] == 0
 
 
+def test_a_neuron_that_goes_stays_within_its_cell_even_in_a_frame_that_began_before(page):
+    """The time of an animation frame is that of its beginning, which may lie before the message that it draws."""
+    arrange(page, [2])
+    outside = page.evaluate(
+        """(() => {
+          const start = performance.now()
+          grid.show([1, 1], [1, 0], 0, start)
+          grid.went([1], start)
+          const { x, y, side } = grid.boxOf(1)
+          grid.paint(start - 50)
+          const pixel = (left, top) => [...grid.context.getImageData(left, top, 1, 1).data]
+          return [pixel(x - 1, y + side / 2), pixel(x + side + 1, y + side / 2)]
+        })()"""
+    )
+    assert outside == [[255, 0, 0, 255]] * 2  # the background
+
+
 def test_only_cells_that_changed_are_painted(page):
     arrange(page, [300, 200, 100, 50])
     painted = page.evaluate(

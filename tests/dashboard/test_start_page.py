@@ -37,6 +37,12 @@ def test_the_server_starts_without_what_takes_seconds_to_import():
     assert imported_by("import abp.dashboard.server") == set()
 
 
+def test_what_two_threads_must_not_import_at_once_is_there_before_there_are_two():
+    """A cold link to Train failed now and then, its import and the background's waiting for each other."""
+    program = "import sys, abp.dashboard.server; sys.exit('narwhals.stable.v1' not in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+
+
 @pytest.mark.parametrize("script", ["app.py", "start.py"])
 def test_the_first_page_is_drawn_by_either_script_with_the_whole_menu(script, store):
     from streamlit.testing.v1 import AppTest

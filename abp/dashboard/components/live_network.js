@@ -95,7 +95,8 @@ class LiveNetwork {
         this.record.begin(message)
         this.newStatus(message.run)
         this.fit()
-        this.later("numbers", 0, () => this.showNumbers())
+        this.showNumbers()
+        this.showCurves()
         break
       case "status":
         this.newStatus(message)
@@ -142,7 +143,9 @@ class LiveNetwork {
     const now = performance.now()
     if (this.cameAt) this.interval += 0.2 * (Math.min(1000, now - this.cameAt) - this.interval)
     this.cameAt = now
+    const first = !this.record.frame
     this.record.frame = frame
+    if (first) this.showNumbers()
     this.later("numbers", NUMBERS_EVERY, () => this.showNumbers())
     if (!this.film.moment) this.showNetwork(this.interval)
   }

@@ -198,7 +198,7 @@ class NeuronGrid {
     for (const block of this.blocks) {
       for (let place = 0; place < block.neurons; place++) {
         const index = block.first + place
-        const since = this.left[index] ? now - this.left[index] : this.marked
+        const since = this.left[index] ? Math.max(0, now - this.left[index]) : this.marked
         const goes = effects && !this.alive[index] && since < flash
         const rings = this.rings[index] && now - this.rings[index] < flash
         const shade = this.alive[index] ? Math.round((SHADES - 1) * Math.min(1, Math.max(0, this.shown[index])))
@@ -207,7 +207,7 @@ class NeuronGrid {
         this.drawCell(block, place, shade)
         this.painted[index] = shade
         if (goes) this.drawGoing(block, place, since / flash)
-        if (rings) this.drawRing(block, place, 1 - (now - this.rings[index]) / flash, this.theme.accent)
+        if (rings) this.drawRing(block, place, Math.min(1, 1 - (now - this.rings[index]) / flash), this.theme.accent)
         else this.rings[index] = 0
         if (index === this.pointed) this.drawRing(block, place, 1, this.theme.text)
         if (goes || rings) {

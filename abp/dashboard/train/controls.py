@@ -23,7 +23,7 @@ PACES: dict[float, str] = {
     0.2: "1 epoch in 5 seconds",
 }
 
-_SWITCH = 105  # pixels of the button that pauses and resumes: the others must not move when its word changes
+_SWITCH = 98  # pixels of the button that pauses and resumes: the others must not move when its word changes
 
 
 def controls(store: Store, run: Run) -> None:
@@ -85,7 +85,7 @@ def _prune(run: Run, send) -> None:  # type: ignore[no-untyped-def]
         index=choices.index(preferred) if preferred in choices else 0,
         format_func=lambda name: CRITERIA[name].title,
         key=f"prune-criterion-{run.id}",
-        width=172,
+        width=179,
     )
     percent = st.number_input(
         "Remove, %",
