@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from abp.data.datasets import load_dataset
     from abp.pruning.criteria import Criterion, Statistics, register_criterion
+    from abp.store.store import open_run
     from abp.training.experiment import Experiment
     from abp.training.trainer import Trainer
 
-__all__ = ["Criterion", "Experiment", "Statistics", "Trainer", "load_dataset", "register_criterion"]
+__all__ = ["Criterion", "Experiment", "Statistics", "Trainer", "load_dataset", "open_run", "register_criterion"]
 
 _HOMES = {
     "Criterion": "abp.pruning.criteria",
@@ -17,6 +18,7 @@ _HOMES = {
     "register_criterion": "abp.pruning.criteria",
     "Experiment": "abp.training.experiment",
     "Trainer": "abp.training.trainer",
+    "open_run": "abp.store.store",
     "load_dataset": "abp.data.datasets",
 }
 

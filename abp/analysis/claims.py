@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from abp.analysis.paired_statistics import Interval, mean, paired_difference
-from abp.analysis.spectra import Spectrum
+from abp.analysis.spectra import SingularValues
 
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
 
@@ -29,7 +29,7 @@ MATCH = 0.01
 
 PerSeed = Mapping[int, float]
 Ranks = Mapping[int, Sequence[int]]
-Spectra = Mapping[int, Sequence[Spectrum]]
+Spectra = Mapping[int, Sequence[SingularValues]]
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def like_nuclear_norm(
     return _verdict(4, case, verdict, statistic, difference, words, {})
 
 
-def spectral_distance(first: Sequence[Spectrum], second: Sequence[Spectrum]) -> float:
+def spectral_distance(first: Sequence[SingularValues], second: Sequence[SingularValues]) -> float:
     """How differently the singular values of two networks decay, 0 (alike) to 1, whatever their size.
 
     Each layer's singular values are divided by their sum; the distance is half the sum of absolute differences
@@ -198,7 +198,7 @@ def spectral_distance(first: Sequence[Spectrum], second: Sequence[Spectrum]) -> 
     return float(np.mean([_layer_distance(a, b) for a, b in zip(first, second, strict=True)]))
 
 
-def _layer_distance(first: Spectrum, second: Spectrum) -> float:
+def _layer_distance(first: SingularValues, second: SingularValues) -> float:
     totals = first.sum(), second.sum()
     if not all(totals):
         return float(any(totals))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from abp.analysis.cost import Cost, cost
 from abp.analysis.latency import Latency, latencies
-from abp.analysis.spectra import Spectrum, summarise_all
+from abp.analysis.spectra import SingularValues, summarise_all
 from abp.network.live import live_network
 from abp.network.masks import full_masks, live_neurons
 from abp.network.mlp import Network
@@ -45,7 +45,7 @@ class NetworkSummary:
     ranks: list[int]
     stable_ranks: list[float]
     effective_ranks: list[float]
-    spectra: list[Spectrum]
+    spectra: list[SingularValues]
     cost: Cost
     dense_cost: Cost
     latency: float
@@ -53,7 +53,7 @@ class NetworkSummary:
 
 
 def summarise_network(
-    network: Network, masks: Sequence[Tensor], spectra: Sequence[Spectrum] | None = None
+    network: Network, masks: Sequence[Tensor], spectra: Sequence[SingularValues] | None = None
 ) -> NetworkSummary:
     """Summarise a network, in some tens of milliseconds.
 

@@ -8,10 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Spectrum = NDArray[np.float64]
+from abp.display import Displayed
+
+SingularValues = NDArray[np.float64]
 
 
-def singular_values(matrix: Tensor) -> Spectrum:
+def singular_values(matrix: Tensor) -> SingularValues:
     """Singular values of a matrix ``[m, n]``, largest first, float64 ``[min(m, n)]``.
 
     Rows and columns that are all zero add only zeros, so they are left out of the computation: a pruned layer is quick.
@@ -26,12 +28,12 @@ def singular_values(matrix: Tensor) -> Spectrum:
     return values
 
 
-def rank_tolerance(values: Spectrum, shape: tuple[int, int]) -> float:
+def rank_tolerance(values: SingularValues, shape: tuple[int, int]) -> float:
     """Singular values up to this count as zero: NumPy's rule for float32, ``max(m, n) * eps * largest value``."""
     return float(max(shape) * np.finfo(np.float32).eps * values.max(initial=0.0))
 
 
-def rank(values: Spectrum, shape: tuple[int, int]) -> int:
+def rank(values: SingularValues, shape: tuple[int, int]) -> int:
     """Numerical rank of a matrix of this shape with these singular values (see `rank_tolerance`).
 
     >>> rank(np.array([2.0, 1.0, 1e-9]), (3, 3))
@@ -40,22 +42,22 @@ def rank(values: Spectrum, shape: tuple[int, int]) -> int:
     return int((values > rank_tolerance(values, shape)).sum())
 
 
-def nuclear_norm(values: Spectrum) -> float:
+def nuclear_norm(values: SingularValues) -> float:
     """Sum of the singular values."""
     return float(values.sum())
 
 
-def spectral_norm(values: Spectrum) -> float:
+def spectral_norm(values: SingularValues) -> float:
     """The largest singular value: how much the matrix can stretch a vector."""
     return float(values.max(initial=0.0))
 
 
-def frobenius_norm(values: Spectrum) -> float:
+def frobenius_norm(values: SingularValues) -> float:
     """Root of the sum of squared singular values, which is that of the squared entries."""
     return float(np.sqrt(np.square(values).sum()))
 
 
-def stable_rank(values: Spectrum) -> float:
+def stable_rank(values: SingularValues) -> float:
     """Squared Frobenius norm over squared spectral norm (Rudelson & Vershynin 2007); 0 for a zero matrix.
 
     It never exceeds the rank and hardly notices small singular values.
@@ -67,7 +69,7 @@ def stable_rank(values: Spectrum) -> float:
     return float(np.square(values / largest).sum()) if largest else 0.0
 
 
-def effective_rank(values: Spectrum) -> float:
+def effective_rank(values: SingularValues) -> float:
     """Exponential of the entropy of the normalised singular values (Roy & Vetterli 2007); 0 for a zero matrix.
 
     >>> round(effective_rank(np.array([3.0, 3.0, 3.0, 0.0])), 12)
@@ -81,7 +83,7 @@ def effective_rank(values: Spectrum) -> float:
 
 
 @dataclass(frozen=True)
-class Summary:
+class Spectrum(Displayed):
     """Singular values of one matrix and all that follows from them.
 
     Attributes
@@ -92,7 +94,7 @@ class Summary:
         Up to this they count as zero in `rank`.
     """
 
-    values: Spectrum
+    values: SingularValues
     rank: int
     tolerance: float
     stable_rank: float
@@ -102,9 +104,9 @@ class Summary:
     nuclear_norm: float
 
 
-def summarise(values: Spectrum, shape: tuple[int, int]) -> Summary:
+def summarise(values: SingularValues, shape: tuple[int, int]) -> Spectrum:
     """Ranks and norms of a matrix of this shape with these singular values."""
-    return Summary(
+    return Spectrum(
         values=values,
         rank=rank(values, shape),
         tolerance=rank_tolerance(values, shape),
@@ -116,7 +118,7 @@ def summarise(values: Spectrum, shape: tuple[int, int]) -> Summary:
     )
 
 
-def summarise_all(matrices: Sequence[Tensor]) -> list[Summary]:
+def summarise_all(matrices: Sequence[Tensor]) -> list[Spectrum]:
     """`summarise` for any list of matrices ``[m, n]``.
 
     >>> summarise_all([torch.eye(3)])[0].rank

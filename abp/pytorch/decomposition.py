@@ -12,11 +12,11 @@ from torch import nn
 from torch.nn.utils import prune as torch_prune
 
 from abp.analysis.low_rank import decompose
-from abp.analysis.spectra import Summary, summarise_all
+from abp.analysis.spectra import Spectrum, summarise_all
 from abp.pytorch.activations import layers
 
 
-def spectra(model: nn.Module) -> dict[str, Summary]:
+def spectra(model: nn.Module) -> dict[str, Spectrum]:
     """Name of each Linear and Conv2d layer -> singular values, ranks and norms of its matrix, masks applied.
 
     >>> spectra(nn.Sequential(nn.Linear(4, 3)))["0"].rank

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from abp.display import Displayed
 from abp.errors import AbpError
 from abp.training.experiment import Experiment, SettingError
 
@@ -88,7 +89,7 @@ def no_study(number: int) -> StudyUnknown:
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Displayed):
     """One run as the store knows it; columns are described in `abp.store.schema`."""
 
     id: int

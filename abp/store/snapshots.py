@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from safetensors.torch import load
 from torch import Tensor
 
-from abp.analysis.spectra import Spectrum, singular_values
+from abp.analysis.spectra import SingularValues, singular_values
 from abp.network.live import remove_weights
 from abp.network.masks import full_masks, unpack
 from abp.network.mlp import Network
@@ -53,7 +53,7 @@ class Snapshot:
     moment: Moment
     masks: tuple[Tensor, ...]
     network: Network | None = None
-    spectra: tuple[Spectrum, ...] = ()
+    spectra: tuple[SingularValues, ...] = ()
 
 
 def moments(store: Store, run: Run) -> list[Moment]:

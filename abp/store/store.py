@@ -10,6 +10,7 @@ from abp.store.database import Database, database_path
 from abp.store.frames import Frames
 from abp.store.histories import Histories
 from abp.store.leases import Leases
+from abp.store.records import Run
 from abp.store.runs import Runs
 from abp.store.studies import Studies
 from abp.store.summaries import Summaries
@@ -48,3 +49,14 @@ class Store:
         self.studies = Studies(database, self.commands)
         self.watches = Watches(database)
         self.transaction = database.writing
+
+
+def open_run(number: int) -> Run:
+    """A recorded run of the default store by its number.
+
+    Raises
+    ------
+    abp.store.records.RunUnknown
+        If there is none.
+    """
+    return Store().runs.get(number)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from abp.data.datasets import DATASETS
+from abp.display import Displayed
 from abp.pruning.criteria import CRITERIA
 from abp.training.experiment import Experiment, SettingError, dense_settings
 
@@ -43,7 +44,7 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class Study(Displayed):
     """A specification: every data set x criterion x amount x seed, and what all runs have in common.
 
     Parameters

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from abp.data.datasets import Dataset, load_dataset
+from abp.display import Displayed
 from abp.network.activation_statistics import measure
 from abp.network.evaluation import Metrics, evaluate
 from abp.network.gradients import loss_gradients
@@ -36,7 +37,7 @@ class Diverged(ArithmeticError):
     """The loss is no longer a finite number."""
 
 
-class Trainer:
+class Trainer(Displayed):
     """Trains the network of an experiment.
 
     The same settings, thread count and sequence of calls give the same bits. A trainer sets the number of threads that

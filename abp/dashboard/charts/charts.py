@@ -1,5 +1,6 @@
 """What charts have in common."""
 
+import io
 from typing import Any
 
 Chart = Any  # Altair has no common class for its layered and plain charts
@@ -14,3 +15,10 @@ def step_above(epochs: int) -> int:
     (25, 25)
     """
     return next((step for step in _STEPS if step >= epochs), epochs)
+
+
+def svg(chart: Chart) -> str:
+    """A chart as a picture, for places without its scripts."""
+    drawn = io.StringIO()
+    chart.save(drawn, format="svg")
+    return drawn.getvalue()

@@ -67,7 +67,7 @@ def by_method(runs: pd.DataFrame) -> Chart:
     tooltip: list[Any] = ["method:N", "seed:Q", "run:Q", alt.Tooltip("test_accuracy:Q", format=".2%")]
     dots = alt.Chart(runs).mark_circle(size=40, opacity=0.4).encode(x=x, y=y, color=colour, tooltip=tooltip)
     base = alt.Chart(means(runs)).encode(y=y, color=colour, tooltip=_INTERVAL)
-    bars = base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q"), x2="high:Q")
+    bars = base.mark_rule(strokeWidth=3, clip=True).encode(x=alt.X("low:Q"), x2="high:Q")
     points = base.mark_point(size=110, filled=True, opacity=1, shape="diamond").encode(x=alt.X("mean:Q"))
     return alt.layer(dots, bars, points).properties(height=alt.Step(34))
 
@@ -100,7 +100,7 @@ def trade_off(runs: pd.DataFrame) -> Chart:
     table = means(runs)
     base = alt.Chart(table).encode(x=x, color=colour)
     line = base.mark_line(strokeWidth=2.5).encode(y=alt.Y("mean:Q"))
-    bars = base.mark_rule(strokeWidth=2.5).encode(y=alt.Y("low:Q"), y2="high:Q", tooltip=_INTERVAL)
+    bars = base.mark_rule(strokeWidth=2.5, clip=True).encode(y=alt.Y("low:Q"), y2="high:Q", tooltip=_INTERVAL)
     points = base.mark_point(size=90, filled=True, opacity=1, shape="diamond").encode(
         y=alt.Y("mean:Q"), tooltip=_INTERVAL
     )

@@ -1,13 +1,12 @@
 """A study as one self-contained HTML page, which can be read without this software and without a network."""
 
 import html
-import io
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
-from abp.dashboard.charts.charts import Chart
+from abp.dashboard.charts.charts import svg
 from abp.dashboard.studies import charts as study_charts
 from abp.data.datasets import DATASETS
 from abp.studies.comparison import Results
@@ -61,13 +60,13 @@ def _dataset(dataset: str, runs: pd.DataFrame, cells: pd.DataFrame) -> list[str]
     if counting.empty:
         return [*parts, "<p>No run has finished yet.</p>"]
     named = study_charts.named(counting)
-    parts += ["<h3>Accuracy and sparsity</h3>", _svg(study_charts.accuracies(named))]
+    parts += ["<h3>Accuracy and sparsity</h3>", svg(study_charts.accuracies(named).properties(width=720))]
     parts += ["<h3>Results by method</h3>", _table(study_charts.readable(cells))]
     densities = study_charts.densities(cells)
     if len(densities):
-        parts += ["<h3>Density of each layer</h3>", _svg(study_charts.density(densities))]
+        parts += ["<h3>Density of each layer</h3>", svg(study_charts.density(densities).properties(width=720))]
     table = study_charts.costs(counting)
-    parts += ["<h3>Accuracy against FLOPs</h3>", _svg(study_charts.cost_chart(table, "flops"))]
+    parts += ["<h3>Accuracy against FLOPs</h3>", svg(study_charts.cost_chart(table, "flops").properties(width=720))]
     return parts
 
 
@@ -85,12 +84,6 @@ def _claims(found: Results) -> str:
         for verdict in verdicts(found)
     ]
     return f"<h2>The paper's claims</h2>{_table(pd.DataFrame(rows))}" if rows else ""
-
-
-def _svg(chart: Chart) -> str:
-    drawn = io.StringIO()
-    chart.properties(width=720).save(drawn, format="svg")
-    return drawn.getvalue()
 
 
 def _table(table: pd.DataFrame) -> str:
