@@ -91,7 +91,7 @@ async def _all_visitors(program: str, address: str) -> dict[str, list[float]]:
             page = await (await browser.new_context(viewport={"width": 900, "height": 900})).new_page()
             page.set_default_timeout(_PATIENCE)
             await page.goto(address, wait_until="commit")
-            await page.get_by_text("How much can go").first.wait_for()
+            await page.get_by_text("Accuracy after removal").first.wait_for()
             await page.get_by_text("Breaking copies").first.wait_for(state="hidden")
             pages.append(page)
             if len(pages) == 1:

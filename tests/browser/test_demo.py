@@ -57,7 +57,7 @@ def test_from_the_first_page_to_the_last_step(visit, dashboard):
     expect(page.locator(".stage .sentence")).to_contain_text("hardly ever fire")
     expect(title(page, 3)).to_be_visible()  # by itself
     prunings = dashboard.store.histories.prunings(run)
-    expect(page.locator(".stage .sentence")).to_contain_text(f"{prunings['neurons_removed'][0]} least used")
+    expect(page.locator(".stage .sentence")).to_contain_text(f"{prunings['neurons_removed'][0]} least active")
     gone = "() => [...document.querySelectorAll('*')].flatMap(node => node.shadowRoot ? [node.shadowRoot] : [])"
     removed = f"{gone}.flatMap(root => [...root.querySelectorAll('circle')]).filter(dot => dot.getAttribute('r') < .2)"
     page.wait_for_function(f"{removed}.length === {prunings['neurons_removed'][0]}")

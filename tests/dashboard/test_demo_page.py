@@ -141,7 +141,7 @@ def test_the_third_step_removes_what_the_first_pruning_removed(pair, store):
     before = stage(page)
     after = stage(played(page))
     assert sum(before["alive"]) - sum(after["alive"]) == first["neurons_removed"] == sum(before["marked"])
-    assert f"The {first['neurons_removed']} least used neurons are removed" in after["sentence"]
+    assert f"The {first['neurons_removed']} least active neurons are removed" in after["sentence"]
     assert [bar["text"] for bar in after["bars"]] == [
         of_100(first["test_accuracy_after"]),
         f"{100 * (1 - first['sparsity']):.0f} %",
@@ -171,7 +171,7 @@ def test_runs_of_other_criteria_are_told_as_they_were(criterion, store):
     if criterion == "none":
         assert "Nothing was removed" in shown[2]["sentence"] and "Hardly any connections" in shown[4]["sentence"]
     else:
-        assert "least used" not in shown[2]["sentence"] and "removed" in shown[2]["sentence"]
+        assert "least active" not in shown[2]["sentence"] and "removed" in shown[2]["sentence"]
     assert "no such run" in shown[4]["bars"][2]["text"]
 
 

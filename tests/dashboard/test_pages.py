@@ -613,7 +613,7 @@ def test_delete_asks_first(runs):
 
 def test_delete_warns_of_a_run_that_goes_on(runs):
     page = press(tick(open_page("pages/runs.py"), runs["running"]), "Delete")
-    assert "training ends" in page.warning[0].value
+    assert "ends the training" in page.warning[0].value
 
 
 def test_a_resumed_run_of_the_list_is_queued(runs):

@@ -258,7 +258,7 @@ def test_every_command_is_answered_and_its_log_replayed_gives_the_same_bits(stor
         assert (pruned.epoch, pruned.batch) == (1, 41)
         assert store.runs.get(run).status == "paused" and store.runs.get(run).sparsity == 0.25
 
-        assert ask(store, run, "resume").outcome == "Training goes on."
+        assert ask(store, run, "resume").outcome == "Training continues."
         wait_until(lambda: store.runs.get(run).epoch >= 3)
         assert store.runs.get(run).status == "running"
         in_motion = ask(store, run, "prune", criterion="activation", amount=0.1)
@@ -270,7 +270,7 @@ def test_every_command_is_answered_and_its_log_replayed_gives_the_same_bits(stor
         assert ask(store, run, "pace", epochs_per_second=40).outcome == "Pace: 40 epochs a second."
         assert store.runs.get(run).pace == 40.0
         for wrong_pace in (0, -1, "quick", None, True):
-            assert ask(store, run, "pace", epochs_per_second=wrong_pace).outcome == "Pace: as fast as it goes."
+            assert ask(store, run, "pace", epochs_per_second=wrong_pace).outcome == "Pace: as fast as possible."
         assert store.runs.get(run).pace is None
         again = store.frames.newest(run, LONG.hidden)
         assert (again.epoch, again.batch) == (frame.epoch, frame.batch)  # it did stand still
@@ -385,7 +385,7 @@ def test_a_run_paused_for_long_gives_its_worker_back_and_goes_on_when_resumed(st
     assert [waiting.id for waiting in store.runs.queued()] == [run]
     with working(store, run):
         pass
-    assert store.runs.get(run).status == "paused" and store.commands.of(run)[0].outcome == "Pace: as fast as it goes."
+    assert store.runs.get(run).status == "paused" and store.commands.of(run)[0].outcome == "Pace: as fast as possible."
 
     store.commands.add(run, "resume")
     with working(store, run):

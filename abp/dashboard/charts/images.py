@@ -17,11 +17,11 @@ POSITIVE, NEGATIVE = "#D55E00", "#0072B2"
 _REMOVED = 90  # opacity of what was removed, of 255
 _WIDEST, _HIGHEST = 800, 400  # cells; a larger matrix is drawn by blocks
 _ROOM = 480, 240  # pixels that a smaller matrix may be enlarged to
-_THINNEST = 40  # pixels; a layer of one neuron is still to be seen
+_THINNEST = 40  # pixels, so that a layer of one neuron remains visible
 
 
 def block_of(shape: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns of a matrix of this shape that one cell of its picture stands for.
+    """Rows and columns of a matrix of this shape that one cell of its picture represents.
 
     >>> block_of((300, 784)), block_of((4096, 784))
     ((1, 1), (11, 1))
@@ -35,7 +35,7 @@ def weights_png(matrix: NDArray, mask: NDArray, limit: float) -> bytes:
     Parameters
     ----------
     matrix, mask
-        Weights and what was kept, ``[out, in]``. Of a block that one cell stands for, the weight of largest magnitude
+        Weights and what was kept, ``[out, in]``. Of a block that one cell represents, the weight of largest magnitude
         is drawn.
     limit
         Magnitude from which on a colour is full.
@@ -61,14 +61,14 @@ def weight_cells(matrix: NDArray, mask: NDArray, limit: float) -> NDArray:
 
 
 def neuron_png(weights: NDArray, mask: NDArray, limit: float, *, pixels: int = 280) -> bytes:
-    """What one neuron of the first layer looks for: its incoming weights ``[rows, columns]`` where the pixels are."""
+    """The incoming weights ``[rows, columns]`` of one neuron of the first layer, each in the place of its pixel."""
     picture = Image.fromarray(_repeated(weight_cells(weights, mask, limit), pixels // max(weights.shape)))
     _mark(ImageDraw.Draw(picture), (0, 0, picture.width - 1, picture.height - 1), dead=not mask.any())
     return _bytes(picture)
 
 
 def sheet_png(weights: NDArray, masks: NDArray, labels: Sequence[str], limit: float, *, across: int = 8) -> bytes:
-    """Neurons of the first layer side by side, each with its label below; a dead one is grey and crossed out.
+    """Neurons of the first layer side by side, each with its label below; dead ones are grey and crossed out.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def legend_png() -> bytes:
 
 
 def swatch_png(colour: str | None = None) -> bytes:
-    """A patch of a colour, or of what stands for removed."""
+    """A patch of a colour, or of the grey of removed weights."""
     filling = (*_rgb(MUTED), _REMOVED) if colour is None else (*_rgb(colour), 255)
     return pixels_png(np.full((14, 28, 4), filling, dtype=np.uint8))
 

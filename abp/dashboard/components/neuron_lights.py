@@ -79,7 +79,7 @@ def neuron_lights(
 
 
 def layer_columns(neurons: int, cell: int) -> int:
-    """Columns in which a layer of so many neurons is laid out: a block about ten rows high, no wider than a phone."""
+    """Columns in which a layer of this many neurons is laid out: a block about ten rows high, no wider than a phone."""
     return max(1, min(_WIDEST // cell, math.ceil(neurons / 10)))
 
 

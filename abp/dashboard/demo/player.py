@@ -34,13 +34,13 @@ _FOLDER = Path(__file__).parent
 
 @dataclass
 class Clock:
-    """How far a browser has played one demo: the step, and the seconds that it has played of it."""
+    """The position of one browser in a demo: the step, and the seconds of it that have been played."""
 
     runs: tuple[int, int | None]
     step: int
     played: float = 0.0
-    since: float | None = None  # when it went on playing (monotonic); None: it is held
-    stays: bool = False  # at the end of this step: a person goes step by step
+    since: float | None = None  # when it last started to play (monotonic); None while it is paused
+    stays: bool = False  # at the end of this step, because a person goes step by step
     ended: bool = False
 
     @property
@@ -54,23 +54,23 @@ class Clock:
         return self.played + (time.monotonic() - self.since if self.since is not None else 0.0)
 
     def set(self, seconds: float) -> None:
-        """Be so far in this step."""
+        """Move to this many seconds of the step."""
         self.played = seconds
         self.since = None if self.since is None else time.monotonic()
 
     def play(self) -> None:
-        """Go on; from the start, if it has ended."""
+        """Continue; from the start, if it has ended."""
         if self.ended:
             self.go(1)
         self.stays, self.ended = False, False
         self.since = time.monotonic() if self.since is None else self.since
 
     def hold(self) -> None:
-        """Stay where it is."""
+        """Pause."""
         self.played, self.since = self.seconds, None
 
     def go(self, step: int) -> None:
-        """Play a step from its beginning, and stay at its end if it was held; the link says where it is."""
+        """Play a step from its beginning, and pause at its end if it was paused; the link changes too."""
         self.step = min(max(step, 1), len(TITLES))
         self.stays, self.ended = self.stays or not self.playing, False
         self.played, self.since = 0.0, time.monotonic()
@@ -110,7 +110,7 @@ def guided_demo(store: Store) -> None:
 
 
 def _open(run: int, beside: int) -> None:
-    """Show these runs from the start; this page is drawn anew."""
+    """Show these runs from the start; the page is redrawn."""
     st.query_params.from_dict({"run": str(run), "beside": str(beside), **_present()})
     st.session_state.pop("demo", None)
     st.rerun()
@@ -138,7 +138,7 @@ def _welcome(store: Store) -> None:
 
 
 def _beside(store: Store) -> Run | None:
-    """The run of ``?beside=``; None if there is none or it is gone: the demo goes on without it."""
+    """The run of ``?beside=``; None if there is none or it was deleted: the demo does without it."""
     number = run_from_link("beside")
     try:
         return None if number is None else store.runs.get(number)
@@ -162,7 +162,7 @@ def _play(store: Store, run: Run, beside: Run | None, *, present: bool) -> None:
         try:
             now, other = _recorded(store, run.id), None if beside is None else _recorded(store, beside.id)
         except RunUnknown:
-            st.rerun()  # the page says that it is gone
+            st.rerun()  # the page says that it was deleted
         if _standing(now.run) != _standing(run):
             st.rerun()
         other = other if other is not None and comparable(now.run, other.run) else None
@@ -197,7 +197,7 @@ def _clock(run: Run, beside: Run | None) -> Clock:
 
 
 def _advance(clock: Clock, scene: Scene | None, *, last: bool, present: bool) -> Frame | None:
-    """The frame to show now; None while there is nothing yet. Goes on to the next step in time."""
+    """The frame to show now, or None while there is none; moves on to the next step when its time has come."""
     if scene is None:
         clock.set(0.0)
         return None

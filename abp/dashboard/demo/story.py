@@ -31,7 +31,7 @@ of each can show. The Compare page uses more seeds.
 MOST_NEURONS = 1000
 """Hidden neurons that can be shown one by one."""
 
-_MOST_FRAMES = 40  # of one scene: it must end while people look
+_MOST_FRAMES = 40  # of one scene, which must not last too long
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def _learning(recording: Recording) -> Scene:
 
 
 def _seldom(recording: Recording) -> Scene | None:
-    """What the first pruning, or the end, finds: neurons pointed out, from the least used on."""
+    """The neurons that seldom fire, at the first pruning or the end: highlighted from the least active on."""
     state = _before(recording)
     if state is None:
         return None
@@ -221,7 +221,7 @@ def _seldom(recording: Recording) -> Scene | None:
 
 
 def _removal(recording: Recording, beside: Recording | None) -> Scene | None:
-    """The first pruning: before it, and after it, here and at random."""
+    """The first pruning: before and after it, and with random removal."""
     first, states = recording.first, recording.states
     if first is None:
         if not (recording.over and states):
@@ -230,11 +230,11 @@ def _removal(recording: Recording, beside: Recording | None) -> Scene | None:
     state, before = states[first], _before(recording)
     assert before is not None and state.removed is not None
     what, (neurons, weights) = _pictures(recording.run), state.removed
-    gone = f"the {neurons} least active neurons" if _by_activity(recording.run) else f"{neurons} neurons"
-    whole = f"{gone} are" if neurons else f"{weights:,} connections are"
+    which = f"the {neurons} least active neurons" if _by_activity(recording.run) else f"{neurons} neurons"
+    removed = which if neurons else f"{weights:,} connections"
     loss = before.accuracy - state.accuracy
     effect = "accuracy hardly changes" if loss <= 0.015 else "accuracy falls at first"
-    reads = f"it reads {_of_100(state.accuracy)} {what} correctly, {_of_100(before.accuracy)} before"
+    reads = f"{_of_100(state.accuracy)} {what} read correctly, {_of_100(before.accuracy)} before"
     random = _random_removal(recording, beside)
     control = "" if random.share is None else f"; removing as much at random leaves {_of_100(random.share)}"
     glow, marked = before.since_start, before.alive & ~state.alive
@@ -245,11 +245,13 @@ def _removal(recording: Recording, beside: Recording | None) -> Scene | None:
         _frame(recording, before, note, glow=glow, marked=marked, bars=(*_bars(recording, before), waiting)),
         _frame(recording, state, f"{note}, just removed", glow=glow, bars=(*_bars(recording, state), random)),
     )
-    return Scene(f"{whole[:1].upper()}{whole[1:]} removed, and {effect}: {reads}{control}.", frames, True, seconds=1.5)
+    return Scene(
+        f"{removed[:1].upper()}{removed[1:]} are removed, and {effect}: {reads}{control}.", frames, True, seconds=1.5
+    )
 
 
 def _random_removal(recording: Recording, beside: Recording | None) -> Bar:
-    """Accuracy right after the first pruning of the run at random, if it was made of the same network."""
+    """Accuracy just after the first pruning of the run with random removal, if both pruned the same network."""
     label, colour = "If as much is removed at random", METHODS["random"]
     state, other = recording.first, None if beside is None else beside.first
     if state is None or beside is None or other is None:
@@ -293,7 +295,7 @@ def _recovery(recording: Recording) -> Scene | None:
 
 
 def _outcome(recording: Recording, beside: Recording | None) -> Scene | None:
-    """What is left, and how it compares with removing at random."""
+    """What is left, and how it compares with random removal."""
     if not (recording.over and recording.states):
         return None
     run, last, before = recording.run, recording.states[-1], _before_accuracy(recording)
@@ -320,9 +322,10 @@ def _verdict(recording: Recording, beside: Recording | None) -> str:
     run, last = recording.run, recording.states[-1]
     what, before = _pictures(run), _before_accuracy(recording)
     tenths = round(10 * last.sparsity)
-    gone = f"{tenths} of 10 connections" if last.sparsity >= 0.05 else "Hardly any connections"
+    removed = f"{tenths} of 10 connections" if last.sparsity >= 0.05 else "Hardly any connections"
     start = (
-        f"{gone} are removed, and the network reads {_of_100(last.accuracy)} {what} correctly, {_of_100(before)} before"
+        f"{removed} are removed, and the network reads {_of_100(last.accuracy)} {what} correctly, {_of_100(before)} "
+        "before"
     )
     if beside is None or not beside.states:
         return f"{start}."

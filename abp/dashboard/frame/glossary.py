@@ -77,7 +77,7 @@ PAGES = {
         "ABP Lab trains small neural networks before your eyes and removes the parts that they hardly use. From this "
         "page you can take a guided tour of one minute, start a prepared run, or set up your own. You need no "
         "previous knowledge, and you cannot break anything.",
-        ("network", "neuron", "fire", "activation", "pruning", "run"),
+        ("network", "neuron", "fire", "activation", "pruning", "random", "run", "seed"),
     ),
     "Guided demo": Help(
         "Two real networks are trained on this computer to read handwritten digits. The picture shows the first of "

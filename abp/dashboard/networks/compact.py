@@ -27,8 +27,7 @@ def compacted_network(store: Store, run: Run) -> None:
         "Compacted network",
         anchor=False,
         help="A neuron without incoming weights computes nothing, so the network can be stored without it. Single "
-        "zeros "
-        "among the weights of live neurons stay where they are.",
+        "zeros among the weights of live neurons stay where they are.",
     )
     st.caption(
         "A mask alone makes nothing faster, since a zero is multiplied like any other number; a network stored without "

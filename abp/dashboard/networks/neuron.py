@@ -82,7 +82,7 @@ def portrait(store: Store, run: Run, layer: int, neuron: int) -> None:
 def _chosen_neuron(run: Run, snapshot: Snapshot) -> tuple[int, int]:
     """Layer and neuron, from 0: those of the link until a person chooses others, to which the link then changes.
 
-    A link without any stands for the first live neuron.
+    A link without any means the first live neuron.
     """
     hidden, state = run.experiment.hidden, st.session_state
     layer_key, neuron_key = f"layer-{run.id}", f"neuron-{run.id}"

@@ -76,8 +76,7 @@ def explore_ranks(
         "Rank reduction",
         anchor=False,
         help="A layer of rank r keeps only the r strongest directions of its matrix. The reduced network is tested "
-        "on all "
-        "test pictures as soon as you move the slider.",
+        "on all test pictures as soon as you move the slider.",
     )
     own = comparison.ranks
     layers = ["all layers", *(f"hidden {index + 1}" for index in range(len(own)))]

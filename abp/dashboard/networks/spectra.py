@@ -147,7 +147,7 @@ def _end_of(store: Store, run: Run, waiting: DeltaGenerator) -> pd.DataFrame:
 
 
 def _label(run: Run) -> str:
-    """Runs may have the same name: the number tells them apart."""
+    """Number and name of a run, since several may have the same name."""
     return f"{run.id}: {run.name}"
 
 
@@ -256,8 +256,8 @@ def _summary_table(found: list[Snapshot]) -> None:
         "Ranks and norms",
         anchor=False,
         help="Rank: the number of singular values above the tolerance. Stable rank: squared Frobenius norm over "
-        "squared "
-        "spectral norm. Effective rank: exponential of the singular values' entropy. Nuclear norm: their sum.",
+        "squared spectral norm. Effective rank: exponential of the singular values' entropy. Nuclear norm: their "
+        "sum.",
     )
     st.caption("Rank, live neurons and norms of each hidden layer at each moment of the run.")
     table = summaries(found)

@@ -87,9 +87,8 @@ def _cost_table(run: Run, snapshot: Snapshot) -> None:
         "Cost of each layer",
         anchor=False,
         help="FLOPs are 2 × the non-zero weights of the hidden layers, for one picture, as in the published code. "
-        "Masked: "
-        "one bit for each hidden weight and 4 bytes for each one kept. Compacted: dense layers without the dead "
-        "neurons.",
+        "Masked: one bit for each hidden weight and 4 bytes for each one kept. Compacted: dense layers without the "
+        "dead neurons.",
     )
     st.caption(f"Parameters, operations for one picture and size in bytes, {_when(snapshot.moment)}.")
     table = cost_table(run, snapshot)

@@ -154,8 +154,7 @@ def _curves(table: pd.DataFrame, damage: Damage) -> None:
         "Test accuracy of a copy from which a growing share is removed at once, for each criterion; the diamond is the "
         "knee of the chosen criterion, the dotted line the position of the slider.",
         "Nothing is trained in between, so accuracy falls earlier than in a run that is pruned step by step and "
-        "goes on "
-        "learning." + where,
+        "goes on learning." + where,
         [curve_chart(table, damage)],
         lambda: table,
         "accuracy-after-removal",

@@ -135,8 +135,7 @@ def _network_input(dataset: str, shown: Picture) -> None:
         "Network input",
         anchor=False,
         help="Your picture is prepared like those that the network learnt from: cropped, scaled down and centred. "
-        "Strokes "
-        "much thinner or thicker than usual are adjusted.",
+        "Strokes much thinner or thicker than usual are adjusted.",
     )
     st.caption(f"The picture as {rows} × {columns} pixels, which is all that the networks receive.")
     pixels = np.zeros((rows, columns), dtype=np.float32) if shown.pixels is None else shown.pixels

@@ -117,7 +117,7 @@ def _extend(store: Store, record: StudyRecord) -> None:
 
 
 def more_of(study: Study, seeds: int, criteria: list[str]) -> Study:
-    """The study with so many seeds, the lowest that it does not have added, and with more criteria."""
+    """The study with this many seeds, adding the lowest that it lacks, and with more criteria."""
     free = (seed for seed in range(seeds + len(study.seeds)) if seed not in study.seeds)
     return study.extended(seeds=[next(free) for _ in range(seeds - len(study.seeds))], criteria=criteria)
 
@@ -188,10 +188,9 @@ def _cells(cells: pd.DataFrame, dataset: str) -> None:
             },
             "Relative latency": st.column_config.NumberColumn(
                 format="%.2f ×",
-                help="Measured time of the network without its dead neurons relative to the dense one, in turns, for "
-                "256 "
-                "pictures on one core when each run ended. Single zeros among the weights of live neurons save no "
-                "time.",
+                help="Measured time of the network without its dead neurons relative to the dense one, in turns, "
+                "for 256 pictures on one core when each run ended. Single zeros among the weights of live neurons "
+                "save no time.",
             ),
             "Epochs": st.column_config.NumberColumn(format="%.0f"),
         },
