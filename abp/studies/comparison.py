@@ -13,7 +13,7 @@ from abp.analysis.paired_statistics import mean, paired_difference, standard_dev
 from abp.runs.summaries import recorded_summaries
 from abp.store.records import Status
 from abp.store.store import Store
-from abp.studies.registry import StudyRun, study_record, study_runs
+from abp.studies.registry import StudyRun, StudyState, read_study
 from abp.studies.specification import DENSE, Cell
 
 Value = Callable[[StudyRun], Any]
@@ -50,11 +50,15 @@ def read_results(store: Store, number: int) -> Results:
     abp.studies.registry.StudyUnknown
         If the study does not exist or was deleted.
     """
-    cells: dict[Cell, dict[int, StudyRun]] = {cell: {} for cell in study_record(store, number).study.cells()}
-    members = study_runs(store, number)
-    for member in members:
+    return results_of(store, read_study(store, number))
+
+
+def results_of(store: Store, state: StudyState) -> Results:
+    """`read_results` of a study that has been read."""
+    cells: dict[Cell, dict[int, StudyRun]] = {cell: {} for cell in state.record.study.cells()}
+    for member in state.members:
         cells[member.cell][member.seed] = member
-    measured = recorded_summaries(store, [member.run for member in members if member.counts])
+    measured = recorded_summaries(store, [member.run for member in state.members if member.counts])
     return Results(cells, measured, store.baselines.all())
 
 
@@ -87,15 +91,7 @@ def rows(results: Results) -> list[dict[str, Any]]:
 
 def table(results: Results) -> pd.DataFrame:
     """`rows` as a table: each difference as four columns, such as ``difference_from_dense_low``."""
-    flat = []
-    for row in rows(results):
-        values: dict[str, Any] = {}
-        for name, value in row.items():
-            values |= (
-                {f"{name}_{part}": each for part, each in value.items()} if isinstance(value, dict) else {name: value}
-            )
-        flat.append(values)
-    return pd.DataFrame(flat)
+    return pd.json_normalize(rows(results), sep="_")
 
 
 def _row(results: Results, cell: Cell) -> dict[str, Any]:

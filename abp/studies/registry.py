@@ -50,6 +50,20 @@ class StudyRun:
 
 
 @dataclass(frozen=True)
+class StudyState:
+    """A study as it stands, read once.
+
+    Attributes
+    ----------
+    members
+        Those of its runs that the store has, in the order of the specification.
+    """
+
+    record: StudyRecord
+    members: list[StudyRun]
+
+
+@dataclass(frozen=True)
 class StudyProgress:
     """How far a study is; counts of runs.
 
@@ -173,18 +187,33 @@ def study_record(store: Store, number: int) -> StudyRecord:
     return StudyRecord(**vars(store.studies.get(number)))
 
 
+def read_study(store: Store, number: int) -> StudyState:
+    """A study and its runs.
+
+    Raises
+    ------
+    StudyUnknown
+        If the study does not exist or was deleted.
+    """
+    record = study_record(store, number)
+    runs = {_key(run.experiment): run for run in store.studies.runs(number)}
+    planned = ((_key(experiment), place) for experiment, place in record.study.planned().items())
+    return StudyState(record, [StudyRun(*place, runs[key]) for key, place in planned if key in runs])
+
+
 def study_runs(store: Store, number: int) -> list[StudyRun]:
     """The runs of a study that the store has, each with its cell and seed, in the order of the specification."""
-    study = study_record(store, number).study
-    runs = {_key(run.experiment): run for run in store.studies.runs(number)}
-    planned = ((_key(experiment), place) for experiment, place in study.planned().items())
-    return [StudyRun(*place, runs[key]) for key, place in planned if key in runs]
+    return read_study(store, number).members
 
 
 def study_progress(store: Store, number: int, *, workers: int) -> StudyProgress:
     """How far a study is, and how long so many workers will need for the rest."""
-    study = study_record(store, number).study
-    members = study_runs(store, number)
+    return progress_of(store, read_study(store, number), workers=workers)
+
+
+def progress_of(store: Store, state: StudyState, *, workers: int) -> StudyProgress:
+    """`study_progress` of a study that has been read; the store tells how long runs of other studies took."""
+    study, members = state.record.study, state.members
     total = len(study.cells()) * len(study.seeds)
 
     def count(*statuses: Status) -> int:

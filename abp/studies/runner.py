@@ -6,7 +6,7 @@ from collections.abc import Callable
 from abp.runs.engine import Engine
 from abp.store.records import Status
 from abp.store.store import Store
-from abp.studies.registry import StudyProgress, resume_study, study_progress, study_record, study_runs
+from abp.studies.registry import StudyProgress, StudyState, progress_of, read_study, resume_study, study_progress
 
 LOOK_EVERY = 1.0  # seconds: looking takes time from the training
 
@@ -14,14 +14,14 @@ Report = Callable[[StudyProgress], None]
 
 
 def conduct(store: Store, number: int, *, workers: int, report: Report | None = None) -> StudyProgress:
-    """Train the runs of a study with so many workers until nothing more comes of itself; how it stands then.
+    """Train the runs of a study with so many workers until no run is pending; the progress by then.
 
-    A run whose worker dies is tried once more. Control-C pauses the study, which can go on another day.
+    A run whose worker dies is tried once more. Control-C pauses the study, which can be resumed another day.
 
     Parameters
     ----------
     report
-        Called a few times a second.
+        Called about once a second.
 
     Raises
     ------
@@ -39,8 +39,9 @@ def conduct(store: Store, number: int, *, workers: int, report: Report | None = 
         while not progress.ended:
             time.sleep(LOOK_EVERY)
             engine.ensure()
-            _retry(store, number, retried)
-            progress = study_progress(store, number, workers=workers)
+            state = read_study(store, number)
+            _retry(store, state, retried)
+            progress = progress_of(store, state, workers=workers)
             if report:
                 report(progress)
     except KeyboardInterrupt:
@@ -51,9 +52,9 @@ def conduct(store: Store, number: int, *, workers: int, report: Report | None = 
     return progress
 
 
-def _retry(store: Store, number: int, retried: set[int]) -> None:
+def _retry(store: Store, state: StudyState, retried: set[int]) -> None:
     """Queue interrupted runs again unless that was tried before, or a person paused the study."""
-    interrupted = {member.run.id for member in study_runs(store, number) if member.run.status == Status.INTERRUPTED}
-    if interrupted - retried and not study_record(store, number).paused:
-        store.studies.continue_interrupted(number)
+    interrupted = {member.run.id for member in state.members if member.run.status == Status.INTERRUPTED}
+    if interrupted - retried and not state.record.paused:
+        store.studies.continue_interrupted(state.record.id)
         retried |= interrupted

@@ -9,8 +9,8 @@ from abp.analysis.claims import LOSS, MATCH, Case, Verdict, better_than_pca, eff
 from abp.runs.baselines import baseline_of
 from abp.store.records import Run
 from abp.store.store import Store
-from abp.studies.comparison import Results, read_results, rows, same_amount, tested, validated
-from abp.studies.registry import study_record
+from abp.studies.comparison import Results, read_results, results_of, rows, same_amount, tested, validated
+from abp.studies.registry import read_study
 from abp.studies.specification import DENSE, Cell
 
 JUDGED = ("activation", "activation-neuron")
@@ -86,7 +86,8 @@ def fill_baselines(store: Store, number: int, done: Callable[[int, int], None] |
 
 def study_result(store: Store, number: int) -> dict[str, Any]:
     """What ``abp study --json`` writes of a study."""
-    record, results = study_record(store, number), read_results(store, number)
+    state = read_study(store, number)
+    record, results = state.record, results_of(store, state)
     return {
         "study": number,
         "name": record.name,

@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 from abp.analysis.low_rank import Reducible
 from abp.dashboard.networks.rank_curve import curve, rank_steps
 from abp.runs import worker
-from abp.runs.baselines import compare, dense_twin
+from abp.runs.baselines import compare
+from abp.store.lineage import dense_twin
 from abp.training.experiment import Experiment, dense_settings
 from abp.training.trainer import Trainer
 from tests.dashboard.opening import PRUNED, open_page, settled, trained, words

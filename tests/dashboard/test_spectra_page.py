@@ -17,8 +17,8 @@ from abp.dashboard.networks import spectra
 from abp.dashboard.networks.spectra import changes, curves, summaries
 from abp.data.datasets import load_dataset
 from abp.runs import session, worker
-from abp.runs.baselines import dense_twin
 from abp.store.database import StoreUnusable
+from abp.store.lineage import dense_twin
 from abp.store.snapshots import Moment, Snapshot, spectral_snapshots
 from tests.dashboard.opening import PRUNED, open_page, trained, words
 

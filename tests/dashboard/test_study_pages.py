@@ -16,6 +16,7 @@ from abp.dashboard.studies.findings import conclusions
 from abp.dashboard.studies.report import report
 from abp.runs import worker
 from abp.store.store import Store
+from abp.store.studies import Studies
 from abp.studies.comparison import read_results, run_table
 from abp.studies.comparison import table as cell_table
 from abp.studies.registry import start_study, studies, study_progress, study_record
@@ -83,6 +84,16 @@ def test_wrong_amounts_are_refused_in_words(store):
         page.run()
         assert complaint in words(page), text
         assert next(button for button in page.button if button.label == "Start the study").disabled
+
+
+@pytest.mark.parametrize("page", ["compare", "claims"])
+def test_one_draw_reads_the_study_and_its_runs_once(page, finished, monkeypatch):
+    reads = []
+    for name in ("get", "runs"):
+        read = getattr(Studies, name)
+        monkeypatch.setattr(Studies, name, lambda *given, name=name, read=read: (reads.append(name), read(*given))[1])
+    assert not open_page(page, study=finished).exception
+    assert sorted(reads) == ["get", "runs"]
 
 
 def test_a_finished_study_is_told_in_sentences_charts_and_tables(store, finished):

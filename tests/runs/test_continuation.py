@@ -13,11 +13,11 @@ from sklearn.decomposition import PCA
 from abp.data.datasets import load_dataset
 from abp.network.masks import live_weights, pack, sparsity, unpack
 from abp.runs import session
-from abp.runs.baselines import dense_twin
 from abp.runs.continuation import ORIGINS, continue_run
 from abp.runs.results_json import result
 from abp.runs.session import Progressed
 from abp.runs.worker import execute
+from abp.store.lineage import dense_twin
 from abp.store.snapshots import spectral_snapshots
 from abp.store.store import Store
 from abp.training.experiment import Experiment, SettingError

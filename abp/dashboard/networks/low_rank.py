@@ -15,8 +15,9 @@ from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.page import fragment
 from abp.dashboard.networks.rank_curve import explore_ranks, show_explained
-from abp.runs.baselines import Baseline, Comparison, compare, dense_twin, first_of_family, is_dense
+from abp.runs.baselines import Baseline, Comparison, compare
 from abp.runs.fine_tuning import fine_tune, fine_tuned
+from abp.store.lineage import dense_twin, first_of_family, is_dense
 from abp.store.records import Run, Status
 from abp.store.store import Store
 from abp.training.experiment import dense_settings

@@ -20,7 +20,7 @@ from abp.dashboard.playground.mistakes import mistakes_view
 from abp.dashboard.playground.picture_source import Picture, choose_picture
 from abp.dashboard.playground.predictions import SIDE, pointed_at, show_outputs, show_predictions
 from abp.data.datasets import DATASETS
-from abp.runs.baselines import dense_twin
+from abp.store.lineage import dense_twin
 from abp.store.records import Run
 from abp.store.store import Store
 

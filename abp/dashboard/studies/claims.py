@@ -19,7 +19,7 @@ from abp.dashboard.studies.findings import findings
 from abp.data.datasets import DATASETS
 from abp.store.store import Store
 from abp.studies.comparison import Results
-from abp.studies.registry import StudyRecord, extend_study, study_record
+from abp.studies.registry import StudyRecord, extend_study, read_study
 from abp.studies.verdicts import fill_baselines, missing_baselines, verdicts
 
 MEANING = {
@@ -43,14 +43,14 @@ NUCLEAR = (0.0003, 0.001, 0.003)
 
 def claims_view(store: Store, number: int) -> None:
     """Everything the page shows of one study."""
-    record = study_record(store, number)
+    state = read_study(store, number)
     st.page_link(
         "pages/compare.py",
         label="Compare the methods of this study",
         icon=":material/compare:",
         query_params={"study": str(number)},
     )
-    findings_now = findings(store, record)
+    findings_now = findings(store, state)
     if findings_now is None:
         return
     found = findings_now.results
@@ -63,7 +63,7 @@ def claims_view(store: Store, number: int) -> None:
             icon=":material/info:",
         )
         return
-    _missing(store, record, found)
+    _missing(store, state.record, found)
     for claim, words in CLAIMS.items():
         limit = -100 * loss if claim == 1 else 0.0
         _claim(claim, words, [verdict for verdict in judged if verdict.claim == claim], limit)

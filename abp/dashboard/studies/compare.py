@@ -14,18 +14,28 @@ from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
 from abp.runs.engine import cores
 from abp.store.store import Store
-from abp.studies.registry import StudyProgress, StudyRecord, extend_study, resume_study, study_progress, study_record
+from abp.studies.registry import (
+    StudyProgress,
+    StudyRecord,
+    StudyState,
+    extend_study,
+    progress_of,
+    read_study,
+    resume_study,
+    study_progress,
+)
 from abp.studies.specification import Study
 from abp.studies.verdicts import duration
 
 
 def compare_view(store: Store, number: int) -> None:
     """Everything the page shows of one study."""
-    record = study_record(store, number)
-    _progress(store, number)
+    state = read_study(store, number)
+    record = state.record
+    _progress(store, state)
     if operating():
         _extend(store, record)
-    found = findings(store, record)
+    found = findings(store, state)
     if found is None:
         return
     runs, cells = found.runs, found.cells
@@ -44,13 +54,13 @@ def compare_view(store: Store, number: int) -> None:
 # Progress
 
 
-def _progress(store: Store, number: int) -> None:
-    shown = study_progress(store, number, workers=cores())
-    paused = study_record(store, number).paused
+def _progress(store: Store, state: StudyState) -> None:
+    shown = progress_of(store, state, workers=cores())
+    number, paused, read = state.record.id, state.record.paused, [shown]
 
     @fragment(run_every=2.0 if shown.going_on else None)
     def draw() -> None:
-        now = study_progress(store, number, workers=cores())
+        now = read.pop() if read else study_progress(store, number, workers=cores())  # at first, what was just read
         if now.done != shown.done or bool(now.going_on) != bool(shown.going_on):
             st.rerun()
         st.progress(now.done / max(now.total, 1), text=progress_words(now, paused=paused))

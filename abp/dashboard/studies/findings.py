@@ -9,9 +9,9 @@ from abp.dashboard.studies import charts as study_charts
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
 from abp.store.store import Store
-from abp.studies.comparison import Results, read_results, run_table
+from abp.studies.comparison import Results, results_of, run_table
 from abp.studies.comparison import table as cell_table
-from abp.studies.registry import StudyRecord, study_runs
+from abp.studies.registry import StudyState
 
 _MOST_CURVES = 200  # runs whose histories are drawn
 _ENOUGH = 5  # seeds that make a comparison credible
@@ -36,16 +36,16 @@ class Findings:
     histories: pd.DataFrame
 
 
-def findings(store: Store, record: StudyRecord) -> Findings | None:
-    """The results of a study so far; None, after saying so, while they are being read."""
-    finished = tuple((member.run.id, member.run.status) for member in study_runs(store, record.id))
+def findings(store: Store, state: StudyState) -> Findings | None:
+    """The results of a study so far; None, after saying so, while they are being tabulated."""
+    finished = tuple((member.run.id, member.run.status) for member in state.members)
     baselines = len(store.baselines.all())
-    work = (str(store.path), "study", record.id, record.specification, finished, baselines)
-    return in_background(work, lambda: _read(store, record), "Reading the results of the study", patience=0.4)
+    work = (str(store.path), "study", state.record.id, state.record.specification, finished, baselines)
+    return in_background(work, lambda: _tabulate(store, state), "Reading the results of the study", patience=0.4)
 
 
-def _read(store: Store, record: StudyRecord) -> Findings:
-    found = read_results(store, record.id)
+def _tabulate(store: Store, state: StudyState) -> Findings:
+    found = results_of(store, state)
     runs = run_table(found)
     return Findings(found, runs, cell_table(found), _histories(store, runs[runs["counts"]]))
 
