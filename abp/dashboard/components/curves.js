@@ -77,7 +77,7 @@ class Curve {
     this.draw()
   }
 
-  // `data`: {x: [...], columns: {name: [...]}, rules: [{place, words}], last, most}: epochs so far and at most
+  // `data`: {x: [...], columns: {name: [...]}, rules: [{place}], last, most}: epochs so far and at most
   show(data) {
     this.data = data
     this.draw()
@@ -110,8 +110,9 @@ class Curve {
       svgPart(svg, "line", { class: "rule", x1: x, x2: x, y1: EDGE.top, y2: CURVE_HEIGHT - EDGE.bottom })
     }
     for (const line of this.lines) this.drawLine(line)
-    this.here = svgPart(svg, "line", { class: "here", y1: EDGE.top, y2: CURVE_HEIGHT - EDGE.bottom, visibility: "hidden" })
-    this.at = svgPart(svg, "line", { class: "at", y1: EDGE.top, y2: CURVE_HEIGHT - EDGE.bottom, visibility: "hidden" })
+    const upright = { y1: EDGE.top, y2: CURVE_HEIGHT - EDGE.bottom, visibility: "hidden" }
+    this.here = svgPart(svg, "line", { class: "here", ...upright })
+    this.at = svgPart(svg, "line", { class: "at", ...upright })
     this.mark(this.cursor)
     this.point(this.pointed ?? -1)
     svg.setAttribute("aria-label", this.said())
@@ -126,7 +127,8 @@ class Curve {
     }
     const step = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500].find((each) => this.until / each <= 5) ?? this.until
     for (let tick = 0; tick <= this.until; tick += step) {
-      svgPart(svg, "text", { x: this.x(tick), y: CURVE_HEIGHT - 24, "text-anchor": "middle" }, tick.toLocaleString("en"))
+      const place = { x: this.x(tick), y: CURVE_HEIGHT - 24, "text-anchor": "middle" }
+      svgPart(svg, "text", place, tick.toLocaleString("en"))
     }
     svgPart(svg, "text", { x: (width + EDGE.left) / 2, y: CURVE_HEIGHT - 6, "text-anchor": "middle" }, "epoch")
     const middle = (CURVE_HEIGHT - EDGE.bottom) / 2

@@ -1,4 +1,5 @@
 // A finished run as a film: its recorded moments one after the other.
+const FULL_SHARE = 65535 // what a share of 1 is sent as
 const SHORTEST_FILM = 8, LONGEST_FILM = 40, A_MOMENT = 0.25 // seconds, at the usual speed
 
 class Film {
@@ -20,7 +21,10 @@ class Film {
       const start = 4 + whole(length) + index * moment
       return {
         ...words,
-        shares: { epoch: new Uint16Array(buffer, start, neurons), start: new Uint16Array(buffer, start + shares, neurons) },
+        shares: {
+          epoch: new Uint16Array(buffer, start, neurons),
+          start: new Uint16Array(buffer, start + shares, neurons),
+        },
         live: new Uint32Array(buffer, start + 2 * shares, neurons),
       }
     })

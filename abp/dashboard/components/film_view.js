@@ -62,7 +62,8 @@ class FilmView {
     this.moment = this.player.film.moments[at]
     const input = part(".player input")
     input.value = at
-    const words = this.moment.pruning ? `Epoch ${this.moment.epoch}, pruning ${this.moment.pruning}` : `Epoch ${this.moment.epoch}`
+    const { epoch, pruning } = this.moment
+    const words = pruning ? `Epoch ${epoch}, pruning ${pruning}` : `Epoch ${epoch}`
     input.setAttribute("aria-valuetext", words)
     part(".player output").textContent = words
     this.view.paint(within)
@@ -71,10 +72,13 @@ class FilmView {
   words(moment) {
     const { view } = this
     const { epoch, validation, removed, alive } = view.record.numbers(moment)
-    const line = `Epoch ${epoch} · validation accuracy ${validation} · ${removed} of the weights removed · ${alive} neurons alive`
+    const accuracy = `validation accuracy ${validation}`
+    const line = `Epoch ${epoch} · ${accuracy} · ${removed} of the weights removed · ${alive} neurons alive`
     const { low, high, words } = view.legend
-    const share = moment ? epochPlace(moment, view.record.batches) / Math.max(1, view.record.place) : view.record.progress
-    return { title: view.record.status?.name ?? `Run ${view.run}`, line, low, high, legend: words, share: Math.min(1, share) }
+    const { record } = view
+    const share = moment ? epochPlace(moment, record.batches) / Math.max(1, record.place) : record.progress
+    const title = record.status?.name ?? `Run ${view.run}`
+    return { title, line, low, high, legend: words, share: Math.min(1, share) }
   }
 
   async savePng() {

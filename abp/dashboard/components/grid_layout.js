@@ -16,7 +16,8 @@ function besideEachOther(hidden, titles, width, height, largest) {
     if (cell >= SMALLEST && (!best || cell > best.cell)) best = { cell, columns, free: width - needed(cell) }
   }
   if (!best) return null
-  const between = BETWEEN + Math.min(36, best.free / Math.max(1, hidden.length - 1)) // the last ends where the page does
+  // The last layer ends where the page does, unless they would stand too far apart.
+  const between = BETWEEN + Math.min(36, best.free / Math.max(1, hidden.length - 1))
   let x = 0
   const places = best.columns.map((columns, layer) => {
     const place = { x: Math.round(x), y: 0, columns }

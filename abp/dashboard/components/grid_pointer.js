@@ -68,6 +68,7 @@ class GridPointer {
     const { x, y, side } = this.grid.boxOf(neuron)
     const most = this.tip.parentElement.clientWidth - this.tip.offsetWidth
     this.tip.style.top = `${canvas.offsetTop + y + side + 4}px`
-    this.tip.style.left = `${Math.max(0, Math.min(canvas.offsetLeft + x + side / 2 - this.tip.offsetWidth / 2, most))}px`
+    const centred = canvas.offsetLeft + x + side / 2 - this.tip.offsetWidth / 2
+    this.tip.style.left = `${Math.max(0, Math.min(centred, most))}px`
   }
 }

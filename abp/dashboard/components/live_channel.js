@@ -3,7 +3,7 @@
 const FIRST_WAIT = 500, LONGEST_WAIT = 30000 // milliseconds before a socket is opened anew
 const PATIENT = 5000 // milliseconds in which a socket opens, or counts as blocked
 
-// An address below the dashboard's own, as the browser reaches it: behind a proxy that may be another than the server knows.
+// An address below the dashboard's own, as the browser reaches it: behind a proxy, the server may know another.
 function addressOf(base, path, protocol = window.location.protocol) {
   const folder = base.replace(/^\/+|\/+$/g, "")
   return `${protocol}//${window.location.host}${folder ? `/${folder}` : ""}${path}`

@@ -77,8 +77,9 @@ class LiveNetwork {
 
   reached(open) {
     this.part(".blocked").hidden = open
-    if (open !== this.open && (this.open !== undefined || !open)) this.setStateValue("channel", open ? "open" : "closed")
+    const known = this.open
     this.open = open
+    if (open !== (known ?? true)) this.setStateValue("channel", open ? "open" : "closed")
   }
 
   // Once a second, where WebSockets do not get through.
@@ -122,8 +123,9 @@ class LiveNetwork {
   newStatus(status) {
     this.record.status = status
     this.compare()
-    if (this.record.ended && status.has_film) this.film.open(addressOf(this.data.base, `/live/${this.run}/film`), status.epoch)
-    else this.film.close()
+    if (this.record.ended) this.endEvent()
+    if (!this.record.ended || !status.has_film) return this.film.close()
+    this.film.open(addressOf(this.data.base, `/live/${this.run}/film`), status.epoch)
   }
 
   // The page around the view shows these: when they change, the script draws it anew.
@@ -169,7 +171,8 @@ class LiveNetwork {
 
   pictureOf(moment) {
     const shares = moment.shares[this.since]
-    return { live: moment.live, share: (neuron) => shares[neuron] / 65535, marked: Math.min(MARKED, 6 * this.film.player.step) }
+    const marked = Math.min(MARKED, 6 * this.film.player.step) // a film runs through many prunings in that time
+    return { live: moment.live, share: (neuron) => shares[neuron] / FULL_SHARE, marked }
   }
 
   // Draw it anew, moving to it within so many milliseconds; a moment of the film with its numbers.
@@ -200,11 +203,12 @@ class LiveNetwork {
       : { low: "fires for 0 %", high: "100 %", words: this.pictures() }
     for (const [name, words] of Object.entries(this.legend)) say(name, words)
     const scale = `linear-gradient(to right, ${this.grid.theme?.scale ?? ""})`
-    if (this.part(".scale").style.background !== scale && this.scale !== scale) this.part(".scale").style.background = scale
-    this.scale = scale
+    if (this.scale !== scale) this.part(".scale").style.background = this.scale = scale
     const canvas = this.grid.canvas
     const words = alive?.map((living, layer) => `hidden ${layer + 1}: ${living} of ${this.record.hidden[layer]} alive`)
-    const label = `Activation frequency of ${this.record.neurons} neurons${words ? `; ${words.join(", ")}` : ", before training"}. Arrow keys go from neuron to neuron.`
+    const state = words ? `; ${words.join(", ")}` : ", before training"
+    const label =
+      `Activation frequency of ${this.record.neurons} neurons${state}. Arrow keys move from neuron to neuron.`
     if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label)
   }
 
@@ -229,9 +233,12 @@ class LiveNetwork {
 
   shares(neuron) {
     const { film: { moment }, record: { frame } } = this
-    if (moment) return { epoch: moment.shares.epoch[neuron] / 65535, start: moment.shares.start[neuron] / 65535 }
+    if (moment) {
+      return { epoch: moment.shares.epoch[neuron] / FULL_SHARE, start: moment.shares.start[neuron] / FULL_SHARE }
+    }
     if (!frame) return null
-    return Object.fromEntries(["now", "epoch", "start"].map((since) => [since, frame.counts[since][neuron] / Math.max(1, frame.samples[since])]))
+    const share = (since) => frame.counts[since][neuron] / Math.max(1, frame.samples[since])
+    return { now: share("now"), epoch: share("epoch"), start: share("start") }
   }
 
   neuronRows() {
@@ -282,10 +289,13 @@ class LiveNetwork {
     sentence.textContent = pruningSentence(pruning)
     sentence.classList.add("event")
     clearTimeout(this.timers.event)
-    this.timers.event = setTimeout(() => {
-      this.timers.event = null
-      this.showSentence()
-    }, EVENT_LASTS)
+    this.timers.event = setTimeout(() => this.endEvent(), EVENT_LASTS)
+  }
+
+  endEvent() {
+    clearTimeout(this.timers.event)
+    this.timers.event = null
+    this.showSentence()
   }
 
   showCurves() {
@@ -312,53 +322,6 @@ class LiveNetwork {
   file(name, kind) {
     return `run-${this.run}-${name}.${kind}`
   }
-}
-
-// The three curves in the place for them, and their words.
-function makeCurves(place, template) {
-  const accuracy = (data, index) => {
-    const [train, valid] = ["train_accuracy", "valid_accuracy"].map((name) => percent(data.columns[name][index]))
-    return `Epoch ${data.x[index]}: training ${train}, validation ${valid}.`
-  }
-  const loss = (data, index) => {
-    const [train, valid] = ["train_loss", "valid_loss"].map((name) => data.columns[name][index].toFixed(4))
-    return `Epoch ${data.x[index]}: training ${train}, validation ${valid}.`
-  }
-  const removed = (data, index) => `Epoch ${data.x[index].toFixed(1)}: ${percent(data.columns.sparsity[index])} removed.`
-  const both = (measure) => [
-    { label: "training", column: `train_${measure}` },
-    { label: "validation", column: `valid_${measure}`, dash: "5 3" },
-  ]
-  const kinds = {
-    accuracy: {
-      title: "Accuracy", unit: "accuracy", lines: both("accuracy"), axis: AXES.accuracy, words: accuracy,
-      caption: "Share of pictures classified correctly; dotted lines mark prunings.",
-      meaning: "Training accuracy is measured while the weights change; validation accuracy at the end of each epoch, on " +
-        "pictures not used for training. Where accuracy recovers after a dotted line, little of value was removed.",
-    },
-    loss: {
-      title: "Loss", unit: "cross-entropy, nats", lines: both("loss"), axis: AXES.loss, words: loss,
-      caption: "Average error of the predictions; lower is better.",
-      meaning: "Cross-entropy in nats. When the validation loss rises well above its lowest value, training has stalled.",
-    },
-    sparsity: {
-      title: "Weights removed", unit: "share of hidden weights", axis: AXES.sparsity, words: removed, steps: true,
-      lines: [{ label: "removed", column: "sparsity" }],
-      caption: "Share of the hidden weights that have been removed.",
-      meaning: "Each step is one pruning. Removed weights stay at zero for the rest of the run.",
-    },
-  }
-  const curves = Object.fromEntries(Object.entries(kinds).map(([kind, words]) => {
-    const figure = template.content.firstElementChild.cloneNode(true)
-    figure.querySelector("h3").textContent = words.title
-    figure.querySelector("summary").setAttribute("aria-label", `Meaning of ${words.title.toLowerCase()}`)
-    figure.querySelector("details p").textContent = words.meaning
-    figure.querySelector("figcaption button").setAttribute("aria-label", `${words.title} as CSV`)
-    figure.querySelector(".caption").textContent = words.caption
-    place.append(figure)
-    return [kind, new Curve(figure, words)]
-  }))
-  return { ...curves, all: Object.values(curves) }
 }
 
 export default function (component) {

@@ -15,7 +15,7 @@ _HTML = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
 _JS = script(
     *GRID,
     *("network_turn", "live_channel", "run_record"),
-    *("curves", "film", "poster", "film_view", "live_network"),
+    *("curves", "run_curves", "film", "poster", "film_view", "live_network"),
 )
 _CSS = style("live_network")
 _COLOURS = {"training": TRAINING, "validation": VALIDATION, "removed": MUTED}

@@ -1,8 +1,8 @@
 // From one picture of a network to the next on a grid: colours move, neurons that went are seen to go.
 
-// Shades of a picture {live: [neurons], share: neuron -> 0 to 1, marked: milliseconds}, absolute or stretched to the range of each layer's
-// living neurons, and how many of each layer live. A few outliers do not count to the range: they would leave all others
-// alike.
+// Shades of a picture {live: [neurons], share: neuron -> 0 to 1, marked: milliseconds}, absolute or stretched to the
+// range of each layer's living neurons, and how many of each layer live. A few outliers do not count to the range: they
+// would leave all others alike.
 const OUTLIERS = 0.05
 function shadesOfNetwork(picture, blocks, stretched) {
   const shades = new Float32Array(picture.live.length)

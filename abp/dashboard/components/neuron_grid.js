@@ -233,7 +233,7 @@ class NeuronGrid {
     shadesOf(this.theme.scale).forEach((colour, index) => {
       context.fillStyle = colour
       context.beginPath()
-      const [left, top] = [(index % 16) * side + Math.floor(gap / 2), Math.floor(index / 16) * side + Math.floor(gap / 2)]
+      const [left, top] = [index % 16, Math.floor(index / 16)].map((place) => place * side + Math.floor(gap / 2))
       context.roundRect(left, top, side - gap, side - gap, radius)
       context.fill()
     })

@@ -28,8 +28,8 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     caption.replaceChildren(bold, ` · ${fire} of ${width} fire`)
     canvas.setAttribute(
       "aria-label",
-      `${title}: outputs of the ${width} neurons of ${name.toLowerCase()}; ${fire} fire. Arrow keys move from neuron to ` +
-        `neuron, ${data.switches ? "Space switches it off or on" : "Space shows its weights"}.`,
+      `${title}: outputs of the ${width} neurons of ${name.toLowerCase()}; ${fire} fire. Arrow keys move from neuron ` +
+        `to neuron, ${data.switches ? "Space switches it off or on" : "Space shows its weights"}.`,
     )
     grid.setTheme(theme)
     grid.arrangeColumns(width, columns, data.cell)

@@ -84,12 +84,13 @@ class Poster {
   }
 }
 
-// Play a film into a poster and record it; `draw(moment, milliseconds, now)` shows one. It takes as long as the film does,
-// and stands still while its tab is hidden.
+// Play a film into a poster and record it; `draw(moment, milliseconds, now)` shows one. It takes as long as the film
+// does, and stands still while its tab is hidden.
 async function recordFilm(poster, { moments, step, draw, progress, stopped }) {
   const kind = VIDEO_KINDS.find((each) => window.MediaRecorder?.isTypeSupported(each))
   if (!kind) throw new Error("This browser cannot record videos.")
-  const recorder = new MediaRecorder(poster.canvas.captureStream(VIDEO_FRAMES), { mimeType: kind, videoBitsPerSecond: 6e6 })
+  const stream = poster.canvas.captureStream(VIDEO_FRAMES)
+  const recorder = new MediaRecorder(stream, { mimeType: kind, videoBitsPerSecond: 6e6 })
   const parts = []
   recorder.ondataavailable = ({ data }) => parts.push(data)
   const ended = new Promise((done) => (recorder.onstop = done))

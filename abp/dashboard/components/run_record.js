@@ -1,6 +1,7 @@
 // What the browser knows of a run: its history, its newest frame and its status, and the numbers that follow from them.
 const EPOCH_COLUMNS = [
-  "epoch", "train_accuracy", "valid_accuracy", "test_accuracy", "train_loss", "valid_loss", "test_loss", "sparsity", "seconds",
+  ...["epoch", "train_accuracy", "valid_accuracy", "test_accuracy"],
+  ...["train_loss", "valid_loss", "test_loss", "sparsity", "seconds"],
 ]
 
 class RunRecord {
@@ -55,7 +56,8 @@ class RunRecord {
     const alive = live?.reduce((sum, weights) => sum + (weights > 0), 0)
     const epoch = moment?.epoch ?? frame?.epoch ?? status?.epoch ?? 0
     const row = moment ? epochs.epoch.indexOf(moment.epoch) : epochs.epoch.length - 1
-    const training = moment ? moment.train_accuracy : frame?.samples.epoch ? frame.trainAccuracy : epochs.train_accuracy[row]
+    const now = frame?.samples.epoch ? frame.trainAccuracy : epochs.train_accuracy[row]
+    const training = moment ? moment.train_accuracy : now
     return {
       epoch: `${epoch} of ${this.most || "–"}`,
       training: share(training),
@@ -82,17 +84,20 @@ class RunRecord {
   // How long it may still take, in words.
   get timeLeft() {
     const { frame, status } = this
-    if (status && this.ended) return `${status.epoch === 1 ? "1 epoch" : `${status.epoch.toLocaleString("en")} epochs`} in ${duration(status.seconds)}`
+    if (status && this.ended) {
+      const epochs = status.epoch === 1 ? "1 epoch" : `${status.epoch.toLocaleString("en")} epochs`
+      return `${epochs} in ${duration(status.seconds)}`
+    }
     if (status?.status !== "running" || !frame?.rate || !this.samples) return ""
     return `at most ${duration(((this.most - this.place) * this.samples) / frame.rate)} left`
   }
 
   // What the three curves draw.
   curves() {
-    const rules = this.prunings.map(({ place, number, title }) => ({ place: Math.max(0, place), words: `${number}: ${title}` }))
+    const prunings = this.prunings.map(({ place, sparsity }) => ({ place: Math.max(0, place), sparsity }))
     const last = Math.ceil(this.place) || this.epochs.epoch.at(-1) || 0
-    const of = (x, columns) => ({ x, columns, rules, last, most: this.most })
-    const steps = [{ place: 0, sparsity: this.startSparsity }, ...this.prunings.map((each) => ({ ...each, place: Math.max(0, each.place) }))]
+    const of = (x, columns) => ({ x, columns, rules: prunings, last, most: this.most })
+    const steps = [{ place: 0, sparsity: this.startSparsity }, ...prunings]
     steps.push({ place: Math.max(this.place, last), sparsity: steps.at(-1).sparsity })
     const epochs = of(this.epochs.epoch, this.epochs)
     return { epochs, steps: of(steps.map((step) => step.place), { sparsity: steps.map((step) => step.sparsity) }) }
@@ -100,7 +105,8 @@ class RunRecord {
 
   // Rows of the files that people download.
   epochRows() {
-    return this.epochs.epoch.map((_, row) => Object.fromEntries(EPOCH_COLUMNS.map((name) => [name, this.epochs[name][row]])))
+    const row = (index) => Object.fromEntries(EPOCH_COLUMNS.map((name) => [name, this.epochs[name][index]]))
+    return this.epochs.epoch.map((_, index) => row(index))
   }
 
   // A sentence for those who cannot see the picture.
@@ -120,6 +126,6 @@ function duration(seconds) {
 function pruningSentence(pruning) {
   const { neurons_removed: neurons, weights_removed: weights } = pruning
   const gone = neurons ? `${neurons.toLocaleString("en")} neurons` : `${weights.toLocaleString("en")} weights`
-  const [before, after] = [pruning.valid_accuracy_before, pruning.valid_accuracy_after].map((share) => (100 * share).toFixed(1))
+  const [before, after] = ["before", "after"].map((when) => (100 * pruning[`valid_accuracy_${when}`]).toFixed(1))
   return `Pruning ${pruning.number}: ${gone} removed (${pruning.title}); validation accuracy ${before} → ${after} %.`
 }
