@@ -8,14 +8,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, TypedDict
 
-import numpy as np
-from numpy.typing import NDArray
-
 from abp.display import Displayed
 from abp.errors import AbpError
 from abp.training.experiment import Experiment, SettingError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 
@@ -204,16 +202,22 @@ def checked_name(name: str) -> str:
 
 def pack_counts(counts: Sequence[Tensor]) -> bytes:
     """Whole numbers per hidden layer, ``[neurons]`` each, joined as uint32 bytes."""
+    import numpy as np  # takes longer than a mistake on the command line may wait
+
     return np.concatenate([count.numpy() for count in counts]).astype(np.uint32).tobytes()
 
 
 def unpack_counts(packed: bytes, hidden: Sequence[int]) -> list[NDArray]:
     """What `pack_counts` joined, int64 ``[neurons]`` per hidden layer."""
+    import numpy as np
+
     joined = np.frombuffer(packed, dtype=np.uint32).astype(np.int64)
     return np.split(joined, np.cumsum(hidden)[:-1])
 
 
 def unpack_spectra(packed: bytes, sizes: Sequence[int]) -> list[NDArray]:
     """Singular values per hidden layer of a network of these sizes (inputs, hidden layers, classes)."""
+    import numpy as np
+
     lengths = [min(pair) for pair in zip(sizes[:-2], sizes[1:-1], strict=True)]
     return np.split(np.frombuffer(packed, dtype=np.float64), np.cumsum(lengths)[:-1])

@@ -327,7 +327,7 @@ def test_a_diverged_run_gives_its_json_and_says_so(run_abp):
         (["export"], "RUN"),
         (["export", "1"], "--weights"),
         (["export", "one", "--weights", "w.safetensors"], "'one'"),
-        (["export", "7", "--weights", "w.safetensors"], "run 7"),
+        (["export", "7", "--weights", "w.safetensors"], "Run 7"),
         (["export", "-1", "--weights", "w.safetensors"], "-1"),
         (["export", "9" * 30, "--weights", "w.safetensors"], "9" * 30),
         (["export", "7", "--weights", "/nowhere/w.safetensors"], "/nowhere"),
