@@ -281,7 +281,7 @@ class PrunedMLPClassifier(ClassifierMixin, BaseEstimator):
     def _steps(self) -> int:
         """How many prunings there are to be in all."""
         entry = CRITERIA[self.criterion]
-        if entry.scores is None:
+        if entry.scores is None or not self.amount:
             return 0
         return min(1, self.prunings) if entry.schedule == "before-training" else self.prunings
 

@@ -200,6 +200,6 @@ class NetworkTraining:
 
 
 def rows(x: Inputs, chosen: NDArray[np.intp] | slice) -> NDArray:
-    """Some rows of an array, dense or sparse, as a dense one of their own, row after row: other orders, other bits."""
+    """Some rows of an array, dense or sparse, as a dense one in C order (another gives other bits) that is writable."""
     part = x[chosen]
-    return np.array(part, order="C") if isinstance(part, np.ndarray) else part.toarray()
+    return np.require(part, requirements=["C", "W"]) if isinstance(part, np.ndarray) else part.toarray()
