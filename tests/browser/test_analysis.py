@@ -84,9 +84,9 @@ def test_from_a_run_to_its_spectra_pca_curve_pictures_file_and_back(visit, dashb
     expect(heading(page, "Patterns of the first layer")).to_be_visible()
     expect(page.locator("img[alt^='Incoming weights of the first layer']")).to_be_visible()
     with page.expect_download() as whole:
-        button(page, "Compacted network (safetensors)").click()
+        button(page, "Download as safetensors").click()
     with page.expect_download() as onnx:
-        button(page, "Compacted network (ONNX)").click()
+        button(page, "Download as ONNX").click()
     whole.value.save_as(tmp_path / "small.safetensors")
     onnx.value.save_as(tmp_path / "small.onnx")
     small = load_file(tmp_path / "small.safetensors")

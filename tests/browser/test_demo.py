@@ -48,7 +48,7 @@ def test_from_the_first_page_to_the_last_step(visit, dashboard):
     expect(title(page, 1)).to_be_visible()
     neurons = page.locator(".stage svg circle")
     expect(neurons).to_have_count(sum(GUIDED.hidden))
-    expect(page.locator(".stage .note")).to_have_text(re.compile("Round [2-9]"))  # it is followed
+    expect(page.locator(".stage .note")).to_have_text(re.compile("round [2-9]"))  # it is followed
     dashboard.store.commands.add(run, "pace", epochs_per_second=0)
     ended(dashboard, run, beside)
 
