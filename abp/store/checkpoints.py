@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from abp.store import schema
 from abp.store.database import Database, put
@@ -28,10 +28,9 @@ class Checkpoints:
         state, parts = memoryview(row["state"]), schema.checkpoint_parts
         with self.leases.held(run, owner) as connection:
             put(connection, schema.checkpoints, {"run": run, **place})
-            connection.execute(delete(parts).where(parts.c.run == run))
             for part, start in enumerate(range(0, len(state), PART)):
-                content = bytes(state[start : start + PART])
-                connection.execute(insert(parts).values(run=run, part=part, content=content))
+                put(connection, parts, {"run": run, "part": part, "content": bytes(state[start : start + PART])})
+            connection.execute(delete(parts).where(parts.c.run == run, parts.c.part >= -(-len(state) // PART)))
 
     def restore(self, run: int, owner: str) -> tuple[bytes, float] | None:
         """The checkpoint to go on from and the seconds spent until then; later epochs are forgotten."""

@@ -43,11 +43,14 @@ class Leases:
         """
         columns = schema.runs.c
         mine = and_(columns.id == run, columns.owner == owner)
-        row = {**values, "lease": time.time() + LEASE}
         with self.database.writing() as connection:
+            began = time.time()
+            row = {**values, "lease": began + LEASE}
             if connection.execute(update(schema.runs).where(mine).values(row)).rowcount != 1:
                 raise ClaimLost(f"run {run} is no longer {owner}'s")
             yield connection
+            if time.time() - began > LEASE / 4:  # as the checkpoint of a large network takes on a slow disk
+                connection.execute(update(schema.runs).where(mine).values(lease=time.time() + LEASE))
 
     def claim(self, run: int, owner: str) -> Run | None:
         """Take a queued run, if nobody else has and its study is not paused: one conditional UPDATE decides."""

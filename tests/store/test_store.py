@@ -8,8 +8,10 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -298,6 +300,14 @@ def test_every_write_of_a_worker_renews_its_lease(store, monkeypatch):
             run = running(store)
         act(store, run, "me")
         assert store.leases.expire() == 0, write
+
+
+def test_a_write_that_takes_long_renews_the_lease_as_it_ends(store, monkeypatch):
+    run, clock = running(store), SimpleNamespace(now=time.time())
+    monkeypatch.setattr(leases, "time", SimpleNamespace(time=lambda: clock.now))
+    with store.leases.held(run, "me"):
+        clock.now += 10 * leases.LEASE
+    assert store.leases.expire() == 0
 
 
 def test_a_late_word_of_a_dead_worker_does_not_interrupt_the_one_that_has_the_run_by_now(store):
