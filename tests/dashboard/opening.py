@@ -6,8 +6,6 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from abp.runs import worker
-from abp.store.store import Store
 from abp.training.experiment import Experiment
 from tests.waiting import wait_until
 
@@ -21,12 +19,6 @@ PRUNED = Experiment(
     stop_accuracy=0.06,
     epochs=9,
 )
-
-
-def trained(store: Store, experiment: Experiment, **details) -> int:
-    number = store.runs.add(experiment, **details)
-    assert worker.execute(store, number, worker.new_owner())
-    return number
 
 
 def open_page(file: str, **link: object) -> AppTest:

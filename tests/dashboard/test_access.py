@@ -4,7 +4,8 @@ import pytest
 
 from abp.dashboard.frame import access, services
 from abp.dashboard.frame.access import NotOperating
-from tests.dashboard.opening import PRUNED, open_page, trained, words
+from tests.dashboard.opening import PRUNED, open_page, words
+from tests.recordings import trained
 
 STARTS = ("Start", "Train", "Fine-tune", "Resume", "Pause", "Stop", "Prune", "Rename", "Delete", "Extend", "Go on")
 

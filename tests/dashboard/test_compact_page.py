@@ -12,7 +12,8 @@ from abp.analysis.latency import latencies
 from abp.network.masks import full_masks
 from abp.runs.export import compact
 from abp.store.snapshots import recorded_masks
-from tests.dashboard.opening import PRUNED, open_page, settled, trained
+from tests.dashboard.opening import PRUNED, open_page, settled
+from tests.recordings import trained
 
 
 def open_weights(run: int) -> AppTest:

@@ -15,6 +15,7 @@ from abp.runs.continuation import continue_run
 from abp.store.store import Store
 from abp.training.experiment import Experiment
 from tests.dashboard.test_pages import badges, links, live, open_page, press, run, tick, watch
+from tests.recordings import trained
 
 PARENT = Experiment(
     hidden=(20, 10), criterion="activation-neuron", amount=0.5, prunings=2, start_accuracy=0.1, stop_accuracy=0.3,
@@ -29,7 +30,7 @@ def execute(store: Store, number: int) -> int:
 
 @pytest.fixture
 def parent(store) -> int:
-    return execute(store, store.runs.add(PARENT, name="The parent"))
+    return trained(store, PARENT, name="The parent")
 
 
 def form(number: object) -> AppTest:
@@ -100,7 +101,7 @@ def test_a_seed_that_would_be_the_parents_is_refused_in_words(store, parent):
 @pytest.mark.parametrize("details", [{"keep": "ends"}, {}], ids=["ends", "dense"])
 def test_rewinding_to_before_a_pruning_is_offered_only_where_it_is_recorded(details, store):
     settings = PARENT if details else dataclasses.replace(PARENT, criterion="none")
-    page = form(execute(store, store.runs.add(settings, **details)))
+    page = form(trained(store, settings, **details))
     assert len(page.radio[0].options) == 3 and not page.selectbox
 
 

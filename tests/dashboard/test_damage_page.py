@@ -15,7 +15,8 @@ from abp.data.datasets import load_test_set
 from abp.network.evaluation import evaluate
 from abp.runs.damage import BREAKING, TrainedNetwork, damaged, switched_off, trained_network
 from abp.store.store import Store
-from tests.dashboard.opening import again, open_page, settled, trained, words
+from tests.dashboard.opening import again, open_page, settled, words
+from tests.recordings import trained
 
 DENSE = Experiment(hidden=(24, 16), criterion="none", learning_rate=0.1, epochs=8, stop_accuracy=1.0)
 

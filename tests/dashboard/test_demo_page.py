@@ -18,7 +18,8 @@ from abp.store.records import unpack_counts
 from abp.store.snapshots import recorded_masks
 from abp.store.store import Store
 from abp.training.experiment import Experiment
-from tests.dashboard.opening import ROOT, again, open_page, trained
+from tests.dashboard.opening import ROOT, again, open_page
+from tests.recordings import trained
 from tests.waiting import wait_until
 
 QUICK = dataclasses.replace(GUIDED, hidden=(60, 40), start_accuracy=0.3, stop_accuracy=0.5, prunings=2, epochs=40)

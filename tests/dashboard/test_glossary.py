@@ -11,12 +11,12 @@ from streamlit.testing.v1 import AppTest
 
 from abp.dashboard.frame.glossary import FORMS, GLOSSARY, PAGES
 from abp.dashboard.frame.page import MENU
-from abp.runs import worker
 from abp.store.store import Store
 from abp.studies.registry import start_study
 from abp.studies.specification import Study
 from abp.training.experiment import Experiment
 from tests.dashboard.opening import ROOT, open_page, settled
+from tests.recordings import finish
 
 PAGES_OF_MENU = {label: Path(file).stem for section in MENU.values() for file, label, _ in section}
 BASE = Experiment(hidden=(12, 8), epochs=3, start_accuracy=0.0, stop_accuracy=1.0, patience=0, learning_rate=0.05)
@@ -83,7 +83,7 @@ def situations(tmp_path_factory) -> Iterator[dict[str, dict[str, object]]]:
         store = Store()
         study = start_study(store, SMALL)
         for run in store.runs.queued():
-            assert worker.execute(store, run.id, worker.new_owner())
+            finish(store, run.id)
         pruned = next(run.id for run in store.runs.all() if run.experiment.criterion == "activation-neuron")
         yield {"empty": {}, "run": {"run": pruned}, "study": {"study": study}}
 

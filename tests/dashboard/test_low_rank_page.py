@@ -15,7 +15,8 @@ from abp.runs.baselines import compare
 from abp.store.lineage import dense_twin
 from abp.training.experiment import Experiment, dense_settings
 from abp.training.trainer import Trainer
-from tests.dashboard.opening import PRUNED, open_page, settled, trained, words
+from tests.dashboard.opening import PRUNED, open_page, settled, words
+from tests.recordings import trained
 
 
 def open_low_rank(**link: object) -> AppTest:

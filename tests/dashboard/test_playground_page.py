@@ -26,7 +26,8 @@ from abp.data.drawings import prepared
 from abp.data.uploads import UploadUnusable, decoded
 from abp.runs.damage import trained_network
 from abp.store.snapshots import final_network
-from tests.dashboard.opening import PRUNED, again, open_page, trained, words
+from tests.dashboard.opening import PRUNED, again, open_page, words
+from tests.recordings import trained
 
 DENSE = dataclasses.replace(PRUNED, criterion="none")
 SIDE = 112  # pixels of the picture that the pad sends

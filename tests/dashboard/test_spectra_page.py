@@ -20,7 +20,8 @@ from abp.runs import session, worker
 from abp.store.database import StoreUnusable
 from abp.store.lineage import dense_twin
 from abp.store.snapshots import Moment, Snapshot, spectral_snapshots
-from tests.dashboard.opening import PRUNED, open_page, trained, words
+from tests.dashboard.opening import PRUNED, open_page, words
+from tests.recordings import trained
 
 
 def open_spectra(**link: object) -> AppTest:

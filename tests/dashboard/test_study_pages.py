@@ -14,7 +14,6 @@ from abp.dashboard.studies.charts import means, named
 from abp.dashboard.studies.compare import more_of, progress_words
 from abp.dashboard.studies.findings import conclusions
 from abp.dashboard.studies.report import report
-from abp.runs import worker
 from abp.store.store import Store
 from abp.store.studies import Studies
 from abp.studies.comparison import read_results, run_table
@@ -23,7 +22,8 @@ from abp.studies.registry import start_study, studies, study_progress, study_rec
 from abp.studies.specification import Study
 from abp.training.experiment import Experiment
 from benchmarks.thousand import thousand_runs
-from tests.dashboard.opening import open_page, settled, trained, words
+from tests.dashboard.opening import open_page, settled, words
+from tests.recordings import finish, trained
 
 BASE = Experiment(hidden=(12, 8), epochs=3, start_accuracy=0.0, stop_accuracy=1.0, patience=0, learning_rate=0.05)
 SMALL = Study(
@@ -38,7 +38,7 @@ SMALL = Study(
 
 def train_all(store: Store) -> None:
     for run in store.runs.queued():
-        assert worker.execute(store, run.id, worker.new_owner())
+        finish(store, run.id)
 
 
 @pytest.fixture

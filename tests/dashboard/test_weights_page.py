@@ -19,7 +19,8 @@ from abp.data.datasets import DataUnavailable, load_test_set
 from abp.network.mlp import Network
 from abp.runs import session, worker
 from abp.store.snapshots import moments, snapshot
-from tests.dashboard.opening import PRUNED, again, open_page, trained, words
+from tests.dashboard.opening import PRUNED, again, open_page, words
+from tests.recordings import trained
 
 DENSE = dataclasses.replace(PRUNED, criterion="none")
 

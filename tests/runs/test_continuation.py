@@ -22,6 +22,7 @@ from abp.store.snapshots import spectral_snapshots
 from abp.store.store import Store
 from abp.training.experiment import Experiment, SettingError
 from abp.training.trainer import Trainer
+from tests.recordings import trained
 from tests.rows import die
 
 DIGITS = load_dataset("digits")
@@ -42,9 +43,7 @@ def store(home) -> Store:
 @pytest.fixture
 def parent(store):
     """A pruned run that has ended, some of its neurons dead."""
-    number = store.runs.add(PARENT, name="The parent")
-    execute(store, number, "me")
-    run = store.runs.get(number)
+    run = store.runs.get(trained(store, PARENT, name="The parent"))
     assert (run.status, run.prunings) == ("finished", 2)
     return run
 
@@ -113,8 +112,7 @@ def test_new_random_weights_are_those_of_the_seed_under_the_mask(store, parent):
 
 @pytest.mark.parametrize("method", ["pca", "svd"])
 def test_a_reduced_child_is_what_scikit_learn_or_numpy_makes_of_the_parent_and_stays_of_that_rank(method, store):
-    dense = store.runs.add(dataclasses.replace(PARENT, criterion="none"))
-    execute(store, dense, "me")
+    dense = trained(store, dataclasses.replace(PARENT, criterion="none"))
     number = continue_run(store, store.runs.get(dense), method, epochs=3, ranks=(6, 4))
     tensors, masks = start_of(store, number)
     assert sparsity(masks) == 0
@@ -135,8 +133,8 @@ def test_a_reduced_child_is_what_scikit_learn_or_numpy_makes_of_the_parent_and_s
     assert limits == tuple(np.linalg.matrix_rank(tensors[f"hidden.{index}.weight"].numpy()) for index in (0, 1))
     assert limits == ((7, 5) if method == "pca" else (6, 4))
     execute(store, number, "me")
-    trained = load(store.weights.get(number, "final"))
-    ranks = [np.linalg.matrix_rank(trained[f"hidden.{index}.weight"].numpy()) for index in (0, 1)]
+    final = load(store.weights.get(number, "final"))
+    ranks = [np.linalg.matrix_rank(final[f"hidden.{index}.weight"].numpy()) for index in (0, 1)]
     assert all(rank <= limit for rank, limit in zip(ranks, limits, strict=True))
     assert store.runs.get(number).status == "finished"
 
@@ -147,8 +145,7 @@ def test_a_reduced_child_is_what_scikit_learn_or_numpy_makes_of_the_parent_and_s
 @pytest.mark.parametrize("how", UNDER_THE_MASK)
 @pytest.mark.parametrize("settings", [{}, {"momentum": 0.9}, {"optimiser": "adam", "learning_rate": 0.01}], ids=str)
 def test_no_weight_under_a_zero_mask_ever_grows_back(how, settings, store):
-    number = store.runs.add(dataclasses.replace(PARENT, **settings))
-    execute(store, number, "me")
+    number = trained(store, dataclasses.replace(PARENT, **settings))
     child = continue_run(store, store.runs.get(number), how, epochs=4)
     tensors, masks = start_of(store, child)
     trainer = Trainer(store.runs.get(child).experiment, DIGITS, tensors=tensors, masks=masks)
@@ -266,8 +263,7 @@ def test_masks_at_the_start_are_those_of_continued_runs_only(store, parent):
 
 def test_a_continued_run_is_nobodys_dense_twin(store):
     dense = dataclasses.replace(PARENT, criterion="none", start_accuracy=0.0, epochs=3, stop_accuracy=1.0, patience=0)
-    origin = store.runs.add(dense)
-    execute(store, origin, "me")
+    origin = trained(store, dense)
     child = continue_run(store, store.runs.get(origin), "fine-tune", epochs=3)
     execute(store, child, "me")
     assert store.runs.get(child).experiment == store.runs.get(origin).experiment
@@ -280,11 +276,9 @@ def test_a_continued_run_is_nobodys_dense_twin(store):
 def test_the_dense_twin_of_a_regularised_run_has_the_same_regulariser(store):
     settings = dataclasses.replace(PARENT, epochs=1)
     plain, regularised = (
-        store.runs.add(dataclasses.replace(settings, criterion="none", start_accuracy=0.0, nuclear=strength))
+        trained(store, dataclasses.replace(settings, criterion="none", start_accuracy=0.0, nuclear=strength))
         for strength in (0.0, 0.001)
     )
-    for number in (plain, regularised):
-        execute(store, number, "me")
     pruned = store.runs.get(
         store.runs.add(dataclasses.replace(settings, nuclear=0.001, schedule="layer-by-layer", scope="per-layer"))
     )
@@ -294,11 +288,9 @@ def test_the_dense_twin_of_a_regularised_run_has_the_same_regulariser(store):
 
 def test_a_run_held_to_low_ranks_is_no_dense_twin_but_has_one(store):
     dense = dataclasses.replace(PARENT, criterion="none", start_accuracy=0.0, epochs=1)
-    limited = store.runs.add(dataclasses.replace(dense, ranks=(5, 5)))
-    execute(store, limited, "me")
+    limited = trained(store, dataclasses.replace(dense, ranks=(5, 5)))
     assert dense_twin(store, store.runs.get(limited)) is None
-    whole = store.runs.add(dense)
-    execute(store, whole, "me")
+    whole = trained(store, dense)
     assert dense_twin(store, store.runs.get(limited)).id == whole
 
 
@@ -358,9 +350,7 @@ def test_a_run_that_has_not_ended_cannot_be_continued(store):
 
 
 def test_a_run_that_kept_its_ends_only_can_be_rewound_to_its_start_only(store):
-    number = store.runs.add(PARENT, keep="ends")
-    execute(store, number, "me")
-    run = store.runs.get(number)
+    run = store.runs.get(trained(store, PARENT, keep="ends"))
     assert continue_run(store, run, "rewind", epochs=1)
     with pytest.raises(SettingError, match="first and last weights only"):
         continue_run(store, run, "rewind-1", epochs=1)

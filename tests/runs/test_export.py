@@ -16,10 +16,10 @@ from safetensors.torch import load
 from abp.data.datasets import load_dataset
 from abp.network.mlp import Network
 from abp.runs import export as module
-from abp.runs import worker
 from abp.runs.export import NotTheSame, compact, run_onnx, to_onnx
 from abp.store.store import Store
 from abp.training.experiment import Experiment
+from tests.recordings import trained
 
 SETTINGS = Experiment(
     hidden=(20, 10), criterion="activation-neuron", amount=0.7, prunings=2, start_accuracy=0.1, stop_accuracy=0.3
@@ -32,15 +32,9 @@ def store(home) -> Store:
     return Store(home / "abp.sqlite3")
 
 
-def trained(store: Store, experiment: Experiment):
-    number = store.runs.add(experiment)
-    assert worker.execute(store, number, worker.new_owner())
-    return store.runs.get(number)
-
-
 @pytest.mark.parametrize("criterion", ["activation-neuron", "magnitude", "none"])
 def test_a_compacted_network_computes_what_the_whole_one_does(store, criterion):
-    run = trained(store, dataclasses.replace(SETTINGS, criterion=criterion))
+    run = store.runs.get(trained(store, dataclasses.replace(SETTINGS, criterion=criterion)))
     compacted = compact(store, run)
     whole = Network.from_tensors(run.experiment.sizes, load(store.weights.get(run.id, "final")))
     x = load_dataset("digits").test_x
@@ -55,7 +49,7 @@ def test_a_compacted_network_computes_what_the_whole_one_does(store, criterion):
 
 
 def test_another_function_is_not_handed_out(store, monkeypatch):
-    run = trained(store, SETTINGS)
+    run = store.runs.get(trained(store, SETTINGS))
     live_network = module.live_network
 
     def broken(*arguments):

@@ -11,10 +11,10 @@ from PIL import Image
 from safetensors.numpy import load
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from abp.runs import worker
 from abp.runs.tensorboard import TensorBoardMissing, write_events
 from abp.store.store import Store
 from abp.training.experiment import Experiment
+from tests.recordings import trained
 
 SETTINGS = Experiment(
     hidden=(20, 10), criterion="activation-neuron", amount=0.6, prunings=2, start_accuracy=0.1, epochs=5
@@ -29,9 +29,7 @@ def store(home) -> Store:
 
 @pytest.fixture
 def run(store):
-    number = store.runs.add(SETTINGS)
-    assert worker.execute(store, number, worker.new_owner())
-    return store.runs.get(number)
+    return store.runs.get(trained(store, SETTINGS))
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import pytest
 from abp.data.datasets import load_test_set
 from abp.network.evaluation import evaluate
 from abp.network.masks import sparsity
-from abp.runs import worker
 from abp.store.snapshots import moments, snapshot
 from abp.store.store import Store
 from abp.training.experiment import Experiment
+from tests.recordings import trained
 
 PRUNED = Experiment(
     hidden=(20, 10), criterion="activation-neuron", amount=0.6, prunings=2, start_accuracy=0.05, stop_accuracy=0.06,
@@ -21,14 +21,8 @@ def store(home) -> Store:
     return Store()
 
 
-def trained(store: Store, **details) -> int:
-    number = store.runs.add(PRUNED, **details)
-    assert worker.execute(store, number, worker.new_owner())
-    return number
-
-
 def test_every_recorded_network_has_the_accuracy_and_sparsity_noted_at_its_moment(store):
-    run = store.runs.get(trained(store))
+    run = store.runs.get(trained(store, PRUNED))
     x, y = load_test_set("digits")
     found = {moment.name: snapshot(store, run, moment) for moment in moments(store, run)}
     assert list(found) == ["start", "before 1", "after 1", "before 2", "after 2", "end"]
@@ -52,7 +46,7 @@ def test_every_recorded_network_has_the_accuracy_and_sparsity_noted_at_its_momen
 
 
 def test_a_run_that_keeps_only_its_ends_still_has_its_masks(store):
-    run = store.runs.get(trained(store, keep="ends"))
+    run = store.runs.get(trained(store, PRUNED, keep="ends"))
     found = {moment.name: snapshot(store, run, moment) for moment in moments(store, run)}
     assert [name for name, recorded in found.items() if recorded.network is not None] == ["start", "end"]
     assert sparsity(found["after 2"].masks) == pytest.approx(run.sparsity)
