@@ -127,6 +127,19 @@ def runs(home, filled) -> dict[str, int]:
     return numbers
 
 
+@pytest.fixture(scope="module")
+def drawn(filled, tmp_path_factory) -> dict[str, AppTest]:
+    """Every page, by its file, and the page of the run in each situation, drawn once; tests only look at them."""
+    database, numbers = filled
+    home = tmp_path_factory.mktemp("drawn")
+    (home / "abp.sqlite3").write_bytes(database.read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ABP_HOME", str(home))
+        patch.setenv("ABP_ENGINE", "off")
+        pages = {file: open_page(file) for file in PAGES}
+        return pages | {situation: watch(number) for situation, number in numbers.items()}
+
+
 def open_page(file: str, **link: object) -> AppTest:
     """A page as a cold link opens it, `from_` standing for ``?from=``."""
     page = AppTest.from_file(str(ROOT / "start.py"), default_timeout=60)
@@ -199,8 +212,8 @@ def test_each_page_opens_over_an_empty_store(file, store):
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
-def test_a_run_is_shown_in_every_situation(situation, runs):
-    page = watch(runs[situation])
+def test_a_run_is_shown_in_every_situation(situation, runs, drawn):
+    page = drawn[situation]
     assert not page.error and not page.warning
     state = Store().runs.get(runs[situation])
     word, _, _ = STATUS[state.status]
@@ -222,14 +235,13 @@ def test_the_situations_are_what_they_are_called(situation, status, runs):
     assert Store().runs.get(runs[situation]).status == status
 
 
-def test_the_other_pages_open_with_runs_in_every_situation(runs):
-    for file in PAGES:
-        page = open_page(file)
-        assert not page.error and not page.warning
+@pytest.mark.parametrize("file", PAGES)
+def test_the_other_pages_open_with_runs_in_every_situation(file, drawn):
+    assert not drawn[file].error and not drawn[file].warning
 
 
-def test_the_list_shows_every_run_with_its_status_and_results(runs):
-    table = open_page("pages/runs.py").dataframe[0].value.set_index("Run")
+def test_the_list_shows_every_run_with_its_status_and_results(runs, drawn):
+    table = drawn["pages/runs.py"].dataframe[0].value.set_index("Run")
     assert set(table.index) == set(runs.values())
     for situation, number in runs.items():
         state, row = Store().runs.get(number), table.loc[number]
@@ -244,8 +256,8 @@ def test_the_list_shows_every_run_with_its_status_and_results(runs):
             assert row["Test accuracy"] == pytest.approx(100 * state.test_accuracy)
 
 
-def test_the_runs_that_go_on_are_offered_below_the_form(runs):
-    offered = {query for _, _, query in links(open_page("pages/train.py")) if query.startswith("run=")}
+def test_the_runs_that_go_on_are_offered_below_the_form(runs, drawn):
+    offered = {query for _, _, query in links(drawn["pages/train.py"]) if query.startswith("run=")}
     assert offered == {f"run={runs[situation]}" for situation in ("queued", "running", "paused")}
 
 
@@ -522,13 +534,13 @@ def test_a_pace_set_elsewhere_is_never_sent_back(runs):
     assert asked[:3] == [2.0, 0.0, 1.0] and len(asked) == 4  # and the one that this run was given at first
 
 
-def test_the_share_s_field_says_what_it_removes(runs):
-    (share,) = watch(runs["running"]).number_input
+def test_the_share_s_field_says_what_it_removes(drawn):
+    (share,) = drawn["running"].number_input
     assert "remove" in share.label.lower() and "%" in share.label
 
 
-def test_prune_now_offers_all_methods_by_their_plain_names_and_the_runs_own_first(runs):
-    (method,) = [field for field in watch(runs["running"]).selectbox if field.label == "Criterion"]
+def test_prune_now_offers_all_methods_by_their_plain_names_and_the_runs_own_first(drawn):
+    (method,) = [field for field in drawn["running"].selectbox if field.label == "Criterion"]
     assert method.options == [entry.title for entry in CRITERIA.values() if entry.scores]
     assert method.value == TINY.criterion
 
@@ -543,8 +555,8 @@ def test_an_interrupted_run_can_be_resumed(runs):
 
 
 @pytest.mark.parametrize("situation", ["finished", "stopped", "diverged", "failed"])
-def test_a_run_that_has_ended_has_no_controls(situation, runs):
-    assert labels(watch(runs[situation]).button) == []
+def test_a_run_that_has_ended_has_no_controls(situation, drawn):
+    assert labels(drawn[situation].button) == []
 
 
 def test_a_run_stopped_before_it_began_is_stopped_at_once(runs):
@@ -759,10 +771,9 @@ MENU_LINKS = [
 ]
 
 
-def test_the_menu_is_the_same_on_every_page_and_in_every_situation(runs):
-    shown = [menu(open_page(file)) for file in PAGES]
-    shown += [menu(watch(runs["finished"])), menu(open_page("pages/train.py", run="nonsense"))]
-    assert all(links == MENU_LINKS for links in shown)
+def test_the_menu_is_the_same_on_every_page_and_in_every_situation(runs, drawn):
+    nonsense = open_page("pages/train.py", run="nonsense")
+    assert all(menu(page) == MENU_LINKS for page in (*drawn.values(), nonsense))
 
 
 def test_the_menu_lists_every_page_that_exists_and_no_other():
@@ -770,9 +781,9 @@ def test_the_menu_lists_every_page_that_exists_and_no_other():
     assert listed == {"start.py", *(f"pages/{file.name}" for file in (ROOT / "pages").glob("*.py"))}
 
 
-def test_every_link_leads_to_a_page_of_the_menu(runs):
+def test_every_link_leads_to_a_page_of_the_menu(drawn):
     known = {target for _, target in MENU_LINKS}
-    for page in (*map(open_page, PAGES), *(watch(number) for number in runs.values())):
+    for page in drawn.values():
         assert {target for _, target, _ in links(page)} <= known
 
 
