@@ -9,7 +9,7 @@ run: install ## open the dashboard; HOST=0.0.0.0 for other devices in the room
 	$(BIN)/python -m abp dashboard --host=$(HOST) --port=$(PORT)
 
 test: lint ## everything that must hold
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check
