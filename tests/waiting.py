@@ -8,8 +8,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+PATIENCE = 300.0
+"""Seconds after which whatever a test waits for is taken to hang, beside however busy neighbours."""
 
-def wait_until(condition: Callable[[], T], what: str = "", *, within: float = 90.0) -> T:
+
+def wait_until(condition: Callable[[], T], what: str = "", *, within: float = PATIENCE) -> T:
     """Return what `condition` returns as soon as that is true; fail if it has not come within so many seconds."""
     deadline = time.monotonic() + within
     while not (value := condition()):

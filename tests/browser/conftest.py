@@ -21,10 +21,9 @@ import pytest
 
 from abp.store.store import Store
 from abp.training.experiment import Experiment
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60  # seconds in which anything must have happened, on however slow a machine
 
 # On a cold link to a page, Streamlit's own front end first asks below that page for these two, and is told 404.
 STREAMLITS_OWN = re.compile(r"//[^/]+/[a-z_]+/_stcore/(health|host-config)$")

@@ -6,8 +6,8 @@ import dataclasses
 from typing import Any
 
 from abp.training.experiment import Experiment
-from tests.browser.conftest import PATIENCE, Dashboard
-from tests.waiting import wait_until
+from tests.browser.conftest import Dashboard
+from tests.waiting import PATIENCE, wait_until
 
 # Learns, prunes nothing by itself, and goes on for as long as it is let: no story has to hurry.
 ENDLESS = Experiment(

@@ -8,8 +8,8 @@ from abp.dashboard.frame.page import MENU
 from abp.studies.registry import start_study, study_progress
 from abp.studies.specification import Study
 from abp.training.experiment import Experiment
-from tests.browser.conftest import PATIENCE, Dashboard, give_up
-from tests.waiting import wait_until
+from tests.browser.conftest import Dashboard, give_up
+from tests.waiting import PATIENCE, wait_until
 
 expect = pytest.importorskip("playwright.sync_api").expect
 expect.set_options(timeout=1000 * PATIENCE)

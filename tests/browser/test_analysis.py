@@ -12,8 +12,8 @@ from safetensors.numpy import load_file
 from abp.runs import worker
 from abp.studies.registry import studies
 from abp.training.experiment import Experiment
-from tests.browser.conftest import PATIENCE, Dashboard
-from tests.waiting import wait_until
+from tests.browser.conftest import Dashboard
+from tests.waiting import PATIENCE, wait_until
 
 expect = pytest.importorskip("playwright.sync_api").expect
 expect.set_options(timeout=1000 * PATIENCE)

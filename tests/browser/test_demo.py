@@ -7,8 +7,8 @@ import re
 import pytest
 
 from abp.dashboard.demo.presets import GUIDED, start_guided
-from tests.browser.conftest import PATIENCE, Dashboard
-from tests.waiting import wait_until
+from tests.browser.conftest import Dashboard
+from tests.waiting import PATIENCE, wait_until
 
 expect = pytest.importorskip("playwright.sync_api").expect
 expect.set_options(timeout=1000 * PATIENCE)

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from abp.dashboard.frame.page import MENU
-from tests.browser.conftest import PATIENCE, ROOT, serving
+from tests.browser.conftest import ROOT, serving
+from tests.waiting import PATIENCE
 
 expect = pytest.importorskip("playwright.sync_api").expect
 expect.set_options(timeout=1000 * PATIENCE)

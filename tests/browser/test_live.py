@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from abp.training.experiment import Experiment
-from tests.browser.conftest import PATIENCE, Dashboard
+from tests.browser.conftest import Dashboard
 from tests.browser.live import PIXELS, button, number_of, paused_run, run_settled, watched
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 expect = pytest.importorskip("playwright.sync_api").expect
 expect.set_options(timeout=1000 * PATIENCE)

@@ -20,8 +20,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from abp.training.experiment import Experiment
-from tests.browser.conftest import PATIENCE, Dashboard, give_up, serving
-from tests.waiting import wait_until
+from tests.browser.conftest import Dashboard, give_up, serving
+from tests.waiting import PATIENCE, wait_until
 
 SMALL = Experiment(hidden=(5,), criterion="none", epochs=2)
 

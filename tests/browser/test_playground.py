@@ -9,7 +9,8 @@ import pytest
 
 from abp.runs import worker
 from abp.training.experiment import Experiment
-from tests.browser.conftest import PATIENCE, Dashboard
+from tests.browser.conftest import Dashboard
+from tests.waiting import PATIENCE
 
 expect = pytest.importorskip("playwright.sync_api").expect
 expect.set_options(timeout=1000 * PATIENCE)

@@ -27,7 +27,7 @@ from abp.training.experiment import Experiment, settings
 from abp.training.trainer import Trainer
 from tests.disks import fill
 from tests.rows import die
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 DIGITS = load_dataset("digits")
@@ -269,7 +269,7 @@ def test_a_pipe_may_receive_the_json_and_stays_a_pipe(run_abp, tmp_path):
     reader = threading.Thread(target=lambda: received.append(pipe.read_text()), daemon=True)
     reader.start()
     assert run_abp("train", *FAST, "--json", pipe)[0] == 0
-    reader.join(60)
+    reader.join(PATIENCE)
     assert json.loads(received[0])["run"] == 1
     assert pipe.is_fifo()
 
@@ -515,7 +515,7 @@ def test_control_c_leaves_the_run_interrupted_and_says_how_to_go_on(epochs, home
     try:
         wait_until(lambda: any(run.epoch >= epochs for run in store.runs.all()), "for training to begin")
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
         process.wait()

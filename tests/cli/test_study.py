@@ -20,7 +20,7 @@ from abp.studies.verdicts import fill_baselines, study_result
 from abp.training.experiment import Experiment
 from tests.cli.test_command_line import ROOT, complaint, run_abp
 from tests.rows import change_run
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 __all__ = ["run_abp"]  # a fixture
 TINY = Experiment(hidden=(12, 8), learning_rate=0.1, epochs=6, start_accuracy=0.2, stop_accuracy=0.9, patience=0)
@@ -94,7 +94,7 @@ def test_control_c_pauses_a_study_and_the_same_command_goes_on_to_the_same_rows(
         wait_until(lambda: any(run.status == "finished" for run in store.runs.all()), "for the first run")
         wait_until(lambda: any(run.status == "running" and run.epoch for run in store.runs.all()), "for another")
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
         process.wait()
@@ -106,7 +106,7 @@ def test_control_c_pauses_a_study_and_the_same_command_goes_on_to_the_same_rows(
     assert 1 <= done < 6
 
     process = start("study", "demo", *CHOICE, "--json", "-")
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     found = json.loads(out)
     expected = left_alone(tmp_path, seeds=2, criteria=("none", "activation", "magnitude"), amounts=(0.5,))

@@ -7,7 +7,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from abp.training.experiment import Experiment
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 PRUNED = Experiment(
@@ -23,7 +23,7 @@ PRUNED = Experiment(
 
 def open_page(file: str, **link: object) -> AppTest:
     """A page opened cold by a link, and drawn once."""
-    page = AppTest.from_file(str(ROOT / "start.py"), default_timeout=60)
+    page = AppTest.from_file(str(ROOT / "start.py"), default_timeout=PATIENCE)
     page.switch_page(f"pages/{file}.py")
     for name, value in link.items():
         page.query_params[name] = str(value)

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from abp.dashboard.frame import background
 from abp.dashboard.frame.result_cache import ResultCache, bytes_of
+from tests.waiting import PATIENCE
 
 
 def blas_threads() -> set[int]:
@@ -42,16 +43,16 @@ def test_overlapping_work_has_one_thread_each_and_leaves_the_old_number_behind(t
 
     def work(name: str, began: threading.Event, awaited: threading.Event) -> None:
         began.set()
-        assert awaited.wait(60)
+        assert awaited.wait(PATIENCE)
         seen[name] = blas_threads(), torch.get_num_threads()
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(background._alone, partial(work, "first", first_began, second_began))
-        assert first_began.wait(60)
+        assert first_began.wait(PATIENCE)
         second = pool.submit(background._alone, partial(work, "second", second_began, first_ended))
-        first.result(60)
+        first.result(PATIENCE)
         first_ended.set()
-        second.result(60)
+        second.result(PATIENCE)
     assert seen == {"first": ({1}, 1), "second": ({1}, 1)}
     assert blas_threads() == {2}
 
@@ -73,13 +74,13 @@ def pool():
 
 def done(cache: ResultCache, key: object, size: int) -> Future:
     future = cache.future(key, lambda: np.zeros(size, dtype=np.uint8))
-    future.result(60)
+    future.result(PATIENCE)
     return future
 
 
 def weighed(pool: ThreadPoolExecutor) -> None:
     """Wait until the callbacks of all that was done have run, which they do in the pool's only thread."""
-    pool.submit(lambda: None).result(60)
+    pool.submit(lambda: None).result(PATIENCE)
 
 
 def test_results_asked_for_longest_ago_go_when_all_of_them_take_too_many_bytes(pool):
@@ -108,7 +109,7 @@ def test_work_that_goes_on_is_never_forgotten():
     go_on = threading.Event()
     with ThreadPoolExecutor(2) as pool:
         cache = ResultCache(pool, budget=0)
-        slow = cache.future("slow", lambda: go_on.wait(60))
+        slow = cache.future("slow", lambda: go_on.wait(PATIENCE))
         for key in range(20):
             done(cache, key, 1_000)
         assert cache.future("slow", lambda: None) is slow
@@ -122,7 +123,7 @@ def test_work_is_done_once_until_it_is_forgotten(pool):
     cache.forget("key", Future())  # another one, of somebody who came before
     assert cache.future("key", lambda: calls.append(3)) is first
     cache.forget("key", first)
-    cache.future("key", lambda: calls.append(4)).result(60)
+    cache.future("key", lambda: calls.append(4)).result(PATIENCE)
     assert calls == [1, 4]
 
 

@@ -20,7 +20,7 @@ from abp.store.store import Store
 from abp.training.experiment import Experiment
 from tests.dashboard.opening import ROOT, again, open_page
 from tests.recordings import trained
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 QUICK = dataclasses.replace(GUIDED, hidden=(60, 40), start_accuracy=0.3, stop_accuracy=0.5, prunings=2, epochs=40)
 STEPS = range(1, len(TITLES) + 1)
@@ -303,7 +303,7 @@ def test_without_a_run_the_page_offers_to_start_one_and_starts_nothing(store):
 
 
 def test_the_first_page_starts_both_runs_with_one_seed_and_opens_the_demo(store):
-    page = AppTest.from_file(str(ROOT / "start.py"), default_timeout=60).run()
+    page = AppTest.from_file(str(ROOT / "start.py"), default_timeout=PATIENCE).run()
     assert labels(page)[0] == "Show me, in a minute"
     page.button[0].click()
     page.run()

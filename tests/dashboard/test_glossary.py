@@ -17,6 +17,7 @@ from abp.studies.specification import Study
 from abp.training.experiment import Experiment
 from tests.dashboard.opening import ROOT, open_page, settled
 from tests.recordings import finish
+from tests.waiting import PATIENCE
 
 PAGES_OF_MENU = {label: Path(file).stem for section in MENU.values() for file, label, _ in section}
 BASE = Experiment(hidden=(12, 8), epochs=3, start_accuracy=0.0, stop_accuracy=1.0, patience=0, learning_rate=0.05)
@@ -37,7 +38,7 @@ PATTERNS = {
 def opened(label: str, **link: object) -> AppTest:
     file = PAGES_OF_MENU[label]
     if file == "start":
-        return AppTest.from_file(str(ROOT / "start.py"), default_timeout=60).run()
+        return AppTest.from_file(str(ROOT / "start.py"), default_timeout=PATIENCE).run()
     return settled(open_page(file, **link))
 
 

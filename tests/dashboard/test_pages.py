@@ -30,7 +30,7 @@ from abp.store.records import RunUnknown
 from abp.store.store import Store
 from abp.training.experiment import Experiment, settings
 from tests.rows import die
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 HIDDEN = (20, 10)
@@ -142,7 +142,7 @@ def drawn(filled, tmp_path_factory) -> dict[str, AppTest]:
 
 def open_page(file: str, **link: object) -> AppTest:
     """A page as a cold link opens it, `from_` standing for ``?from=``."""
-    page = AppTest.from_file(str(ROOT / "start.py"), default_timeout=60)
+    page = AppTest.from_file(str(ROOT / "start.py"), default_timeout=PATIENCE)
     if file != "start.py":
         page.switch_page(file)
     for name, value in link.items():
@@ -151,7 +151,7 @@ def open_page(file: str, **link: object) -> AppTest:
 
 
 def run(page: AppTest) -> AppTest:
-    page.run(timeout=60)
+    page.run()
     assert not page.exception
     return page
 

@@ -22,6 +22,7 @@ from abp.store.lineage import dense_twin
 from abp.store.snapshots import Moment, Snapshot, spectral_snapshots
 from tests.dashboard.opening import PRUNED, open_page, words
 from tests.recordings import trained
+from tests.waiting import PATIENCE
 
 
 def open_spectra(**link: object) -> AppTest:
@@ -203,7 +204,7 @@ def test_slow_singular_values_are_waited_for_without_holding_up_the_page(store, 
     may_end = threading.Event()
 
     def slow(*arguments):
-        assert may_end.wait(60)
+        assert may_end.wait(PATIENCE)
         return spectral_snapshots(*arguments)
 
     monkeypatch.setattr(spectra, "spectral_snapshots", slow)

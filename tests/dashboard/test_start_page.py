@@ -27,7 +27,7 @@ def test_the_first_page_is_drawn_without_what_takes_seconds_to_import(home, monk
     monkeypatch.setenv("ABP_HOME", str(home))
     draw = (
         "from streamlit.testing.v1 import AppTest; import sys; before = set(sys.modules);"
-        "page = AppTest.from_file('start.py', default_timeout=60).run();"
+        "page = AppTest.from_file('start.py', default_timeout=300).run();"
         "assert not page.exception and len(page.button) == 2, page"
     )
     assert imported_by(draw) == set()
@@ -47,7 +47,7 @@ def test_what_two_threads_must_not_import_at_once_is_there_before_there_are_two(
 def test_the_first_page_is_drawn_by_either_script_with_the_whole_menu(script, store):
     from streamlit.testing.v1 import AppTest
 
-    page = again(AppTest.from_file(str(ROOT / script), default_timeout=60))
+    page = again(AppTest.from_file(str(ROOT / script), default_timeout=300))
     assert [button.label for button in page.button] == ["Show me, in a minute", "Start a demo run"]
     assert page.title[0].value == "Which neurons does a network need?"
 
@@ -56,7 +56,7 @@ def test_the_rooms_link_and_its_code_stand_on_the_first_page_where_others_can_re
     from streamlit.testing.v1 import AppTest
 
     def drawn() -> str:
-        page = again(AppTest.from_file(str(ROOT / "start.py"), default_timeout=60))
+        page = again(AppTest.from_file(str(ROOT / "start.py"), default_timeout=300))
         return " ".join(element.value for element in page.markdown)
 
     assert "Join in" not in drawn()

@@ -23,10 +23,10 @@ import torch
 from abp.data import download
 from abp.data.datasets import DataUnavailable, load_dataset, load_test_set
 from abp.home import HomeUnusable, home
+from tests.waiting import PATIENCE
 
 ROOT = Path(download.__file__).parents[2]
 TRAIN_IMAGES = "train-images-idx3-ubyte"
-PATIENCE = 60  # seconds after which a test that waits for another process is taken to hang
 
 
 def official_files() -> dict[str, bytes]:

@@ -9,6 +9,7 @@ from abp.runs import engine
 from abp.store.store import Store
 from abp.training.experiment import Experiment
 from tests.rows import change_run
+from tests.waiting import PATIENCE
 
 TINY = Experiment(hidden=(5,), criterion="none", epochs=1)
 
@@ -63,7 +64,7 @@ def fed(client: Client, story) -> None:
         feeding = asyncio.ensure_future(engine.feed(client, ended, 2))
         telling = asyncio.ensure_future(story())
         try:
-            await asyncio.wait({feeding, telling}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({feeding, telling}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
             assert telling.done(), "the feed ended, or the story did not"
             telling.result()
         finally:

@@ -19,9 +19,8 @@ from starlette.applications import Starlette
 
 from abp.dashboard.channel.route import LiveChannel
 from abp.store.store import Store
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
-PATIENCE = 90
 HEADER = struct.Struct("<BBHIdIIIffffIIId")
 NAMES = (
     "kind", "version", "bytes", "number", "made", "epoch", "batch", "batches", "rate", "train_loss", "train_accuracy",

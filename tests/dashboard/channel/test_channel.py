@@ -21,7 +21,7 @@ from abp.store.records import unpack_counts
 from abp.store.store import Store
 from tests.dashboard.channel.conftest import Channel, Told, run_all
 from tests.runs.test_worker import FAST, LONG, TINY, alone, recorded, same
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 HIDDEN = TINY.hidden
 ENDLESS = dataclasses.replace(LONG, epochs=10_000, criterion="none")
@@ -39,7 +39,7 @@ def training(store: Store, experiment=ENDLESS, **details) -> Iterator[int]:
     finally:
         if any(each.id == run for each in store.runs.all()):
             store.commands.add(run, "stop")
-        thread.join(60)
+        thread.join(PATIENCE)
 
 
 def ended(told: Told) -> bool:
@@ -215,7 +215,7 @@ def test_one_socket_too_many_is_refused_and_a_place_that_is_left_is_given_again(
         async with websockets.connect(channel.url(run)), websockets.connect(channel.url(run)):
             with pytest.raises(websockets.InvalidStatus):
                 await websockets.connect(channel.url(run))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 try:
                     await (await websockets.connect(channel.url(run))).close()
@@ -263,7 +263,7 @@ def test_a_viewer_that_never_reads_holds_up_nobody_and_misses_frames_instead_of_
 
 
 def film(channel: Channel, run: object) -> bytes:
-    with urllib.request.urlopen(f"http://127.0.0.1:{channel.port}/live/{run}/film", timeout=60) as reply:
+    with urllib.request.urlopen(f"http://127.0.0.1:{channel.port}/live/{run}/film", timeout=PATIENCE) as reply:
         return reply.read()
 
 
