@@ -20,7 +20,7 @@ from abp.runs import session, worker
 from abp.store.database import StoreUnusable
 from abp.store.lineage import dense_twin
 from abp.store.snapshots import Moment, Snapshot, spectral_snapshots
-from tests.dashboard.opening import PRUNED, open_page, words
+from tests.dashboard.opening import PRUNED, open_page, settled, words
 from tests.recordings import trained
 from tests.waiting import PATIENCE
 
@@ -94,6 +94,18 @@ def test_the_page_shows_a_pruned_run_and_every_chart_has_its_words(store):
     page.segmented_control[0].set_value("log")
     page.run()
     assert not page.exception
+
+
+def test_the_final_network_s_spectra_are_compared_with_chance(store):
+    number = trained(store, PRUNED)
+    page = settled(open_spectra(run=number))
+    table = next(frame.value for frame in page.dataframe if "Rank, shuffled" in frame.value)
+    tensors = load(store.weights.get(number, "final"))
+    for layer, row in enumerate(table.to_dict("records")):
+        values = np.linalg.svd(tensors[f"hidden.{layer}.weight"].double().numpy(), compute_uv=False)
+        assert row["Rank"] == np.linalg.matrix_rank(tensors[f"hidden.{layer}.weight"].numpy())
+        assert row["Largest value"] == pytest.approx(values[0], rel=1e-6)
+    assert "random order" in words(page)
 
 
 def test_the_page_says_what_it_cannot_show(store):

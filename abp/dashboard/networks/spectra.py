@@ -16,6 +16,7 @@ from abp.dashboard.charts.widgets import chart_with_data, download_csv
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.refresh import follow_newest, redraw_on_change, version
+from abp.dashboard.networks.chance import chance_section
 from abp.store.records import Run, RunUnknown, Status
 from abp.store.snapshots import Snapshot, spectral_snapshots
 from abp.store.store import Store
@@ -46,6 +47,7 @@ def spectra_view(store: Store, run: Run) -> None:
     _spectra_charts(table, run, others, log=scale == "log", highest=highest)
     _change_charts(run, found[0], before, after)
     _summary_table(found)
+    chance_section(store, run)
 
 
 def _too_early(run: Run) -> str:

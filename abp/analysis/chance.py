@@ -1,0 +1,161 @@
+"""Singular values against chance: what of a spectrum weights in random places, or random weights, would show too.
+
+A low rank, or a few large singular values, says something of what a layer has learned only where the same weights in
+other places do not show it as well.
+"""
+
+import importlib
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from abp.analysis.spectra import SingularValues, rank, singular_values
+
+TAIL = 50
+"""Values that a tail has at least before a power law is fitted to it."""
+
+POOR = 0.1
+"""Share by which shuffled weights may exceed the edge before random matrices count as a poor model of a layer."""
+
+
+@dataclass(frozen=True)
+class Tail:
+    """A power law ``p(x) ~ x^-alpha`` fitted to the largest squared singular values (Clauset, Shalizi & Newman 2009).
+
+    Attributes
+    ----------
+    alpha
+        Its exponent; 2 to 6 in well-trained layers of large networks (Martin & Mahoney 2021).
+    distance
+        Kolmogorov-Smirnov distance of the tail to the fitted law: the smaller, the better it fits.
+    values
+        How many values the tail has.
+    """
+
+    alpha: float
+    distance: float
+    values: int
+
+
+@dataclass(frozen=True)
+class Chance:
+    """One layer's singular values beside what chance would give.
+
+    Attributes
+    ----------
+    values
+        Its own singular values, largest first.
+    shuffled
+        Those of the same matrix with its kept weights in random order in the kept places.
+    rank, shuffled_rank
+        Numerical rank of both.
+    edge
+        The largest singular value expected of random weights of the same size: the edge of the Marchenko-Pastur law.
+    above
+        How many of the values lie above the edge.
+    poor
+        Whether that law is a poor model here: the shuffled weights, random as they are, exceed its edge by more than
+        `POOR`, as happens with sparse matrices, whose few long rows stick out.
+    tail
+        None where the tail is too short, or the package ``powerlaw`` is not installed.
+    """
+
+    values: SingularValues
+    shuffled: SingularValues
+    rank: int
+    shuffled_rank: int
+    edge: float
+    above: int
+    poor: bool
+    tail: Tail | None
+
+
+def against_chance(weight: Tensor, mask: Tensor, generator: torch.Generator) -> Chance:
+    """A layer's singular values against chance.
+
+    Parameters
+    ----------
+    weight, mask
+        Of one layer: float32 ``[out, in]``, and bool ``[out, in]``, True = kept.
+    generator
+        Source of the random order.
+    """
+    shape = (weight.shape[0], weight.shape[1])
+    values, shuffled = singular_values(weight * mask), singular_values(shuffle(weight, mask, generator))
+    edge = marchenko_pastur_edge(weight, mask)
+    return Chance(
+        values=values,
+        shuffled=shuffled,
+        rank=rank(values, shape),
+        shuffled_rank=rank(shuffled, shape),
+        edge=edge,
+        above=int((values > edge).sum()),
+        poor=bool(shuffled.max(initial=0.0) > (1 + POOR) * edge),
+        tail=power_law_tail(values),
+    )
+
+
+def shuffle(weight: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
+    """The same weights in random order in the kept places; zeros elsewhere.
+
+    >>> mixed = shuffle(torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([[True, True, False]]), torch.Generator())
+    >>> sorted(mixed[0, :2].tolist()), mixed[0, 2].item()
+    ([1.0, 2.0], 0.0)
+    """
+    kept = weight[mask]
+    result = torch.zeros_like(weight)
+    result[mask] = kept[torch.randperm(len(kept), generator=generator)]
+    return result
+
+
+def marchenko_pastur_edge(weight: Tensor, mask: Tensor) -> float:
+    """Largest singular value expected of random entries: s (sqrt(m) + sqrt(n)) (Marchenko & Pastur 1967).
+
+    For the live part of the layer, its m rows and n columns with a kept weight, and s the root mean square of all of
+    its entries, zeros included; 0 of a layer without weights.
+
+    >>> round(marchenko_pastur_edge(torch.ones(4, 9), torch.ones(4, 9, dtype=torch.bool)), 6)
+    5.0
+    """
+    live = (weight * mask)[mask.any(dim=1)][:, mask.any(dim=0)].double()
+    if not live.numel():
+        return 0.0
+    return float(live.square().mean().sqrt()) * (math.sqrt(live.shape[0]) + math.sqrt(live.shape[1]))
+
+
+def power_law_tail(values: SingularValues) -> Tail | None:
+    """A power law fitted to the tail of the squared singular values; None where that has fewer than `TAIL` values.
+
+    Where the tail begins is chosen as in `powerlaw.Fit`: so that the fit is closest. None also without the package.
+    """
+    squares = np.square(values[values > 0])
+    if len(squares) < TAIL:
+        return None
+    try:
+        powerlaw = importlib.import_module("powerlaw")
+    except ImportError:
+        return None
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of every beginning that it tries
+        fit = powerlaw.Fit(squares, verbose=False)
+        count = int((squares >= fit.power_law.xmin).sum())
+        return Tail(float(fit.power_law.alpha), float(fit.power_law.D), count) if count >= TAIL else None
+
+
+def explanation(layers: list[Chance]) -> str:
+    """One sentence: what chance leaves of "low rank" in these layers."""
+    lower = sum(layer.rank < layer.shuffled_rank for layer in layers)
+    few = sum(layer.above for layer in layers)
+    if lower:
+        return (
+            f"In {lower} of {len(layers)} layers the rank is lower than that of the same weights in random order, so "
+            "there the order of the weights, and not their number, makes it low."
+        )
+    return (
+        "No layer's rank is lower than that of the same weights in random order: a low rank follows here from how many "
+        f"weights, rows and columns are left. {few} singular values rise above what random weights would give."
+    )

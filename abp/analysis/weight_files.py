@@ -1,0 +1,65 @@
+"""Weight matrices from files of other programs: safetensors, or ONNX."""
+
+import re
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import numpy_helper
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from abp.errors import AbpError
+
+
+class FileUnreadable(AbpError):
+    """A file holds no weight matrices that can be read."""
+
+
+def read_matrices(path: Path) -> dict[str, Tensor]:
+    """Every weight matrix of a perceptron, float32 ``[out, in]`` by its name, the first layer first.
+
+    Of safetensors those tensors that have two dimensions, in the order of their names (2 before 10), as PyTorch writes
+    them, ``[out, in]``. Of ONNX those that ``Gemm`` and ``MatMul`` multiply with, in the order of the graph.
+
+    Raises
+    ------
+    FileUnreadable
+        If the file cannot be read, or holds no matrix.
+    """
+    try:
+        matrices = _from_onnx(path) if path.suffix == ".onnx" else _from_safetensors(path)
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        raise FileUnreadable(f"{path} cannot be read as {path.suffix or 'safetensors'}: {error}") from error
+    except Exception as error:  # protobuf's own errors have no common public class
+        raise FileUnreadable(f"{path} cannot be read: {type(error).__name__}") from error
+    if not matrices:
+        raise FileUnreadable(f"{path} holds no weight matrix")
+    return matrices
+
+
+def _from_safetensors(path: Path) -> dict[str, Tensor]:
+    tensors = load_file(path)
+    names = sorted((name for name, tensor in tensors.items() if tensor.ndim == 2), key=_natural)
+    return {name: tensors[name].float() for name in names}
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Numbers in a name sort as numbers."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _from_onnx(path: Path) -> dict[str, Tensor]:
+    graph = onnx.load(path).graph
+    constants = {constant.name: constant for constant in graph.initializer}
+    found = {}
+    for node in graph.node:
+        if node.op_type not in ("Gemm", "MatMul"):
+            continue
+        for name in node.input[:2]:
+            if name in constants and len(constants[name].dims) == 2:
+                matrix = torch.from_numpy(numpy_helper.to_array(constants[name]).copy()).float()
+                transposed = any(part.name == "transB" and part.i for part in node.attribute)
+                found[name] = matrix if transposed else matrix.t().contiguous()
+    return found

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.torch import save_file
+
+from abp.analysis.chance import TAIL, against_chance, marchenko_pastur_edge, power_law_tail, shuffle
+from abp.analysis.weight_files import FileUnreadable, read_matrices
+
+
+def source() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def whole(weight: torch.Tensor) -> torch.Tensor:
+    return torch.ones_like(weight, dtype=torch.bool)
+
+
+def test_random_weights_end_at_the_edge_and_are_told_as_random():
+    """The law itself: the largest singular value of a large random matrix is its edge, to a per cent or so."""
+    weight = 0.3 * torch.randn(600, 400, generator=source())
+    largest = np.linalg.svd(weight.double().numpy(), compute_uv=False)[0]
+    assert marchenko_pastur_edge(weight, whole(weight)) == pytest.approx(largest, rel=0.02)
+    found = against_chance(weight, whole(weight), source())
+    assert found.above <= 5 and not found.poor and found.rank == found.shuffled_rank == 400
+
+
+def test_what_was_learned_rises_above_the_edge():
+    direction = torch.outer(torch.ones(200), torch.ones(100))
+    weight = torch.randn(200, 100, generator=source()) + 2 * direction
+    found = against_chance(weight, whole(weight), source())
+    assert found.above == 1
+    centred = torch.randn(200, 100, generator=source()) + 3 * torch.outer(
+        torch.randn(200, generator=source()).sign(), torch.randn(100, generator=source()).sign()
+    )
+    found = against_chance(centred, whole(centred), source())
+    assert found.above == 1 and found.values[0] > 5 * found.shuffled[0] and not found.poor
+
+
+def test_a_rank_below_that_of_shuffled_weights_is_no_chance():
+    low = torch.randn(40, 3, generator=source()) @ torch.randn(3, 30, generator=source())
+    found = against_chance(low, whole(low), source())
+    assert (found.rank, found.shuffled_rank) == (3, 30)
+
+
+def test_only_the_live_part_counts():
+    weight = torch.randn(50, 40, generator=source())
+    mask = torch.zeros(50, 40, dtype=torch.bool)
+    mask[:10, :20] = True
+    assert marchenko_pastur_edge(weight, mask) == pytest.approx(marchenko_pastur_edge(weight[:10, :20], mask[:10, :20]))
+    assert marchenko_pastur_edge(weight, torch.zeros_like(mask)) == 0
+    assert against_chance(weight, torch.zeros_like(mask), source()).above == 0
+
+
+def test_shuffled_weights_are_the_same_in_the_kept_places():
+    weight = torch.randn(30, 20, generator=source())
+    mask = torch.rand(30, 20, generator=source()) > 0.7
+    mixed = shuffle(weight, mask, source())
+    assert not mixed[~mask].any() and torch.equal(mixed[mask].sort().values, weight[mask].sort().values)
+    assert not torch.equal(mixed[mask], weight[mask])
+
+
+def test_a_sparse_matrix_with_a_few_long_rows_is_said_to_fit_poorly():
+    mask = torch.rand(200, 200, generator=source()) < 0.005
+    mask[:3] = True
+    weight = torch.randn(200, 200, generator=source())
+    assert against_chance(weight, mask, source()).poor
+
+
+def test_the_exponent_of_a_power_law_is_found():
+    pytest.importorskip("powerlaw")
+    # Squared values with density ~ x^-3: the inverse of the distribution function at even steps.
+    squares = (1 - (np.arange(500) + 0.5) / 500) ** (-1 / 2)
+    tail = power_law_tail(np.sqrt(np.sort(squares)[::-1]))
+    assert tail.alpha == pytest.approx(3, abs=0.15) and tail.values >= TAIL and tail.distance < 0.05
+    assert power_law_tail(np.ones(TAIL - 1)) is None
+
+
+# Files of other programs
+
+
+def layers() -> list[torch.Tensor]:
+    return [torch.randn(9, 7, generator=source()), torch.randn(4, 9, generator=source())]
+
+
+def test_matrices_of_safetensors_come_in_the_order_of_their_numbers(tmp_path):
+    first, second = layers()
+    names = {"net.10.weight": second, "net.2.weight": first, "net.2.bias": torch.zeros(9)}
+    save_file(names, tmp_path / "some.safetensors")
+    found = read_matrices(tmp_path / "some.safetensors")
+    assert list(found) == ["net.2.weight", "net.10.weight"]
+    assert torch.equal(found["net.2.weight"], first)
+
+
+@pytest.mark.parametrize("transposed", [True, False])
+def test_matrices_of_onnx_are_out_by_in_whichever_way_they_are_stored(tmp_path, transposed):
+    first, second = layers()
+    stored = [weight if transposed else weight.t().contiguous() for weight in (first, second)]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gemm", ["x", "w0"], ["h"], transB=int(transposed)),
+            helper.make_node("Relu", ["h"], ["r"]),
+            helper.make_node("Gemm", ["r", "w1"], ["y"], transB=int(transposed)),
+        ],
+        "perceptron",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 7])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4])],
+        [numpy_helper.from_array(weight.numpy(), name) for weight, name in zip(stored, ("w0", "w1"), strict=True)],
+    )
+    onnx.save(helper.make_model(graph), tmp_path / "some.onnx")
+    found = read_matrices(tmp_path / "some.onnx")
+    assert [torch.equal(a, b) for a, b in zip(found.values(), (first, second), strict=True)] == [True, True]
+
+
+@pytest.mark.parametrize("name", ["none.safetensors", "bad.safetensors", "bad.onnx", "empty.safetensors"])
+def test_what_cannot_be_read_is_named(tmp_path, name):
+    path = tmp_path / name
+    if name.startswith("bad"):
+        path.write_bytes(b"no weights at all")
+    if name.startswith("empty"):
+        save_file({"bias": torch.zeros(3)}, path)
+    with pytest.raises(FileUnreadable, match=name):
+        read_matrices(path)
