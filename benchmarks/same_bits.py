@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 _COMMON = {"dataset": "digits", "hidden": (40, 20), "amount": 0.7, "prunings": 3, "epochs": 12}
 _COMMON |= {"start_accuracy": 0.3, "stop_accuracy": 0.93, "learning_rate": 0.05}
 _CRITERIA = (
-    "none", "activation", "activation-neuron", "magnitude", "random", "inverted-activation", "wanda", "apoz",
+    "none", "activation", "activation-neuron", "magnitude", "random", "inverted-activation", "apoz",
     "shuffled-activation", "reinitialised-activation",
 )  # fmt: skip
 _NUCLEAR = {"nuclear": 0.01, "nuclear_from": 0.2, "nuclear_every": 10}

@@ -143,10 +143,21 @@ def _inverted_activation(statistics: Statistics) -> list[Tensor]:
 
 
 def _wanda(statistics: Statistics) -> list[Tensor]:
-    """Size of the weight times the L2 norm of its input over the training set (Sun et al. 2023).
+    """Share of its output neuron's weights that a weight's `_wanda_global` exceeds, or that are removed.
 
-    The paper ranks the weights of each output neuron separately; here they are ranked as under every other criterion.
+    So that each output neuron loses the same share, its weights compared among themselves, as in the paper (Sun et al.
+    2023); of weights that tie, the later one exceeds.
     """
+    shares = []
+    for score, mask in zip(_wanda_global(statistics), statistics.masks, strict=True):
+        order = score.masked_fill(~mask, -1.0).argsort(dim=1, stable=True)
+        places = order.argsort(dim=1)  # how many weights of the row come before each
+        shares.append((places + 0.5) / score.shape[1])
+    return shares
+
+
+def _wanda_global(statistics: Statistics) -> list[Tensor]:
+    """Size of the weight times the L2 norm of its input over the training set (Sun et al. 2023)."""
     pairs = zip(statistics.measure().input_norms, statistics.weights, strict=True)
     return [weight.abs() * norm for norm, weight in pairs]
 
@@ -220,8 +231,13 @@ CRITERIA: dict[str, Criterion] = {
     ),
     "wanda": Criterion(
         "weights by size × input (Wanda)",
-        "Removes weights that are small or have weak inputs: the lowest products of weight size and input strength.",
+        "Removes from every neuron the same share of its incoming weights: those that are small or whose inputs are.",
         _wanda,
+    ),
+    "wanda-global": Criterion(
+        "weights by size × input, over all neurons",
+        "Removes weights that are small or whose inputs are, wherever they are: size times the strength of the input.",
+        _wanda_global,
     ),
     "apoz": Criterion(
         "neurons by silence (APoZ)",

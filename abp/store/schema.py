@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from abp.store.records import CommandKind, Lane, Status
 
-VERSION = 7
+VERSION = 8
 """Raise it with every change below, and add a step to `abp.store.migrations`."""
 
 OLDEST = 4

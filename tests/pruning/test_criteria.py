@@ -159,6 +159,46 @@ def test_lamp_removes_the_smallest_weights_of_every_layer_and_empties_none(amoun
             assert len(gone) == 0 or gone.max() <= kept.min()
 
 
+# Wanda, per output neuron
+
+
+def wanda_masks_by_loop(trainer: Trainer, lost: list[int]) -> list[Tensor]:
+    """Each row of each layer without so many of its smallest size x input, one picture after the other."""
+    squares = [[0.0] * mask.shape[1] for mask in trainer.masks]
+    for picture in trainer.data.train_x:
+        values = picture
+        for layer, sums in enumerate(squares):
+            for place, value in enumerate(values.tolist()):
+                sums[place] += value**2
+            values = torch.relu(trainer.network.layers[layer](values)).detach()
+    found = []
+    for weight, sums, count in zip(trainer.network.weights, squares, lost, strict=False):
+        mask = torch.ones(weight.shape, dtype=torch.bool)
+        for row, values in enumerate(weight.tolist()):
+            importance = [abs(value) * total**0.5 for value, total in zip(values, sums, strict=True)]
+            for place in sorted(range(len(values)), key=importance.__getitem__)[:count]:
+                mask[row, place] = False
+        found.append(mask)
+    return found
+
+
+def test_wanda_takes_the_same_share_of_every_output_neuron():
+    trainer = small(hidden=(12, 8, 4))
+    trainer.train_epoch()
+    expected = wanda_masks_by_loop(trainer, [48, 9, 6])  # three quarters of 64, 12 and 8 weights
+    trainer.prune("wanda", amount=0.75)
+    assert all(torch.equal(mine, other) for mine, other in zip(trainer.masks, expected, strict=True))
+
+
+def test_wanda_spares_the_neurons_that_lost_more_before():
+    trainer = small(hidden=(12, 8, 4))
+    trainer.train_epoch()
+    trainer.masks[0][0, :50] = False
+    trainer.prune("wanda", amount=(0.5 * 896 - 50) / 896)
+    left = trainer.masks[0].sum(dim=1)
+    assert int(left[0]) == 14 and int(left[1:].max()) - int(left[1:].min()) <= 1
+
+
 # Whole neurons
 
 

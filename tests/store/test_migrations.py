@@ -1,5 +1,6 @@
 """Databases of earlier versions: copied, brought up to date, and nothing in them lost."""
 
+import dataclasses
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from abp.store.database import StoreUnusable
 from abp.store.schema import VERSION, metadata
 from abp.store.store import Store
 from abp.studies.registry import studies
+from abp.studies.specification import Study
+from abp.training.experiment import Experiment
 from tests.disks import fill
 
 DUMP = Path(__file__).with_name("schema_5.sql").read_text()
@@ -165,3 +168,23 @@ def test_an_ordinary_start_does_not_import_alembic(tmp_path):
     path = tmp_path / "abp.sqlite3"
     for _ in range(2):
         subprocess.run([sys.executable, "-c", program, path], check=True, cwd=Path(checkpoints.__file__).parents[2])
+
+
+def test_runs_prunings_and_studies_by_wanda_of_old_get_its_new_name(path):
+    """Wanda once ranked over all layers: no run of that may serve a study of today's."""
+    connection = sqlite3.connect(path)
+    old = Experiment(criterion="wanda").to_json()
+    connection.execute("UPDATE runs SET settings = ? WHERE id = 1", (old,))
+    connection.execute("UPDATE prunings SET criterion = 'wanda' WHERE run = 1 AND number = 1")
+    study = Study(datasets=("digits",), criteria=("none", "wanda", "magnitude"), amounts=(0.5,), seeds=(0,))
+    connection.execute("UPDATE studies SET specification = ?", (study.to_json(),))
+    connection.commit()
+    others = "SELECT settings FROM runs WHERE id > 1 ORDER BY id"
+    before = connection.execute(others).fetchall()
+    connection.close()
+    store = Store(path)
+    assert store.runs.get(1).experiment == Experiment(criterion="wanda-global")
+    assert store.histories.prunings(1)["criterion"].tolist()[0] == "wanda-global"
+    (record,) = studies(store)
+    assert record.study == dataclasses.replace(study, criteria=("none", "wanda-global", "magnitude"))
+    assert rows(path, others) == before

@@ -25,6 +25,7 @@ METHODS = _Colours(
         "random-neuron": "#8FD0F5",
         "magnitude-neuron": "#00386B",
         "shuffled-activation-neuron": "#F08CFF",
+        "wanda-global": "#A79BF7",
         "taylor": "#1E6B2D",
         "taylor-neuron": "#7CC46B",
         "snip": "#B3A000",
