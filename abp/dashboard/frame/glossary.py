@@ -146,6 +146,11 @@ PAGES = {
             "sparsity", "FLOPs", "latency", "dense", "epoch", "norm",
         ),
     ),
+    "Two runs": Help(
+        "Here two runs stand side by side: which settings differ, how their accuracy developed, which weights both "
+        "kept, and the singular values of their layers.",
+        ("run", "accuracy", "epoch", "mask", "weight", "singular value", "layer", "seed"),
+    ),
     "Low rank": Help(
         "Pruning is one way to make a network simpler; another is to reduce its matrices to their strongest "
         "directions, by PCA or SVD. Here both start from the same network and end at the same ranks, and you see "

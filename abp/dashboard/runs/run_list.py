@@ -22,7 +22,8 @@ def run_list() -> None:
         st.page_link("pages/train.py", label="Train a network", icon=":material/play_circle:")
         return
     st.caption(
-        "Select a run to open, rename, repeat, download or delete it; accuracies are those after its last epoch."
+        "Select a run to open, rename, repeat, download or delete it, or two runs to compare them; accuracies are "
+        "those after the last epoch."
     )
     selected = _selected(runs)
 
@@ -37,14 +38,21 @@ def run_list() -> None:
 
     listing()
     # Outside the fragment, whose timer would close a dialog that one of its own buttons had opened.
-    if selected is not None:
-        _actions(store(), store().runs.get(selected))
-        family(store().runs.get(selected), runs)
+    if len(selected) == 1:
+        _actions(store(), store().runs.get(selected[0]))
+        family(store().runs.get(selected[0]), runs)
+    elif len(selected) == 2:
+        first, second = map(str, selected)
+        query = {"run": first, "other": second}
+        label = f"Compare runs {first} and {second}"
+        st.page_link("pages/pair.py", label=label, icon=":material/compare_arrows:", query_params=query)
+    elif selected:
+        st.caption("Select one run for its actions, or two to compare them.")
 
 
-def _outside_table(runs: list[Run], selected: int | None) -> tuple:
+def _outside_table(runs: list[Run], selected: list[int]) -> tuple:
     """What the page shows of the runs outside the table, which updates itself."""
-    chosen = [(run.name, run.status) for run in runs if run.id == selected]
+    chosen = [(run.name, run.status) for run in runs if run.id in selected]
     return [run.id for run in runs], any(run.active for run in runs), chosen
 
 
@@ -53,11 +61,11 @@ def _table_key(runs: list[Run]) -> str:
     return f"runs-{runs[0].id}-{len(runs)}"
 
 
-def _selected(runs: list[Run]) -> int | None:
-    """Number of the selected run."""
+def _selected(runs: list[Run]) -> list[int]:
+    """Numbers of the selected runs."""
     table = st.session_state.get(_table_key(runs))
     rows = table["selection"]["rows"] if table else []
-    return runs[rows[0]].id if rows and rows[0] < len(runs) else None
+    return [runs[row].id for row in sorted(rows) if row < len(runs)]
 
 
 def _table(runs: list[Run]) -> None:
@@ -67,7 +75,7 @@ def _table(runs: list[Run]) -> None:
         key=_table_key(runs),
         hide_index=True,
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="multi-row",
         alt="All runs with their status, settings and results.",
         column_config={
             # Narrow enough for a phone to show a result beside the name; a click on a name shows it in full.

@@ -1,0 +1,95 @@
+"""Two runs side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from abp.dashboard.networks.pair import accuracy_curves, differing_settings, overlaps, spectra_curves
+from abp.runs import worker
+from abp.store.snapshots import recorded_masks
+from abp.studies.registry import start_study
+from abp.studies.specification import Study
+from abp.training.experiment import Experiment, settings
+from tests.dashboard.opening import PRUNED, open_page, settled, trained, words
+
+
+@pytest.fixture
+def pair(store) -> tuple[int, int]:
+    return trained(store, PRUNED), trained(store, dataclasses.replace(PRUNED, criterion="magnitude", seed=1))
+
+
+def test_what_differs_and_what_is_shared_is_that_of_the_runs(store, pair):
+    first, second = (store.runs.get(number) for number in pair)
+    table = differing_settings(first, second)
+    assert dict(zip(table["Setting"], zip(table["First"], table["Second"], strict=True), strict=True)) == {
+        settings()["criterion"].label: ("neurons by activation", "weights by magnitude"),
+        settings()["seed"].label: ("0", "1"),
+    }
+    masks = [[mask.numpy() for mask in recorded_masks(store, run, run.prunings)] for run in (first, second)]
+    found = overlaps(list(zip(*masks, strict=True)))
+    for row, one, other in zip(found.to_dict("records"), *masks, strict=True):
+        pairs = list(zip(one.ravel().tolist(), other.ravel().tolist(), strict=True))
+        counts = [pairs.count(kept) for kept in ((True, True), (True, False), (False, True), (False, False))]
+        assert [row[name] for name in ("Both", "Only the first", "Only the second", "Neither")] == counts
+    curves = accuracy_curves(store, first, second)
+    assert curves.groupby("run").size().tolist() == [first.epoch, second.epoch]
+    spectra = spectra_curves(store, first, second)
+    assert spectra["curve"].nunique() == 2 and (np.diff(spectra["value"][:5]) <= 0).all()
+
+
+def test_the_page_shows_both_runs(store, pair):
+    page = settled(open_page("pair", run=pair[0], other=pair[1]))
+    assert not page.exception
+    assert [part.value for part in page.subheader] == [
+        "Settings that differ", "Validation accuracy", "Masks", "Singular values"
+    ]  # fmt: skip
+    assert "Which weights both runs kept" in words(page)
+
+
+def test_networks_of_other_layers_share_no_masks(store, pair):
+    other = trained(store, dataclasses.replace(PRUNED, hidden=(7, 6)))
+    page = settled(open_page("pair", run=pair[0], other=other))
+    assert "different layers" in words(page) and "Masks" not in [part.value for part in page.subheader]
+
+
+def test_a_link_without_two_runs_says_what_to_do(store, pair):
+    assert "Select two runs" in words(open_page("pair", run=pair[0]))
+    assert "Run 99 does not exist" in words(open_page("pair", run=pair[0], other=99))
+
+
+def select(page, frame, rows: list[int]) -> None:
+    page.session_state[frame.key] = {"selection": {"rows": rows, "columns": [], "cells": []}}
+
+
+def test_two_ticked_runs_lead_to_the_page_and_three_to_nothing(store, pair):
+    trained(store, PRUNED)
+    page = settled(open_page("runs"))
+    select(page, page.dataframe[0], [0, 2])
+    page = settled(page)
+    links = [link.proto.label for link in page.get("page_link") if "Compare runs" in link.proto.label]
+    assert links == ["Compare runs 3 and 1"]
+    select(page, page.dataframe[0], [0, 1, 2])
+    assert "or two to compare them" in words(settled(page))
+
+
+def test_two_rows_of_a_study_are_compared_by_their_shared_seeds(store):
+    base = Experiment(hidden=(12, 8), epochs=2, start_accuracy=0.0, stop_accuracy=1.0, patience=0)
+    number = start_study(
+        store,
+        Study(
+            datasets=("digits",), criteria=("none", "magnitude"), amounts=(0.5,), seeds=(0, 3), prunings=1, base=base
+        ),
+    )
+    while queued := store.runs.queued():
+        assert worker.execute(store, queued[0].id, worker.new_owner())
+    page = settled(open_page("compare", study=number))
+    frame = next(frame for frame in page.dataframe if "Method" in frame.value)
+    select(page, frame, [0, 1])
+    page = settled(page)
+    runs = {(run.experiment.criterion, run.experiment.seed): run.test_accuracy for run in store.runs.all()}
+    mean = 100 * np.mean([runs["none", seed] - runs["magnitude", seed] for seed in (0, 3)])
+    assert f"{mean:+.2f} points of test accuracy" in words(page)
+    assert [link.proto.label for link in page.get("page_link") if "Seed" in link.proto.label] == ["Seed 0", "Seed 3"]
