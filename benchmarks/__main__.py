@@ -41,6 +41,7 @@ from benchmarks import adapters, live
 from benchmarks.baselines import BATCH, SIZES, PlainLoop
 from benchmarks.table import show
 from benchmarks.thousand import thousand_runs
+from benchmarks.verdicts import wrong_verdicts
 from benchmarks.visitors import VISITORS, percentile_95, stroke_answers
 
 BLOCKS, STEPS = 30, 128
@@ -316,6 +317,7 @@ PARTS: dict[str, tuple[Callable[[], None], ...]] = {
     ),
     "studies": (study_workers,),
     "adapters": (adapters.counted_steps, adapters.classifiers),
+    "verdicts": (wrong_verdicts,),
 }
 """What is measured, by the name under which it is asked for."""
 

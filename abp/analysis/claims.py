@@ -1,16 +1,25 @@
-"""The paper's four claims, and what the data at hand say about each (Ganguli & Chong 2024).
+"""The paper's four claims and one of their controls, and what the data at hand say of each (Ganguli & Chong 2024).
 
 A verdict is about one data set, criterion and amount. It is *undecided* where the data cannot tell, and says why.
 Numbers per seed come as mappings from the seed; only seeds that both sides have are compared.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from abp.analysis.paired_statistics import Interval, mean, paired_difference
+from abp.analysis.paired_statistics import (
+    MOST_SEEDS,
+    Interval,
+    holm,
+    p_value,
+    paired_difference,
+    seeds_to_decide,
+    t_interval,
+)
 from abp.analysis.spectra import SingularValues
+from abp.analysis.spectral_distance import spectral_distance
 
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
 
@@ -19,13 +28,27 @@ CLAIMS: dict[int, str] = {
     2: "It makes a low-rank approximation of each hidden layer",
     3: "It beats principal component analysis at equal ranks",
     4: "It acts like a nuclear-norm regulariser",
+    5: "It chooses better than other ways to choose",
 }
+"""The paper's four claims; the fifth is a control of the third that the paper does not have."""
 
 LOSS = 0.01
 """Accuracy that a pruned network may lose and still count as effectively pruned (claim 1): one point."""
 
 MATCH = 0.01
 """Difference in validation accuracy up to which two networks count as equally accurate (claim 4): one point."""
+
+MARGIN = 1.5
+"""Ratio of distances below which regularised spectra count as like pruned ones (claim 4)."""
+
+FEWEST = 5
+"""Values (seeds, or pairs of seeds) that a verdict takes at least."""
+
+CHOOSING = (0, 1)
+"""Seeds by which claim 4 chooses the regulariser's strength; they are not judged."""
+
+ERROR = 0.05
+"""Share of tables without any true difference in which one or more verdicts may be wrong."""
 
 PerSeed = Mapping[int, float]
 Ranks = Mapping[int, Sequence[int]]
@@ -34,33 +57,58 @@ Spectra = Mapping[int, Sequence[SingularValues]]
 
 @dataclass(frozen=True)
 class Case:
-    """What a verdict is about."""
+    """What a verdict is about.
+
+    Attributes
+    ----------
+    test_samples
+        Pictures in the data set's test set; None where that is not known.
+    """
 
     dataset: str
     criterion: str
     amount: float
+    test_samples: int | None = None
+
+    @property
+    def resolution(self) -> float:
+        """Half the step from one possible test accuracy to the next."""
+        return 1 / (2 * self.test_samples) if self.test_samples else 0.0
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the data say about a claim.
+    """What the data say of a claim.
 
     Attributes
     ----------
     claim
         A key of `CLAIMS`.
     verdict
-        ``"supported"``, ``"not supported"`` or ``"undecided"``.
+        ``"supported"``, ``"not supported"`` or ``"undecided"``; after `corrected`, with regard to all of a table.
     statistic
-        What `interval` measures, in words.
+        What `interval` is about, in words.
     interval
         Mean and 95 % interval over the seeds; None without data.
     seeds
         How many seeds were compared.
     words
         The reason, in a sentence or two.
+    limit
+        What the interval has to leave out on one side.
+    against
+        Of claim 5, the other criterion.
     beside
-        More intervals for people to see, by what they measure; they decide nothing.
+        More intervals for people to see, by what they are about; they decide nothing.
+    uncorrected
+        The verdict that this one would be if it stood alone.
+    p, p_corrected
+        Of the test against the limit, alone and with Holm's correction; None where nothing was tested.
+    more_seeds
+        Seeds that would have to be added to decide, at the difference and scatter seen; None where it is decided, too
+        few seeds tell how they scatter, or more than a thousand would not do.
+    test_error
+        Standard error of the test accuracy as a measure of what the network would do on other pictures of the kind.
     """
 
     claim: int
@@ -72,7 +120,14 @@ class Verdict:
     interval: Interval | None
     seeds: int
     words: str
+    limit: float = 0.0
+    against: str | None = None
     beside: dict[str, Interval | None] = field(default_factory=dict)
+    uncorrected: str = UNDECIDED
+    p: float | None = None
+    p_corrected: float | None = None
+    more_seeds: int | None = None
+    test_error: float | None = None
 
     @property
     def title(self) -> str:
@@ -85,41 +140,43 @@ def effective(case: Case, pruned: PerSeed, dense: PerSeed, magnitude: PerSeed, *
 
     Supported if the whole interval of the paired difference lies above ``-loss``, not supported if below.
     """
-    difference = paired_difference(pruned, dense)
-    beside = {"accuracy against magnitude": paired_difference(pruned, magnitude)}
-    verdict, words = _against(difference, -loss, missing="a dense and a pruned network")
-    if difference is not None and difference.low is not None:
-        limit = f"the limit is a loss of {_points(loss)}"
-        words = f"Test accuracy against dense: {_in_points(difference)}; {limit}: {_DECIDED[verdict]}."
-    return _verdict(1, case, verdict, "accuracy against dense", difference, words, beside)
+    difference = paired_difference(pruned, dense, least=case.resolution)
+    beside = {"accuracy against magnitude": paired_difference(pruned, magnitude, least=case.resolution)}
+    about = f"Test accuracy against dense: {{}}; the limit is a loss of {_points(loss)}"
+    return replace(
+        _judged(1, case, "accuracy against dense", difference, about, "a dense and a pruned network", limit=-loss),
+        beside=beside,
+        test_error=_test_error(case, pruned),
+    )
 
 
 def low_rank(case: Case, pruned: Ranks, dense: Ranks, magnitude: Ranks) -> Verdict:
-    """Claim 2: every hidden layer's rank below the dense network's, and their sum below that of magnitude pruning.
+    """Claim 2: the sum of the hidden layers' ranks below that of magnitude pruning, and every rank below the dense one.
 
-    Supported if that holds for every seed, not supported if for none.
+    Tested is the paired difference of the sums, which are whole numbers, so its interval is no narrower than one. It is
+    supported only if, beside, in every seed every layer has a lower rank than the dense network's.
     """
     seeds = [seed for seed in pruned if seed in dense and seed in magnitude]
     pruned_sums, dense_sums, magnitude_sums = (
         {seed: float(sum(ranks[seed])) for seed in seeds} for ranks in (pruned, dense, magnitude)
     )
-    difference = paired_difference(pruned_sums, magnitude_sums)
-    beside = {"sum of ranks against dense": paired_difference(pruned_sums, dense_sums)}
-    lower = [
-        all(rank < full for rank, full in zip(pruned[seed], dense[seed], strict=True))
-        and pruned_sums[seed] < magnitude_sums[seed]
-        for seed in seeds
-    ]
-    if len(seeds) < 2:
-        verdict, words = UNDECIDED, _too_few(len(seeds), "a dense, a magnitude-pruned and a pruned network")
-    else:
-        verdict = SUPPORTED if all(lower) else UNDECIDED if any(lower) else NOT_SUPPORTED
-        words = (
-            f"In {sum(lower)} of {len(seeds)} seeds every hidden layer has a lower rank than the dense network's, and "
-            f"all together a lower one than after pruning by magnitude. Mean ranks: {_mean_ranks(pruned, seeds)}; "
-            f"dense {_mean_ranks(dense, seeds)}; by magnitude {_mean_ranks(magnitude, seeds)}."
+    difference = paired_difference(pruned_sums, magnitude_sums, least=0.5)
+    lower = [all(rank < full for rank, full in zip(pruned[seed], dense[seed], strict=True)) for seed in seeds]
+    about = (
+        f"In {sum(lower)} of {len(seeds)} seeds every hidden layer has a lower rank than the dense network's. The sum "
+        "of ranks against magnitude: {}"
+    )
+    missing = "a dense, a magnitude-pruned and a pruned network"
+    found = _judged(2, case, "sum of ranks against magnitude", difference, about, missing, wanted=-1)
+    if found.uncorrected == SUPPORTED and not all(lower):
+        found = replace(found, verdict=UNDECIDED, uncorrected=UNDECIDED)
+    if seeds:
+        means = "; ".join(
+            f"{name}{_mean_ranks(ranks, seeds)}"
+            for name, ranks in (("mean ranks ", pruned), ("dense ", dense), ("by magnitude ", magnitude))
         )
-    return _verdict(2, case, verdict, "sum of ranks against magnitude", difference, words, beside)
+        found = replace(found, words=f"{found.words} {means[:1].upper()}{means[1:]}.")
+    return replace(found, beside={"sum of ranks against dense": paired_difference(pruned_sums, dense_sums, least=0.5)})
 
 
 def better_than_pca(case: Case, pruned: PerSeed, pca: PerSeed, svd: PerSeed) -> Verdict:
@@ -127,12 +184,29 @@ def better_than_pca(case: Case, pruned: PerSeed, pca: PerSeed, svd: PerSeed) -> 
 
     Supported if the whole interval of the paired difference lies above 0, not supported if below.
     """
-    difference = paired_difference(pruned, pca)
-    beside = {"accuracy against SVD": paired_difference(pruned, svd)}
-    verdict, words = _against(difference, 0.0, missing="a pruned network and PCA of its dense twin")
-    if difference is not None and difference.low is not None:
-        words = f"Test accuracy against PCA at the same ranks: {_in_points(difference)}; {_DECIDED[verdict]}."
-    return _verdict(3, case, verdict, "accuracy against PCA", difference, words, beside)
+    difference = paired_difference(pruned, pca, least=case.resolution)
+    missing = "a pruned network and PCA of its dense twin"
+    found = _judged(
+        3, case, "accuracy against PCA", difference, "Test accuracy against PCA at the same ranks: {}", missing
+    )
+    beside = {"accuracy against SVD": paired_difference(pruned, svd, least=case.resolution)}
+    return replace(found, beside=beside, test_error=_test_error(case, pruned))
+
+
+def better_than(case: Case, pruned: PerSeed, other: PerSeed, name: str) -> Verdict:
+    """Claim 5: test accuracy against that of another criterion for the same kind of removal, at equal sparsity.
+
+    Supported if the whole interval of the paired difference lies above 0, not supported if below.
+
+    Parameters
+    ----------
+    name
+        The other criterion.
+    """
+    difference = paired_difference(pruned, other, least=case.resolution)
+    about = f"Test accuracy against {name}, as much removed: {{}}"
+    found = _judged(5, case, f"accuracy against {name}", difference, about, "both")
+    return replace(found, against=name, test_error=_test_error(case, pruned))
 
 
 def like_nuclear_norm(
@@ -143,12 +217,17 @@ def like_nuclear_norm(
     regularised_accuracies: Mapping[float, PerSeed],
     *,
     match: float = MATCH,
+    margin: float = MARGIN,
 ) -> Verdict:
     """Claim 4: spectra after the last pruning against those of training with a nuclear-norm regulariser.
 
-    The distance of their shapes (`spectral_distance`) is compared with the distance between two seeds of the same
-    pruning, seed by seed. Of the regulariser's strengths, that one counts which comes nearest among those of the same
-    mean validation accuracy (within `match`) as the pruned networks.
+    The distance of a pruned network to the regularised one of its seed (`spectral_distance`) is compared with the
+    distance between two seeds of the same pruning. Of the regulariser's strengths, that one is judged whose mean
+    validation accuracy over the seeds of `CHOOSING` is nearest to the pruned networks', within `match`. It is judged on
+    all other seeds, two by two, no seed in two pairs: of each pair, the mean distance of its two networks to their
+    regularised ones, against `margin` times the distance between them. Supported if the whole interval of the
+    difference lies below 0, not supported if above. Both are taken to the power 2/3, since squared distances scatter
+    like chi-square, whose cube root is nearly normal (Wilson & Hilferty 1931).
 
     Parameters
     ----------
@@ -159,90 +238,136 @@ def like_nuclear_norm(
     regularised, regularised_accuracies
         The same of regularised training, by strength and seed.
     """
-    statistic = "distance to regularised training against the distance between seeds"
-    between = _between_seeds(spectra)
-    found = {strength: _distances(spectra, others) for strength, others in regularised.items()}
-    enough = {strength: distances for strength, distances in found.items() if len(distances) >= 2}
-    matched = {
-        strength: distances
-        for strength, distances in enough.items()
-        if _matches(accuracies, regularised_accuracies.get(strength, {}), match)
-    }
-    if len(spectra) < 2 or not matched:
-        seeds = max(map(len, found.values()), default=0)
-        words = _too_few(seeds, "a pruned network and one trained with a nuclear-norm regulariser")
-        if len(spectra) >= 2 and enough:
-            words = f"No strength of the regulariser came within {_points(match)} of the pruned networks' accuracy."
-        return _verdict(4, case, UNDECIDED, statistic, None, words, {}, seeds)
-    best = min(matched, key=lambda strength: np.mean(list(matched[strength].values())))
-    difference = paired_difference(matched[best], between)
-    assert difference is not None  # every seed has a distance to another one
-    opposite, _ = _against(difference, 0.0, missing="")
-    verdict = {SUPPORTED: NOT_SUPPORTED, NOT_SUPPORTED: SUPPORTED}.get(opposite, UNDECIDED)
-    words = (
-        f"With strength {best:g} the spectra lie {mean(list(matched[best].values())):.3f} apart, those of two seeds of "
-        f"the same pruning {mean([between[seed] for seed in matched[best]]):.3f}: {_DECIDED[verdict]}."
-    )
-    return _verdict(4, case, verdict, statistic, difference, words, {})
+    strength = _nearest_strength(accuracies, regularised_accuracies, match)
+    others = regularised.get(strength, {}) if strength is not None else {}
+    seeds = sorted(seed for seed in spectra if seed in others and seed not in CHOOSING)
+    pairs = [_distances(spectra, others, *pair) for pair in zip(seeds[::2], seeds[1::2], strict=False)]
+    excess = [_even(to_others) - _even(margin * between) for to_others, between in pairs]
+    about = ""
+    if pairs:
+        to_others, between = np.mean(pairs, axis=0)
+        about = (
+            f"With strength {strength:g}, chosen on seeds 0 and 1, the spectra lie {to_others:.3f} from the "
+            f"regularised ones and {between:.3f} from those of another seed, {to_others / max(between, 1e-12):.2f} "
+            f"times as far; the margin is {margin:g} times"
+        )
+    found = _judged(
+        4, case, "distance to regularised training beyond the margin", t_interval(excess) if excess else None, about,
+        "a pruned network and one trained with a nuclear-norm regulariser", wanted=-1, unit="pair of seeds",
+    )  # fmt: skip
+    words = found.words
+    if strength is None and set(CHOOSING) <= spectra.keys() and regularised:
+        words = (
+            f"On seeds 0 and 1 no strength of the regulariser came within {_points(match)} of the pruned networks' "
+            "validation accuracy, or none was trained with these seeds."
+        )
+    return replace(found, words=words, seeds=2 * len(pairs))
 
 
-def spectral_distance(first: Sequence[SingularValues], second: Sequence[SingularValues]) -> float:
-    """How differently the singular values of two networks decay, 0 (alike) to 1, whatever their size.
+def corrected(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts of one table with Holm's correction for their number, and how many more seeds would decide.
 
-    Each layer's singular values are divided by their sum; the distance is half the sum of absolute differences
-    (total variation), the mean over the layers. A layer of zeros is at distance 1 from any other.
-
-    >>> spectral_distance([np.array([4.0, 0.0])], [np.array([1.0, 1.0])])
-    0.5
+    Those that were not tested, such as for too few seeds, do not count.
     """
-    return float(np.mean([_layer_distance(a, b) for a, b in zip(first, second, strict=True)]))
+    tested = [index for index, verdict in enumerate(verdicts) if verdict.p is not None]
+    p_values = holm([verdicts[index].p or 0.0 for index in tested])
+    found = list(verdicts)
+    for index, p in zip(tested, p_values, strict=True):
+        verdict = verdicts[index]
+        decided = verdict.uncorrected if p < ERROR else UNDECIDED
+        smaller = sum((verdicts[other].p or 0.0) < (verdict.p or 0.0) for other in tested)
+        found[index] = replace(
+            verdict,
+            verdict=decided,
+            p_corrected=p,
+            more_seeds=_more_seeds(verdict, len(tested) - smaller) if p >= ERROR else None,
+        )
+    return found
 
 
-def _layer_distance(first: SingularValues, second: SingularValues) -> float:
-    totals = first.sum(), second.sum()
-    if not all(totals):
-        return float(any(totals))
-    return float(np.abs(first / totals[0] - second / totals[1]).sum() / 2)
+def _more_seeds(verdict: Verdict, tests: int) -> int | None:
+    assert verdict.interval is not None
+    wanted = seeds_to_decide(verdict.interval, verdict.limit, tests)
+    if wanted is None or wanted > MOST_SEEDS:
+        return None
+    per_value = 2 if verdict.claim == 4 else 1
+    return max(1, wanted - verdict.interval.n) * per_value
 
 
-def _distances(first: Spectra, second: Spectra) -> dict[int, float]:
-    return {seed: spectral_distance(spectra, second[seed]) for seed, spectra in first.items() if seed in second}
-
-
-def _between_seeds(spectra: Spectra) -> dict[int, float]:
-    """Mean distance of each seed's spectra to those of all others."""
-    return {
-        seed: float(np.mean([spectral_distance(own, other) for key, other in spectra.items() if key != seed]))
-        for seed, own in spectra.items()
-        if len(spectra) > 1
+def _nearest_strength(accuracies: PerSeed, others: Mapping[float, PerSeed], match: float) -> float | None:
+    """The strength whose validation accuracy on the seeds of `CHOOSING` is nearest, if it is within `match`."""
+    if any(seed not in accuracies for seed in CHOOSING):
+        return None
+    own = np.mean([accuracies[seed] for seed in CHOOSING])
+    away = {
+        strength: abs(float(np.mean([found[seed] for seed in CHOOSING]) - own))
+        for strength, found in others.items()
+        if all(seed in found for seed in CHOOSING)
     }
+    nearest = min(away, key=away.__getitem__, default=None)
+    return nearest if nearest is not None and away[nearest] <= match else None
 
 
-def _matches(first: PerSeed, second: PerSeed, match: float) -> bool:
-    difference = paired_difference(first, second)
-    return difference is not None and abs(difference.mean) <= match
+def _distances(spectra: Spectra, others: Spectra, first: int, second: int) -> tuple[float, float]:
+    """Of one pair of seeds: mean distance to the regularised networks, and the distance between the two."""
+    to_others = [spectral_distance(spectra[seed], others[seed]) for seed in (first, second)]
+    return sum(to_others) / 2, spectral_distance(spectra[first], spectra[second])
 
 
-def _against(difference: Interval | None, limit: float, *, missing: str) -> tuple[str, str]:
-    """The verdict on a difference that should lie above a limit, and what is missing for one."""
-    if difference is None or difference.low is None or difference.high is None:
-        return UNDECIDED, _too_few(difference.n if difference else 0, missing)
-    if difference.low > limit:
-        return SUPPORTED, ""
-    return (NOT_SUPPORTED if difference.high < limit else UNDECIDED), ""
+def _even(distance: float) -> float:
+    """A distance so that it scatters evenly: see `like_nuclear_norm`."""
+    return float(distance ** (2 / 3))
 
 
-_DECIDED = {
-    SUPPORTED: "the data support the claim",
-    NOT_SUPPORTED: "the data speak against the claim",
-    UNDECIDED: "the seeds scatter too much to decide",
-}
+_MANY = {"seed": "seeds", "pair of seeds": "pairs of seeds"}
 
 
-def _too_few(seeds: int, what: str) -> str:
-    if not seeds:
-        return f"No seed has {what} yet."
-    return f"Only {seeds} seed has {what}; it takes two or more to know how far seeds scatter."
+def _judged(
+    claim: int,
+    case: Case,
+    statistic: str,
+    interval: Interval | None,
+    about: str,
+    missing: str,
+    *,
+    limit: float = 0.0,
+    wanted: int = 1,
+    unit: str = "seed",
+) -> Verdict:
+    """The verdict on a mean that should lie above a limit (`wanted` = 1) or below (-1).
+
+    Parameters
+    ----------
+    about
+        Sentence that the verdict follows from; ``{}`` stands for the interval in words.
+    missing
+        What a seed needs to count.
+    """
+    n = interval.n if interval else 0
+    verdict, p = UNDECIDED, None
+    if interval is None or n < FEWEST:
+        words = (
+            f"Too few {_MANY[unit]}: {n} of the {FEWEST} that a verdict takes."
+            if n
+            else f"No {unit} has {missing} yet."
+        )
+    else:
+        p = p_value(interval, limit)
+        assert p is not None
+        if p < ERROR:
+            verdict = SUPPORTED if (interval.mean - limit) * wanted > 0 else NOT_SUPPORTED
+        words = f"{about.format(_in_words(statistic, interval))}."
+    return Verdict(
+        claim, case.dataset, case.criterion, case.amount, verdict, statistic, interval, n, words,
+        limit=limit, uncorrected=verdict, p=p,
+    )  # fmt: skip
+
+
+def _test_error(case: Case, accuracies: PerSeed) -> float | None:
+    if not accuracies or not case.test_samples:
+        return None
+    share = float(np.mean(list(accuracies.values())))
+    return float(np.sqrt(share * (1 - share) / case.test_samples))
 
 
 def _mean_ranks(ranks: Ranks, seeds: Sequence[int]) -> str:
@@ -254,21 +379,10 @@ def _points(accuracy: float) -> str:
     return f"{points:g} point{'' if points == 1 else 's'}"
 
 
-def _in_points(interval: Interval) -> str:
+def _in_words(statistic: str, interval: Interval) -> str:
+    """A mean with its interval: accuracies in points, others as they are."""
     assert interval.low is not None and interval.high is not None
-    low, high = 100 * interval.low, 100 * interval.high
-    return f"{100 * interval.mean:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}, {interval.n} seeds)"
-
-
-def _verdict(
-    claim: int,
-    case: Case,
-    verdict: str,
-    statistic: str,
-    interval: Interval | None,
-    words: str,
-    beside: dict[str, Interval | None],
-    seeds: int | None = None,
-) -> Verdict:
-    n = seeds if seeds is not None else interval.n if interval else 0
-    return Verdict(claim, case.dataset, case.criterion, case.amount, verdict, statistic, interval, n, words, beside)
+    accuracy = statistic.startswith("accuracy")
+    mean, low, high = ((100 if accuracy else 1) * value for value in (interval.mean, interval.low, interval.high))
+    unit = " points" if accuracy else ""
+    return f"{mean:+.2f}{unit} (95 % interval {low:+.2f} to {high:+.2f}, {interval.n} seeds)"

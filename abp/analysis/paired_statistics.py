@@ -1,11 +1,15 @@
-"""Statistics over seeds: means, standard deviations, and differences paired by seed with their 95 % intervals."""
+"""Statistics over seeds: means, standard deviations, differences paired by seed with their intervals, and tests.
+
+Where values can only be told apart to some resolution, five equal differences do not mean that there is no scatter: so
+an interval takes a smallest half-width (`least`), and the test that belongs to it the same.
+"""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 CONFIDENCE = 0.95
 
@@ -46,8 +50,13 @@ def standard_deviation(values: Sequence[float]) -> float | None:
     return 0.0 if min(values) == max(values) else float(np.std(values, ddof=1))
 
 
-def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+def t_interval(values: Sequence[float], confidence: float = CONFIDENCE, *, least: float = 0.0) -> Interval:
     """Mean and Student's t interval: mean -+ t(n - 1) * standard deviation / sqrt(n).
+
+    Parameters
+    ----------
+    least
+        Half the width that the interval has at least, as the values' resolution demands.
 
     Raises
     ------
@@ -64,16 +73,20 @@ def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Inter
         raise ValueError("an interval needs at least one value")
     if n == 1:
         return Interval(float(values[0]), None, None, 1)
-    if min(values) == max(values):  # exactly, where a computed mean might be off by a rounding error
-        same = float(values[0])
-        return Interval(same, same, same, n)
-    centre = float(np.mean(values))
-    half = float(stdtrit(n - 1, (1 + confidence) / 2) * np.std(values, ddof=1) / np.sqrt(n))
+    quantile = float(stdtrit(n - 1, (1 + confidence) / 2))
+    same = min(values) == max(values)  # exactly, where a computed mean might be off by a rounding error
+    centre = float(values[0]) if same else float(np.mean(values))
+    error = 0.0 if same else float(np.std(values, ddof=1) / np.sqrt(n))
+    half = max(quantile * error, least)
     return Interval(centre, centre - half, centre + half, n)
 
 
 def paired_difference(
-    first: Mapping[Key, float], second: Mapping[Key, float], confidence: float = CONFIDENCE
+    first: Mapping[Key, float],
+    second: Mapping[Key, float],
+    confidence: float = CONFIDENCE,
+    *,
+    least: float = 0.0,
 ) -> Interval | None:
     """Mean of ``first - second`` over the keys (seeds) that both have, with its interval; None if they share none.
 
@@ -81,4 +94,64 @@ def paired_difference(
     Interval(mean=1.0, low=1.0, high=1.0, n=2)
     """
     differences = [value - second[key] for key, value in first.items() if key in second]
-    return t_interval(differences, confidence) if differences else None
+    return t_interval(differences, confidence, least=least) if differences else None
+
+
+def p_value(interval: Interval, limit: float) -> float | None:
+    """Two-sided p of Student's t test that the true mean is `limit`; None of fewer than two values.
+
+    It is below 0.05 exactly if the 95 % interval leaves the limit out.
+
+    >>> round(p_value(t_interval([1.0, 2.0, 3.0, 4.0, 5.0]), 0.0), 4)
+    0.0132
+    """
+    error, distance = _error(interval), abs(interval.mean - limit)
+    if error is None:
+        return None
+    return float(2 * stdtr(interval.n - 1, -distance / error)) if error else float(distance == 0)
+
+
+def _error(interval: Interval) -> float | None:
+    """Standard error that a 95 % interval was made with."""
+    if interval.low is None or interval.high is None:
+        return None
+    return float((interval.high - interval.low) / 2 / stdtrit(interval.n - 1, (1 + CONFIDENCE) / 2))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P values corrected for their number (Holm 1979), each in its place.
+
+    The smallest is multiplied by how many there are, the next by one less, and so on; none comes out below a smaller
+    one. Where all that stay below 0.05 are believed, one or more of them is wrong in at most 5 % of such tables.
+
+    >>> [round(p, 2) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    corrected, highest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = highest
+    return corrected
+
+
+MOST_SEEDS = 1000
+
+
+def seeds_to_decide(interval: Interval, limit: float, tests: float = 1.0) -> int | None:
+    """How many values in all would put `limit` outside the interval, at the mean and scatter seen.
+
+    None if more than `MOST_SEEDS` would be needed, or if there are fewer than two values.
+
+    Parameters
+    ----------
+    tests
+        What p is multiplied by for the number of tests in a table.
+    """
+    error, distance = _error(interval), abs(interval.mean - limit)
+    if error is None:
+        return None
+    deviation = error * np.sqrt(interval.n)
+    for n in range(2, MOST_SEEDS + 1):
+        if stdtrit(n - 1, 1 - (1 - CONFIDENCE) / 2 / tests) * deviation / np.sqrt(n) < distance:
+            return n
+    return None

@@ -97,6 +97,12 @@ def _study(command: argparse.ArgumentParser) -> None:
         help="also train dense networks with these strengths of the nuclear-norm regulariser, such as 0.001,0.01; the "
         "paper's fourth claim needs them",
     )
+    command.add_argument(
+        "--equal-training",
+        action="store_true",
+        help="afterwards fine-tune the dense networks, and PCA's and SVD's, for as many epochs as each pruned network "
+        "trained after its last pruning, one at a time",
+    )
     command.add_argument("--workers", type=int, metavar="N", help="runs to train at a time (default: one per core)")
     _add_json(command, "rows and claims")
 
@@ -119,11 +125,17 @@ def _export(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _spectra(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="weights of a perceptron: a .safetensors or .onnx file")
+    _add_json(command, "all singular values")
+
+
 COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] = {
     "dashboard": ("dashboard", "open the dashboard in a browser", _dashboard),
     "train": ("train", "train and prune a network; the run appears in the dashboard too", _train),
     "continue": ("continue_", "train a new run from the recorded weights and masks of another one", _continue),
     "analyse": ("analyse", "compute singular values, ranks and norms of a run, and its baselines", _analyse),
+    "spectra": ("spectra", "compare the singular values of any weight file with chance; no run is needed", _spectra),
     "study": ("study", "compare methods over several seeds; run it again to resume it", _study),
     "export": ("export", "write the network of a run as safetensors or ONNX, or its history for TensorBoard", _export),
 }

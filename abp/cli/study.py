@@ -25,4 +25,10 @@ def run(options: argparse.Namespace) -> int:
     # Only now: a wrong value is answered before PyTorch is imported.
     from abp.cli.studying import study_here
 
-    return study_here(specification, f"{options.study}: {specification.title}"[:200], workers, options.json)
+    return study_here(
+        specification,
+        f"{options.study}: {specification.title}"[:200],
+        workers,
+        options.json,
+        equal_training=options.equal_training,
+    )

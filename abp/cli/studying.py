@@ -1,25 +1,32 @@
 """Conducting a study in this process, with progress bars."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tqdm import tqdm
 
 from abp.cli.output import write_json
 from abp.data.datasets import load_dataset
 from abp.store.store import Store
+from abp.studies.equal_training import train_equally
 from abp.studies.registry import StudyProgress, start_study, study_progress
 from abp.studies.runner import conduct
 from abp.studies.specification import Study
 from abp.studies.verdicts import duration, fill_baselines, study_result, study_summary
 
 
-def study_here(specification: Study, name: str, workers: int, json_path: str | None) -> int:
+def study_here(
+    specification: Study, name: str, workers: int, json_path: str | None, *, equal_training: bool = False
+) -> int:
     """Use the runs that the store has, train the missing ones, and write the comparison; the exit status."""
     store = Store()
     number = start_study(store, specification, name)
     try:
         progress = _conduct(store, number, specification, workers)
         _fill_baselines(store, number)
+        if equal_training:
+            _train_equally(store, number)
     except KeyboardInterrupt:
         store.studies.pause(number)
         print("\nInterrupted. The study is paused; run the same command again to resume it.", file=sys.stderr)
@@ -59,10 +66,22 @@ def _conduct(store: Store, number: int, specification: Study, workers: int) -> S
 
 
 def _fill_baselines(store: Store, number: int) -> None:
-    with tqdm(unit="network", desc="PCA and SVD", disable=None, leave=False, file=sys.stderr) as bar:
+    with _bar("PCA and SVD") as report:
+        fill_baselines(store, number, report)
+
+
+def _train_equally(store: Store, number: int) -> None:
+    with _bar("Equal training") as report:
+        train_equally(store, number, report)
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar, as the function that tells it how many of how many networks are done."""
+    with tqdm(unit="network", desc=title, disable=None, leave=False, file=sys.stderr) as bar:
 
         def report(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        fill_baselines(store, number, report)
+        yield report

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
-from sqlalchemy import Table, delete, select
+from sqlalchemy import Table, delete, func, select
 
 from abp.store import schema
 from abp.store.checkpoints import Checkpoints
@@ -55,6 +55,13 @@ class Histories:
         """Prunings of a run in order, a row each, `after` a number of them, without masks and spectra."""
         large = ("run", "masks", "live_weights", "spectra_before", "spectra_after")
         return self._table(schema.prunings, run, after, leave_out=large)
+
+    def last_prunings(self) -> dict[int, int]:
+        """The epoch after which every run was pruned last, by run."""
+        columns = schema.prunings.c
+        statement = select(columns.run, func.max(columns.epoch)).group_by(columns.run)
+        with self.database.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(statement)}
 
     def live_weights(self, run: int, hidden: Sequence[int]) -> list[tuple[int, list[NDArray]]]:
         """Epoch of every pruning, and the live incoming weights of each neuron after it."""

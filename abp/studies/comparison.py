@@ -10,6 +10,7 @@ import pandas as pd
 
 from abp.analysis.network_summary import NetworkSummary
 from abp.analysis.paired_statistics import mean, paired_difference, standard_deviation
+from abp.data.datasets import DATASETS
 from abp.runs.summaries import recorded_summaries
 from abp.store.records import Status
 from abp.store.store import Store
@@ -30,12 +31,15 @@ class Results:
     measures
         Of every run that counts.
     baselines
-        Known test accuracies of PCA and SVD, by run and method.
+        Known test accuracies of PCA and SVD, and of what `abp.studies.equal_training` fine-tuned, by run and method.
+    last_prunings
+        The epoch after which each run was pruned last, by run.
     """
 
     cells: dict[Cell, dict[int, StudyRun]]
     measures: dict[int, NetworkSummary]
     baselines: dict[int, dict[str, float]]
+    last_prunings: dict[int, int]
 
     def per_seed(self, cell: Cell, value: Value) -> dict[int, Any]:
         """A value of each run of a cell that counts, by seed; none of a cell that the study does not have."""
@@ -59,7 +63,7 @@ def results_of(store: Store, state: StudyState) -> Results:
     for member in state.members:
         cells[member.cell][member.seed] = member
     measured = recorded_summaries(store, [member.run for member in state.members if member.counts])
-    return Results(cells, measured, store.baselines.all())
+    return Results(cells, measured, store.baselines.all(), store.histories.last_prunings())
 
 
 # The tables
@@ -71,7 +75,7 @@ def run_table(results: Results) -> pd.DataFrame:
     Columns: ``dataset, criterion, amount, nuclear, seed, run, status, counts, test_accuracy, valid_accuracy,
     train_accuracy, sparsity, epochs, seconds, prunings_missing, density, live_neurons, ranks, stable_ranks,
     effective_ranks`` (lists, a value per hidden layer), ``parameters, flops, latency, latency_ratio, pca_accuracy,
-    svd_accuracy``.
+    svd_accuracy, epochs_after, dense_tuned_accuracy, pca_tuned_accuracy, svd_tuned_accuracy``.
     """
     rows = [_run_row(results, member) for runs in results.cells.values() for member in runs.values()]
     return pd.DataFrame(rows, columns=_RUN_COLUMNS)
@@ -80,11 +84,15 @@ def run_table(results: Results) -> pd.DataFrame:
 def rows(results: Results) -> list[dict[str, Any]]:
     """A row per cell, as the command line's JSON has it.
 
-    ``seeds`` counts the runs that are results. Means and the sample standard deviation are over these. Differences are
-    paired by seed, ``{mean, low, high, n}`` with a 95 % interval, all None where there is nothing to compare. Ranks,
+    ``seeds`` counts the runs that are results; ``unreached`` those that ended before their last pruning, which are
+    none. Means and the sample standard deviation are over the former. Differences are paired by seed, ``{mean, low,
+    high, n}`` with a 95 % interval no narrower than the test set's resolution, all None where there is nothing to
+    compare; that from PCA is one to the dense network of the same seed, reduced to the run's ranks. What ends in
+    ``_tuned`` is compared after equal training (`abp.studies.equal_training`): ``epochs_after_mean`` are the pruned
+    networks' epochs after the last pruning, ``dense_epochs_tuned_mean`` the fine-tuned dense one's in all. Ranks,
     densities and live neurons are means per hidden layer. ``compression_ratio`` is parameters of the dense network over
-    those kept, ``speed_up`` the same of multiply-adds. ``latency_mean`` (seconds) and ``latency_ratio`` are
-    measured: see `abp.analysis.network_summary`.
+    those kept, ``speed_up`` the same of multiply-adds. ``latency_mean`` (seconds) and ``latency_ratio`` are measured:
+    see `abp.analysis.network_summary`.
     """
     return [_row(results, cell) for cell in results.cells]
 
@@ -105,7 +113,15 @@ def _row(results: Results, cell: Cell) -> dict[str, Any]:
     def per_layer(value: Callable[[NetworkSummary], list]) -> list[float]:
         return np.mean([value(each) for each in measured], axis=0).tolist() if measured else []
 
+    def after(member: StudyRun) -> int:
+        """Epochs after the last pruning."""
+        return member.run.epoch - results.last_prunings.get(member.run.id, member.run.epoch)
+
     tests = [tested(member) for member in counting]
+    dense = results.per_seed(Cell(cell.dataset, DENSE), lambda member: member.run.epoch)
+    tuned = {
+        seed: after(runs) for seed, runs in results.cells[cell].items() if runs.counts and _is_tuned(results, runs)
+    }
     return {
         **asdict(cell),
         "seeds": len(counting),
@@ -116,7 +132,14 @@ def _row(results: Results, cell: Cell) -> dict[str, Any]:
         "valid_accuracy_mean": average(validated),
         "difference_from_magnitude": _difference(results, cell, same_amount("magnitude", cell)),
         "difference_from_dense": _difference(results, cell, Cell(cell.dataset, DENSE)),
+        "difference_from_pca": _difference_from_baseline(results, cell, "pca"),
+        **{
+            f"difference_from_{method}_tuned": _difference_from_baseline(results, cell, f"{method}-tuned")
+            for method in ("dense", "pca", "svd")
+        },
         "epochs_mean": average(lambda member: member.run.epoch),
+        "epochs_after_mean": mean(list(results.per_seed(cell, after).values())) if cell.amount else None,
+        "dense_epochs_tuned_mean": mean([dense[seed] + epochs for seed, epochs in tuned.items() if seed in dense]),
         "seconds_mean": average(lambda member: member.run.seconds),
         "density": per_layer(lambda each: each.density),
         "live_neurons": per_layer(lambda each: each.live_neurons),
@@ -129,7 +152,7 @@ def _row(results: Results, cell: Cell) -> dict[str, Any]:
         "speed_up": mean([each.dense_cost.multiply_adds / each.cost.multiply_adds for each in measured]),
         "latency_mean": mean([each.latency for each in measured]),
         "latency_ratio": mean([each.latency_ratio for each in measured]),
-        "prunings_missing": sum(member.run.scheduled_left for member in counting),
+        "unreached": sum(member.unreached for member in runs),
         "failed": sum(member.run.status == Status.FAILED for member in runs),
         "diverged": sum(member.run.status == Status.DIVERGED for member in runs),
         "spoilt": sum(member.spoilt for member in runs),
@@ -160,6 +183,8 @@ def _run_row(results: Results, member: StudyRun) -> dict[str, Any]:
         "latency_ratio": found and found.latency_ratio,
         "pca_accuracy": baselines.get("pca"),
         "svd_accuracy": baselines.get("svd"),
+        "epochs_after": run.epoch - results.last_prunings[run.id] if run.id in results.last_prunings else None,
+        **{f"{method}_tuned_accuracy": baselines.get(f"{method}-tuned") for method in ("dense", "pca", "svd")},
     }
 
 
@@ -168,12 +193,26 @@ _RUN_COLUMNS = [
     "dataset", "criterion", "amount", "nuclear", "seed", "run", "status", "counts", "test_accuracy", "valid_accuracy",
     "train_accuracy", "sparsity", "epochs", "seconds", "prunings_missing", *_PER_LAYER, "parameters", "flops",
     "latency", "latency_ratio", "pca_accuracy", "svd_accuracy",
+    "epochs_after", "dense_tuned_accuracy", "pca_tuned_accuracy", "svd_tuned_accuracy",
 ]  # fmt: skip
 
 
 def _difference(results: Results, cell: Cell, other: Cell) -> dict[str, float | None]:
-    pair = (results.per_seed(cell, tested), results.per_seed(other, tested))
-    difference = paired_difference(*pair)
+    return _paired(cell, results.per_seed(cell, tested), results.per_seed(other, tested))
+
+
+def _is_tuned(results: Results, member: StudyRun) -> bool:
+    return "dense-tuned" in results.baselines.get(member.run.id, {})
+
+
+def _difference_from_baseline(results: Results, cell: Cell, method: str) -> dict[str, float | None]:
+    found = results.per_seed(cell, lambda member: results.baselines.get(member.run.id, {}).get(method))
+    known = {seed: value for seed, value in found.items() if value is not None}
+    return _paired(cell, results.per_seed(cell, tested), known)
+
+
+def _paired(cell: Cell, first: dict[int, float], second: dict[int, float]) -> dict[str, float | None]:
+    difference = paired_difference(first, second, least=1 / (2 * DATASETS[cell.dataset].test_samples))
     return asdict(difference) if difference else {"mean": None, "low": None, "high": None, "n": 0}
 
 

@@ -35,8 +35,13 @@ class StudyRun:
 
     @property
     def counts(self) -> bool:
-        """Whether it is a result: finished as the study wanted it, nothing done by hand."""
-        return self.run.status == Status.FINISHED and not self.run.pruned_by_hand
+        """Whether it is a result: finished as the study wanted it, all prunings made, nothing done by hand."""
+        return self.run.status == Status.FINISHED and not self.run.pruned_by_hand and not self.unreached
+
+    @property
+    def unreached(self) -> bool:
+        """Whether it finished before its last scheduled pruning, so that it has not the amount that it stands for."""
+        return self.run.status == Status.FINISHED and self.run.scheduled_left > 0
 
     @property
     def failed(self) -> bool:
@@ -80,6 +85,8 @@ class StudyProgress:
     paused, interrupted, failed, diverged, spoilt
         Spoilt are those stopped or pruned by hand. What is interrupted, failed or spoilt is made up for when the study
         is started again.
+    unreached
+        That ended before their last pruning.
     missing
         That were deleted.
     runs_per_second
@@ -97,6 +104,7 @@ class StudyProgress:
     failed: int
     diverged: int
     spoilt: int
+    unreached: int
     missing: int
     runs_per_second: float | None
     seconds_left: float | None
@@ -104,8 +112,9 @@ class StudyProgress:
     @property
     def shortfall(self) -> str:
         """Why runs are no results, in words; empty if all are."""
-        names = ("going_on", "interrupted", "failed", "diverged", "spoilt", "missing")
+        names = ("going_on", "interrupted", "failed", "diverged", "spoilt", "unreached", "missing")
         words = {"going_on": "still going on", "spoilt": "stopped or pruned by hand", "missing": "deleted"}
+        words["unreached"] = "ended before their last pruning"
         counts = {name: getattr(self, name) for name in names}
         return ", ".join(f"{count} {words.get(name, name)}" for name, count in counts.items() if count)
 
@@ -232,6 +241,7 @@ def progress_of(store: Store, state: StudyState, *, workers: int) -> StudyProgre
         failed=count(Status.FAILED),
         diverged=count(Status.DIVERGED),
         spoilt=sum(member.spoilt for member in members),
+        unreached=sum(member.unreached for member in members),
         missing=total - len(members),
         runs_per_second=rate,
         seconds_left=None if left is None else max(sum(left) / workers, *left, 0.0),

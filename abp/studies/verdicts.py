@@ -5,7 +5,20 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from abp.analysis.claims import LOSS, MATCH, Case, Verdict, better_than_pca, effective, like_nuclear_norm, low_rank
+from abp.analysis.claims import (
+    LOSS,
+    MATCH,
+    Case,
+    Verdict,
+    better_than,
+    better_than_pca,
+    corrected,
+    effective,
+    like_nuclear_norm,
+    low_rank,
+)
+from abp.data.datasets import DATASETS
+from abp.pruning.criteria import CRITERIA
 from abp.runs.baselines import baseline_of
 from abp.store.records import Run
 from abp.store.store import Store
@@ -18,16 +31,33 @@ JUDGED = ("activation", "activation-neuron")
 
 
 def verdicts(results: Results, *, loss: float = LOSS, match: float = MATCH) -> list[Verdict]:
-    """The paper's four claims for every data set, amount and criterion of `JUDGED` that the study has.
+    """The claims for every data set, amount and criterion of `JUDGED` that the study has, corrected for their number.
 
-    Thresholds are those of `abp.analysis.claims`.
+    Thresholds are those of `abp.analysis.claims`. The fifth claim has a verdict for every other criterion of the study
+    that removes the same: single weights, or whole neurons.
     """
     judged = [cell for cell in results.cells if cell.criterion in JUDGED]
-    return [verdict for cell in judged for verdict in _judge(results, cell, loss, match)]
+    return corrected([verdict for cell in judged for verdict in _judge(results, cell, loss, match)])
+
+
+def whole_neurons(cell: Cell) -> bool:
+    """Whether a cell's criterion removes whole neurons."""
+    return CRITERIA[cell.criterion].whole_neurons
+
+
+def rivals(results: Results, cell: Cell) -> list[Cell]:
+    """Cells of the same data set and amount whose criterion removes the same in another way."""
+    return [
+        other
+        for other in results.cells
+        if (other.dataset, other.amount, other.nuclear) == (cell.dataset, cell.amount, cell.nuclear)
+        and other.criterion not in (cell.criterion, DENSE)
+        and whole_neurons(other) == whole_neurons(cell)
+    ]
 
 
 def _judge(results: Results, cell: Cell, loss: float, match: float) -> list[Verdict]:
-    case = Case(cell.dataset, cell.criterion, cell.amount)
+    case = Case(cell.dataset, cell.criterion, cell.amount, DATASETS[cell.dataset].test_samples)
     dense, magnitude = Cell(cell.dataset, DENSE), same_amount("magnitude", cell)
     regularised = [each for each in results.cells if each.dataset == cell.dataset and each.nuclear]
 
@@ -54,19 +84,27 @@ def _judge(results: Results, cell: Cell, loss: float, match: float) -> list[Verd
             {each.nuclear: results.per_seed(each, validated) for each in regularised},
             match=match,
         ),
+        *(better_than(case, accuracy(cell), accuracy(other), other.criterion) for other in rivals(results, cell)),
+    ]
+
+
+def compared_runs(results: Results) -> list[Run]:
+    """Finished runs that are compared with PCA and SVD of their dense twin, where that is there.
+
+    Of the criteria that are judged, and of all that remove whole neurons: beating PCA is no merit of one of them alone.
+    """
+    return [
+        member.run
+        for cell, runs in results.cells.items()
+        if cell.criterion in JUDGED or (cell.criterion != DENSE and whole_neurons(cell))
+        for seed, member in runs.items()
+        if member.counts and seed in results.per_seed(Cell(cell.dataset, DENSE), tested)
     ]
 
 
 def missing_baselines(results: Results) -> list[Run]:
-    """Finished runs whose PCA and SVD are not known yet, though their dense twin is there."""
-    members = [
-        member
-        for cell, runs in results.cells.items()
-        if cell.criterion in JUDGED
-        for seed, member in runs.items()
-        if member.counts and seed in results.per_seed(Cell(cell.dataset, DENSE), tested)
-    ]
-    return [member.run for member in members if member.run.id not in results.baselines]
+    """Finished runs whose PCA and SVD are not known yet."""
+    return [run for run in compared_runs(results) if run.id not in results.baselines]
 
 
 def fill_baselines(store: Store, number: int, done: Callable[[int, int], None] | None = None) -> None:
@@ -108,7 +146,8 @@ def study_summary(found: dict[str, Any]) -> str:
         lines.append(f"{cell.title:40} test accuracy {accuracy}{spread} ({row['seeds']} seeds)")
     for claim in found["claims"]:
         cell = Cell(claim["dataset"], claim["criterion"], claim["amount"])
-        lines.append(f"\n{claim['title']}, {cell.title}: {claim['verdict']}\n  {claim['words']}")
+        alone = f" ({claim['uncorrected']} alone)" if claim["uncorrected"] != claim["verdict"] else ""
+        lines.append(f"\n{claim['title']}, {cell.title}: {claim['verdict']}{alone}\n  {claim['words']}")
     return "\n".join(lines)
 
 

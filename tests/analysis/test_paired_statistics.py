@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from abp.analysis.paired_statistics import Interval, mean, paired_difference, standard_deviation, t_interval
+from abp.analysis.paired_statistics import (
+    Interval,
+    holm,
+    mean,
+    p_value,
+    paired_difference,
+    standard_deviation,
+    t_interval,
+)
 
 VALUES = st.lists(st.floats(-1e6, 1e6).map(lambda value: round(value, 3)), min_size=2, max_size=20)
 
@@ -69,3 +77,39 @@ def test_only_seeds_of_both_are_paired():
     assert found.mean == pytest.approx(0.05)
     assert paired_difference({0: 1.0}, {1: 1.0}) is None
     assert paired_difference({0: 1.0}, {0: 0.5}) == Interval(0.5, None, None, 1)
+
+
+@given(VALUES.filter(lambda values: np.std(values) > 1e-3), st.floats(-1e3, 1e3))
+def test_p_is_scipys_and_below_005_exactly_where_the_interval_leaves_the_limit_out(values, limit):
+    interval = t_interval(values)
+    p = p_value(interval, limit)
+    assert p == pytest.approx(stats.ttest_1samp(values, limit).pvalue, rel=1e-6, abs=1e-12)
+    if abs(p - 0.05) > 1e-9:
+        assert (p < 0.05) == (not interval.low <= limit <= interval.high)
+
+
+@given(VALUES, st.floats(0, 10))
+def test_an_interval_is_no_narrower_than_the_resolution(values, least):
+    interval, plain = t_interval(values, least=least), t_interval(values)
+    half = max(least, (plain.high - plain.low) / 2)
+    assert (interval.low, interval.high) == pytest.approx((plain.mean - half, plain.mean + half))
+
+
+def test_p_of_values_without_scatter_follows_from_the_resolution():
+    assert p_value(t_interval([0.0] * 5, least=0.1), 0.0) == 1
+    assert p_value(t_interval([0.2] * 5, least=0.1), 0.0) < 0.05 < p_value(t_interval([0.2] * 5, least=0.3), 0.0)
+    assert p_value(Interval(0.3, None, None, 1), 0.0) is None
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holms_correction_is_that_of_its_definition(p_values):
+    """Step down: the k-th smallest of m is believed at level a if it and all smaller ones are below a / (m - k + 1)."""
+    corrected = holm(p_values)
+    for level in (0.01, 0.05, 0.2):
+        believed = set()
+        order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+        for k, place in enumerate(order):
+            if p_values[place] * (len(p_values) - k) >= level:
+                break
+            believed.add(place)
+        assert {place for place, p in enumerate(corrected) if p < level} == believed

@@ -23,7 +23,7 @@ from tests.rows import change_run
 from tests.waiting import PATIENCE, wait_until
 
 __all__ = ["run_abp"]  # a fixture
-TINY = Experiment(hidden=(12, 8), learning_rate=0.1, epochs=6, start_accuracy=0.2, stop_accuracy=0.9, patience=0)
+TINY = Experiment(hidden=(12, 8), learning_rate=0.1, epochs=6, start_accuracy=0.0, stop_accuracy=0.5, patience=0)
 CHOICE = ("--seeds", 2, "--criteria", "none,activation,magnitude", "--amounts", "0.5")
 
 

@@ -18,7 +18,7 @@ from abp.store.store import Store
 from abp.store.studies import Studies
 from abp.studies.comparison import read_results, run_table
 from abp.studies.comparison import table as cell_table
-from abp.studies.registry import start_study, studies, study_progress, study_record
+from abp.studies.registry import extend_study, start_study, studies, study_progress, study_record
 from abp.studies.specification import Study
 from abp.training.experiment import Experiment
 from benchmarks.thousand import thousand_runs
@@ -202,6 +202,11 @@ def test_the_claims_are_judged_with_thresholds_that_can_be_changed(store, finish
     page = settled(next(button for button in page.button if button.label.startswith("Compute PCA")).click().run())
     assert "No seed has a pruned network and PCA" not in words(page)
     assert not any(button.label.startswith("Compute PCA") for button in page.button)
+    # Three seeds are too few for any verdict; two more decide claim 1 where any loss counts as effective.
+    assert "Too few seeds: 3 of the 5" in words(page)
+    extend_study(store, finished, SMALL.extended(seeds=(3, 4)))
+    train_all(store)
+    page = settled(open_page("claims", study=finished))
     loss = next(box for box in page.number_input if box.label.startswith("Acceptable loss"))
     page = settled(loss.set_value(100.0).run())
     badges = [text.value for text in page.markdown if "badge" in text.value]

@@ -15,7 +15,7 @@ from abp.runs.baselines import compare
 from abp.runs.worker import execute
 from abp.store.store import Store
 from abp.studies.comparison import read_results, rows, run_table, table
-from abp.studies.registry import start_study, study_runs
+from abp.studies.registry import start_study, study_progress, study_runs
 from abp.studies.specification import Study
 from abp.studies.verdicts import fill_baselines, missing_baselines, study_result, verdicts
 from abp.training.experiment import Experiment
@@ -127,11 +127,10 @@ def test_a_row_s_means_and_paired_differences_are_those_of_its_runs(trained):
 def check_paired(found: dict, first: pd.Series, second: pd.Series) -> None:
     differences = (first - second).to_numpy()
     assert (found["mean"], found["n"]) == (pytest.approx(differences.mean()), 3)
-    if np.ptp(differences) > 1e-12:
-        low, high = stats.t.interval(0.95, 2, loc=differences.mean(), scale=stats.sem(differences))
-        assert (found["low"], found["high"]) == (pytest.approx(low), pytest.approx(high))
-    else:
-        assert found["low"] == pytest.approx(found["high"])
+    half = stats.t.ppf(0.975, 2) * stats.sem(differences) if np.ptp(differences) > 1e-12 else 0.0
+    half = max(half, 1 / 720)  # half a picture of 360
+    low, high = differences.mean() - half, differences.mean() + half
+    assert (found["low"], found["high"]) == (pytest.approx(low), pytest.approx(high))
 
 
 def test_the_table_has_a_row_per_cell_and_differences_as_columns(trained):
@@ -184,7 +183,7 @@ def test_the_four_claims_are_judged_for_both_ways_of_activation_pruning_apart(tr
         (criterion, amount, claim)
         for amount in (0.5, 0.7)
         for criterion in ("activation", "activation-neuron")
-        for claim in (1, 2, 3, 4)
+        for claim in ((1, 2, 3, 4, 5) if criterion == "activation" else (1, 2, 3, 4))  # 5: against magnitude
     ]
     runs = run_table(results)
     for verdict in found:
@@ -215,7 +214,7 @@ def test_the_json_is_that_of_the_design(trained):
     }  # fmt: skip
     assert all(row.keys() >= keys for row in found["rows"])
     assert all(row["difference_from_magnitude"].keys() >= {"mean", "low", "high"} for row in found["rows"])
-    assert {claim["claim"] for claim in found["claims"]} == {1, 2, 3, 4}
+    assert {claim["claim"] for claim in found["claims"]} == {1, 2, 3, 4, 5}
     assert {claim["verdict"] for claim in found["claims"]} <= {"supported", "not supported", "undecided"}
 
 
@@ -234,3 +233,29 @@ def test_runs_that_are_no_results_are_counted_and_shown_but_not_averaged(home):
     assert list(shown[shown.criterion == "activation"].status) == ["failed", "diverged", "stopped"]
     assert {each.verdict for each in verdicts(results)} == {"undecided"}
     json.dumps(study_result(store, number), allow_nan=False)
+
+
+def test_runs_that_ended_before_their_last_pruning_are_listed_but_not_averaged(trained, tmp_path):
+    store, number = trained
+    run = next(member.run for member in study_runs(store, number) if member.cell.criterion == "magnitude")
+    store = changed(store, tmp_path, f"UPDATE runs SET scheduled_left = 1, test_accuracy = 0.0 WHERE id = {run.id}")
+    results = read_results(store, number)
+    row = next(row for row in rows(results) if row["criterion"] == "magnitude")
+    assert (row["unreached"], row["seeds"]) == (1, 2) and row["test_accuracy_mean"] > 0.3
+    shown = run_table(results).set_index("run")
+    assert not shown.loc[run.id, "counts"] and shown.loc[run.id, "prunings_missing"] == 1
+    assert study_progress(store, number, workers=1).shortfall == "1 ended before their last pruning"
+
+
+def test_pca_is_compared_for_every_criterion_that_removes_whole_neurons(home):
+    store = Store()
+    criteria = ("none", "activation-neuron", "random-neuron", "magnitude", "magnitude-neuron")
+    number = start_study(store, dataclasses.replace(STUDY, criteria=criteria, amounts=(0.5,), seeds=(0,), nuclear=()))
+    while queued := store.runs.queued():
+        execute(store, queued[0].id, "worker")
+    fill_baselines(store, number)
+    results = read_results(store, number)
+    compared = {row["criterion"]: row["difference_from_pca"]["n"] for row in rows(results)}
+    assert compared == {"none": 0, "magnitude": 0, "activation-neuron": 1, "random-neuron": 1, "magnitude-neuron": 1}
+    rivals = [verdict.against for verdict in verdicts(results) if verdict.claim == 5]
+    assert rivals == ["random-neuron", "magnitude-neuron"]

@@ -29,7 +29,7 @@ from tests.rows import change_run
 from tests.waiting import wait_until
 
 ROOT = Path(studies_module.__file__).parents[2]
-BASE = Experiment(hidden=(12, 8), learning_rate=0.1, epochs=4, start_accuracy=0.2, stop_accuracy=0.9)
+BASE = Experiment(hidden=(12, 8), learning_rate=0.1, epochs=4, start_accuracy=0.0, stop_accuracy=0.5)
 STUDY = Study(
     datasets=("digits",),
     criteria=("none", "activation", "magnitude"),
@@ -292,7 +292,7 @@ def test_the_time_left_follows_from_finished_runs_of_the_same_cell_else_of_the_s
     dense, activation = study_runs(store, study)[:2]
     assert (dense.cell.criterion, activation.cell.criterion) == ("none", "activation")
     set_run(store, dense.run.id, status="finished", seconds=10.0)
-    set_run(store, activation.run.id, status="finished", seconds=30.0)
+    set_run(store, activation.run.id, status="finished", scheduled_left=0, seconds=30.0)
     progress = study_progress(store, study, workers=2)
     # Still to come: dense 10 s, activation 30 s, magnitude twice the mean of 20 s.
     assert progress.seconds_left == pytest.approx((10 + 30 + 20 + 20) / 2)

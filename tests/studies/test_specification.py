@@ -41,7 +41,9 @@ def test_there_is_one_run_for_each_cell_and_seed_and_none_twice(study):
     for experiment, (cell, seed) in study.planned().items():
         assert (experiment.dataset, experiment.criterion, experiment.seed) == (cell.dataset, cell.criterion, seed)
         assert experiment.nuclear == cell.nuclear
-        assert experiment.scheduled_prunings == (0 if cell.criterion == "none" else study.prunings)
+        assert experiment.scheduled_prunings == (
+            0 if cell.criterion == "none" else 1 if cell.criterion == "snip" else study.prunings
+        )
         assert cell.criterion == "none" or experiment.amount == cell.amount
 
 

@@ -76,6 +76,21 @@ def _harmless(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
+def download_text(label: str, name: str, content: str, meaning: str) -> None:
+    """A small button that downloads a text under this file name."""
+    st.download_button(
+        label,
+        content.encode(),
+        file_name=name,
+        mime="text/plain",
+        type="tertiary",
+        icon=":material/download:",
+        on_click="ignore",
+        key=f"text-{name}",
+        help=meaning,
+    )
+
+
 def picture(png: bytes | Sequence[bytes], *, alt: str | Sequence[str], **details: Any) -> None:
     """One or several pictures, sent within the page.
 

@@ -211,6 +211,16 @@ def readable(cells: pd.DataFrame) -> pd.DataFrame:
             "Difference from magnitude": interval_words(row, "difference_from_magnitude")
             if row["criterion"] not in (DENSE, "magnitude")
             else "",
+            **(
+                {
+                    "Against dense, equally trained": interval_words(row, "difference_from_dense_tuned"),
+                    "Against PCA, equally trained": interval_words(row, "difference_from_pca_tuned"),
+                    "Against SVD, equally trained": interval_words(row, "difference_from_svd_tuned"),
+                    "Epochs, dense and equally trained": row["dense_epochs_tuned_mean"],
+                }
+                if cells["difference_from_dense_tuned_n"].any()
+                else {}
+            ),
             "Sparsity": _percent(row["sparsity_mean"]),
             "Epochs": row["epochs_mean"],
             "Ranks": " ".join(f"{rank:.0f}" for rank in row["ranks"]),
@@ -241,5 +251,10 @@ def _percent(share: float | None) -> float | None:
 
 
 def _troubles(row: pd.Series) -> str:
-    troubles = {"failed": row["failed"], "diverged": row["diverged"], "stopped or pruned by hand": row["spoilt"]}
+    troubles = {
+        "failed": row["failed"],
+        "diverged": row["diverged"],
+        "stopped or pruned by hand": row["spoilt"],
+        "ended before the last pruning": row["unreached"],
+    }
     return ", ".join(f"{count} {what}" for what, count in troubles.items() if count)

@@ -3,7 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from abp.dashboard.charts.widgets import chart_with_data, download_csv
+from abp.analysis.paired_statistics import paired_difference
+from abp.dashboard.charts.widgets import chart_with_data, download_csv, download_text
 from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.page import fragment
@@ -14,6 +15,7 @@ from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
 from abp.runs.engine import cores
 from abp.store.store import Store
+from abp.studies import typesetting
 from abp.studies.registry import (
     StudyProgress,
     StudyRecord,
@@ -94,6 +96,7 @@ def progress_words(now: StudyProgress, *, paused: bool) -> str:
         "failed": now.failed,
         "diverged": now.diverged,
         "stopped or pruned by hand": now.spoilt,
+        "ended before the last pruning": now.unreached,
         "missing": now.missing,
     }
     parts += [f"{count} {what}" for what, count in troubles.items() if count]
@@ -161,7 +164,7 @@ def _one_dataset(dataset: str, found: Findings) -> None:
         lambda: histories,
         f"epochs-{dataset}",
     )
-    _cells(cells, dataset)
+    _cells(cells, counting, dataset)
     densities = study_charts.densities(cells)
     if len(densities):
         chart_with_data(
@@ -175,7 +178,7 @@ def _one_dataset(dataset: str, found: Findings) -> None:
     _costs(counting, dataset)
 
 
-def _cells(cells: pd.DataFrame, dataset: str) -> None:
+def _cells(cells: pd.DataFrame, runs: pd.DataFrame, dataset: str) -> None:
     st.subheader(
         "Results by method",
         anchor=False,
@@ -183,11 +186,18 @@ def _cells(cells: pd.DataFrame, dataset: str) -> None:
         "is compared with the dense one, or the one pruned by magnitude, of the same seed; 95 % t intervals are in "
         "brackets.",
     )
-    st.caption("One row for each method and amount; differences are in percentage points of test accuracy.")
+    st.caption(
+        "One row for each method and amount; differences are in percentage points of test accuracy. Select two rows to "
+        "compare them."
+    )
     shown = study_charts.readable(cells)
+    key = f"methods-table-{dataset}-{len(cells)}"
     st.dataframe(
         shown,
         hide_index=True,
+        key=key,
+        on_select="rerun",
+        selection_mode="multi-row",
         alt="Accuracy, differences, sparsity, epochs, ranks and cost of each method and amount.",
         column_config={
             **{name: st.column_config.NumberColumn(format="%.1f %%") for name in ("Sparsity", "Test accuracy")},
@@ -205,7 +215,46 @@ def _cells(cells: pd.DataFrame, dataset: str) -> None:
             "Epochs": st.column_config.NumberColumn(format="%.0f"),
         },
     )
-    download_csv(f"methods-{dataset}", lambda: cells)
+    table = st.session_state.get(key)
+    selected = [row for row in (table["selection"]["rows"] if table else []) if row < len(cells)]
+    if len(selected) == 2:
+        _two_rows(cells.iloc[sorted(selected)], runs, dataset)
+    note = typesetting.sentence((int(cells["seeds"].min()), int(cells["seeds"].max())))
+    with st.container(horizontal=True):
+        download_csv(f"methods-{dataset}", lambda: cells)
+        meaning = "This table as text, with the sentence that states N, the test and the correction"
+        download_text("Markdown", f"methods-{dataset}.md", typesetting.to_markdown(shown, note), f"{meaning}.")
+        download_text("LaTeX", f"methods-{dataset}.tex", typesetting.to_latex(shown, note), f"{meaning} (booktabs).")
+
+
+def _two_rows(rows: pd.DataFrame, runs: pd.DataFrame, dataset: str) -> None:
+    """The paired difference of two rows, and links to their runs of each seed side by side."""
+    parts = []
+    for row in rows.itertuples():
+        same = (runs["criterion"] == row.criterion) & (runs["amount"] == row.amount) & (runs["nuclear"] == row.nuclear)
+        parts.append(runs[same].set_index("seed"))
+    names = [
+        f"{study_charts.method(row.criterion, row.nuclear)}{f', {100 * row.amount:g} %' if row.amount else ''}"
+        for row in rows.itertuples()
+    ]
+    accuracies: list[dict[int, float]] = [part["test_accuracy"].to_dict() for part in parts]
+    resolution = 1 / (2 * DATASETS[dataset].test_samples)
+    difference = paired_difference(accuracies[0], accuracies[1], least=resolution)
+    if difference is None:
+        st.caption(f"{names[0]} and {names[1]} have no finished runs of the same seed.")
+        return
+    interval = (
+        f", 95 % interval {100 * difference.low:+.2f} to {100 * difference.high:+.2f}"
+        if difference.low is not None and difference.high is not None
+        else ""
+    )
+    seeds = "1 seed" if difference.n == 1 else f"{difference.n} seeds"
+    mean = f"{100 * difference.mean:+.2f} points of test accuracy"
+    st.markdown(f"**{names[0]}** against **{names[1]}**: {mean}{interval}, {seeds}.")
+    with st.container(horizontal=True):
+        for seed in sorted(set(accuracies[0]) & set(accuracies[1]))[:10]:
+            query = {"run": str(parts[0].loc[seed, "run"]), "other": str(parts[1].loc[seed, "run"])}
+            st.page_link("pages/pair.py", label=f"Seed {seed}", icon=":material/compare_arrows:", query_params=query)
 
 
 def _costs(runs: pd.DataFrame, dataset: str) -> None:

@@ -76,8 +76,10 @@ def _claims(found: Results) -> str:
             "Claim": f"{verdict.claim}. {verdict.title}",
             "Data": DATASETS[verdict.dataset].title,
             "Method": study_charts.method(verdict.criterion),
+            "Against": study_charts.method(verdict.against) if verdict.against else "",
             "Amount": f"{100 * verdict.amount:g} %",
             "Verdict": verdict.verdict,
+            "Alone": verdict.uncorrected,
             "Seeds": verdict.seeds,
             "Reason": verdict.words,
         }
