@@ -13,7 +13,8 @@ from abp.store.snapshots import recorded_masks
 from abp.studies.registry import start_study
 from abp.studies.specification import Study
 from abp.training.experiment import Experiment, settings
-from tests.dashboard.opening import PRUNED, open_page, settled, trained, words
+from tests.dashboard.opening import PRUNED, open_page, settled, words
+from tests.recordings import trained
 
 
 @pytest.fixture
