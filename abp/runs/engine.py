@@ -110,7 +110,7 @@ def start_fork_server() -> None:
 
 
 async def serve(ended: asyncio.Event, queue_workers: int) -> None:
-    """Run the scheduler and the workers, so many for the queue, and feed them from the store until `ended`."""
+    """Run the scheduler, `queue_workers` workers and one more for runs started by hand; feed them until `ended`."""
     import dask
 
     dask.config.set(
@@ -210,7 +210,7 @@ async def _let_go(store: Store, placed: dict[int, Placement]) -> None:
     for run, placement in list(placed.items()):
         if placement.future.done():
             if placement.future.status == "error":
-                _log.error("The worker of run %s is gone: %s", run, await placement.future.exception())
+                _log.error("The worker of run %s was lost: %s", run, await placement.future.exception())
                 store.leases.interrupt(run, placement.name)
             del placed[run]
 

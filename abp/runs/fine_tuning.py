@@ -8,9 +8,9 @@ from abp.store.store import Store
 
 
 def fine_tuned(store: Store, run: Run, comparison: Comparison, epochs: int) -> dict[str, Run]:
-    """Runs that fine-tune the networks of a comparison for so many epochs, by method; what is missing is not there.
+    """Runs that fine-tune the networks of a comparison for this many epochs, by method, as far as there are any.
 
-    A finished one if there is any, else one that goes on. PCA's and SVD's are held to their ranks.
+    A finished run is preferred to an active one. PCA's and SVD's networks are held to their ranks.
     """
     found: dict[str, Run] = {}
     runs = store.runs.all()

@@ -22,7 +22,7 @@ from abp.training.trainer import Trainer
 
 
 def epoch_row(epoch: Epoch, trainer: Trainer, seconds: float) -> dict[str, Any]:
-    """A finished epoch, after so many seconds of training in all."""
+    """A finished epoch; `seconds` of training in all."""
     return _row(
         schema.epochs,
         **_flat(epoch),
@@ -48,7 +48,7 @@ def pruning_row(pruning: Pruning, trainer: Trainer, spectra_before: bytes) -> di
 
 
 def frame_row(trainer: Trainer, recent: RecentActivity, *, number: int, rate: float) -> dict[str, Any]:
-    """The trainer as it is now, at a rate of so many samples a second."""
+    """The state of training now; `rate` in samples a second."""
     activity, running = trainer.activity, trainer.running
     return {
         "number": number,
@@ -71,7 +71,7 @@ def frame_row(trainer: Trainer, recent: RecentActivity, *, number: int, rate: fl
 
 
 def checkpoint_row(trainer: Trainer, seconds: float) -> dict[str, Any]:
-    """What the run can go on from, after so many seconds of training in all."""
+    """A checkpoint to resume the run from; `seconds` of training in all."""
     return {
         "epoch": trainer.epoch - trainer.in_progress,  # the last one that was finished
         "seconds": seconds,

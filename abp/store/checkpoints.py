@@ -1,4 +1,4 @@
-"""Checkpoints: from where an interrupted run goes on."""
+"""Checkpoints, from which interrupted runs are resumed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Checkpoints:
             connection.execute(delete(parts).where(parts.c.run == run, parts.c.part >= -(-len(state) // PART)))
 
     def restore(self, run: int, owner: str) -> tuple[bytes, float] | None:
-        """The checkpoint to go on from and the seconds spent until then; later epochs are forgotten."""
+        """The checkpoint to resume from and the seconds of training until then; later epochs are deleted."""
         with self.leases.held(run, owner) as connection:
             columns = schema.checkpoints.c
             row = connection.execute(select(schema.checkpoints).where(columns.run == run)).first()

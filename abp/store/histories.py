@@ -117,9 +117,9 @@ class Histories:
         checkpoint: Mapping[str, Any],
         answered: tuple[Command, str] | None = None,
     ) -> None:
-        """Record a pruning (columns of `schema.prunings`) with the checkpoint after it, so that neither comes alone.
+        """Record a pruning (columns of `schema.prunings`) and the checkpoint after it in one transaction.
 
-        So also with the command that asked for it and its outcome: who goes on from there must not prune again.
+        The outcome of the command that requested it belongs there too: a resumed run must not prune again.
         """
         summary = {
             "prunings": row["number"],

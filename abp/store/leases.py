@@ -98,14 +98,14 @@ class Leases:
             return connection.execute(update(schema.runs).where(expired).values(**_INTERRUPTED)).rowcount
 
     def interrupt(self, run: int, owner: str) -> None:
-        """Mark a run as interrupted whose worker is known to be gone, unless another worker has it by now.
+        """Mark a run as interrupted whose worker was lost, unless another worker has claimed it since.
 
-        A run that was to be trained by the process that made it is marked even if that had not claimed it yet.
+        A run in `Lane.SELF` is marked even if it had not been claimed yet.
 
         Parameters
         ----------
         owner
-            The worker's name, or an ending of it that no other has.
+            The name of the lost worker, or an ending of it that is unique.
         """
         columns = schema.runs.c
         held = and_(_HELD, columns.owner.endswith(owner, autoescape=True))

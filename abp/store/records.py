@@ -23,7 +23,7 @@ class Status(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
     PAUSED = "paused"
-    INTERRUPTED = "interrupted"  # its worker is gone; it can be resumed
+    INTERRUPTED = "interrupted"  # its worker was lost; it can be resumed
     FINISHED = "finished"
     STOPPED = "stopped"  # by a person
     DIVERGED = "diverged"

@@ -121,7 +121,7 @@ class Runs:
         Parameters
         ----------
         limit
-            At most so many; None for all.
+            The largest number of runs to return; None for all.
         """
         columns = schema.runs.c
         wanted = and_(columns.status == Status.QUEUED, columns.lane.in_((Lane.HAND, Lane.QUEUE)), may_start())

@@ -75,14 +75,14 @@ class Studies:
             connection.execute(delete(schema.study_runs).where(columns.study == number, columns.run == run))
 
     def pause(self, number: int) -> None:
-        """Let a study's queued runs wait and pause those that train, but for those that another study needs."""
+        """Hold back a study's queued runs and pause those in training, except for those that another study needs."""
         mine = and_(_of_study(number), schema.runs.c.lane == Lane.QUEUE, in_paused_study_only())
         with self.database.writing():
             self.change(number, paused=True)
             self._ask(and_(mine, schema.runs.c.status == Status.RUNNING), CommandKind.PAUSE)
 
     def resume(self, number: int) -> None:
-        """Let a study's runs go on: the queued ones and the paused ones."""
+        """Resume a study's queued and paused runs."""
         runs, commands = schema.runs.c, schema.commands.c
         pausing = select(commands.run).where(commands.kind == CommandKind.PAUSE, commands.settled.is_(None))
         paused = and_(runs.owner.is_not(None), runs.status == Status.PAUSED)
@@ -96,7 +96,7 @@ class Studies:
         self._queue_again(and_(_of_study(number), schema.runs.c.status == Status.INTERRUPTED))
 
     def delete(self, number: int) -> None:
-        """Remove a study. Its runs stay; those that nobody needs any more and that have not begun are stopped."""
+        """Delete a study. Its runs are kept; those that have not begun and that no other study needs are stopped."""
         members = schema.study_runs.c
         others = select(members.run).where(members.study != number)
         only_here = and_(_of_study(number), schema.runs.c.lane == Lane.QUEUE, schema.runs.c.id.not_in(others))

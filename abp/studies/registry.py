@@ -131,8 +131,8 @@ def start_study(store: Store, study: Study, name: str | None = None) -> int:
     """Start a study, or the same one again, and return its number.
 
     Runs with the same settings are taken up, finished or not; what is missing is queued, and so are interrupted runs. A
-    study of the same specification that is there already is gone on with: what failed or was stopped or pruned by hand
-    is made anew, but for what diverged, which would diverge again.
+    study with the same specification is resumed if there is one: what failed or was stopped or pruned by hand
+    is trained again, but not what diverged, which would diverge again.
 
     Raises
     ------
@@ -216,7 +216,7 @@ def study_runs(store: Store, number: int) -> list[StudyRun]:
 
 
 def study_progress(store: Store, number: int, *, workers: int) -> StudyProgress:
-    """How far a study is, and how long so many workers will need for the rest."""
+    """The progress of a study, and how long this many workers will need for the rest."""
     return progress_of(store, read_study(store, number), workers=workers)
 
 
@@ -249,7 +249,7 @@ def progress_of(store: Store, state: StudyState, *, workers: int) -> StudyProgre
 
 
 def expected(store: Store, study: Study, *, workers: int) -> tuple[int, float | None]:
-    """Runs that starting a study would queue, and the seconds that so many workers would need for them.
+    """The number of runs that starting a study would queue, and the seconds that this many workers would need for them.
 
     As long as finished runs of the same data, network and criterion, else of the same data and network; None if there
     are neither.

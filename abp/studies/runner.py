@@ -14,7 +14,7 @@ Report = Callable[[StudyProgress], None]
 
 
 def conduct(store: Store, number: int, *, workers: int, report: Report | None = None) -> StudyProgress:
-    """Train the runs of a study with so many workers until no run is pending; the progress by then.
+    """Train the runs of a study with this many workers until no run is pending, and return its progress.
 
     A run whose worker dies is tried once more. Control-C pauses the study, which can be resumed another day.
 
