@@ -180,6 +180,9 @@ def curves(whole: TrainedNetwork, criteria: Sequence[str] = BREAKING) -> pd.Data
     return pd.DataFrame(rows, columns=["criterion", "method", "removed", "accuracy"])
 
 
+_PLOT, _LEGEND_ROW = 260, 22  # pixels
+
+
 def curve_chart(table: pd.DataFrame, damage: Damage) -> Chart:
     """The curves (columns as of `curves`), the chosen one bold, with its knee and the slider's position."""
     shown = {CRITERIA[name].title: METHODS[name] for name in BREAKING if name in set(table["criterion"])}
@@ -202,13 +205,14 @@ def curve_chart(table: pd.DataFrame, damage: Damage) -> Chart:
             tooltip=["method:N", alt.Tooltip("removed:Q", format=".0%"), alt.Tooltip("accuracy:Q", format=".1%")],
         )
     )
+    height = _PLOT + _LEGEND_ROW * -(-len(shown) // 2)  # the legend takes its room from the chart's height
     here = alt.Chart(pd.DataFrame({"removed": [damage.share]})).mark_rule(color=MUTED, strokeDash=[2, 3]).encode(x=x)
     mine = table[table["criterion"] == damage.criterion]
     if mine.empty:
-        return alt.layer(here, lines).properties(height=320)
+        return alt.layer(here, lines).properties(height=height)
     last = knee(mine["removed"].tolist(), mine["accuracy"].tolist())
     point = mine[mine["removed"] == last].assign(what="knee")
     marked = alt.Chart(point).encode(x=x, y=y)
     diamond = marked.mark_point(size=160, filled=True, shape="diamond", opacity=1, color=METHODS[damage.criterion])
     word = marked.mark_text(dy=-14, fontSize=13, fontWeight="bold", color=MUTED).encode(text="what:N")
-    return alt.layer(here, lines, diamond, word).properties(height=320)
+    return alt.layer(here, lines, diamond, word).properties(height=height)
