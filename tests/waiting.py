@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -20,3 +22,9 @@ def wait_until(condition: Callable[[], T], what: str = "", *, within: float = PA
             raise AssertionError(f"waited {within:g} s in vain {what or 'for ' + getattr(condition, '__name__', '?')}")
         time.sleep(0.02)
     return value
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine comes to, in a thread of its own: a browser of this process keeps a loop in the main one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()

@@ -16,9 +16,6 @@ from abp.dashboard.channel.route import LiveChannel
 from abp.dashboard.frame import access, services
 from abp.home import HomeUnusable
 
-# Before PyTorch is imported: the cores are for training, and a page that took them all would wait for them longest.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 # narwhals, which Altair and scikit-learn import, is here already: its modules import each other, so that a page and
 # the thread that imports `_LATER` could wait for each other, and Python would fail the page's import.
 
@@ -47,6 +44,8 @@ def routes() -> list[BaseRoute]:
 async def lifespan(_app: object) -> AsyncIterator[None]:
     """The engine starts and ends with the server, and is started anew if it dies."""
     _announce()
+    # Before PyTorch is imported: the cores are for training, and a page that took them all would wait for them longest.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     keeping = asyncio.create_task(_keep_engine())
     threading.Thread(target=_import_later, daemon=True, name="imports").start()
     try:

@@ -21,7 +21,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from abp.training.experiment import Experiment
 from tests.browser.conftest import Dashboard, give_up, serving
-from tests.waiting import PATIENCE, wait_until
+from tests.waiting import PATIENCE, run_async, wait_until
 
 SMALL = Experiment(hidden=(5,), criterion="none", epochs=2)
 
@@ -113,7 +113,7 @@ def test_a_forged_click_of_a_watcher_starts_nothing_and_the_operators_does(locke
             await press(operator, button)
         wait_until(lambda: len(locked.store.runs.all()) == 1, "for the operator's run")
 
-    asyncio.run(both())
+    run_async(both())
 
 
 def test_a_wrong_key_is_refused_with_a_sentence(locked):

@@ -9,7 +9,7 @@ from abp.runs import engine
 from abp.store.store import Store
 from abp.training.experiment import Experiment
 from tests.rows import change_run
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, run_async
 
 TINY = Experiment(hidden=(5,), criterion="none", epochs=1)
 
@@ -74,7 +74,7 @@ def fed(client: Client, story) -> None:
                 await telling
             await feeding
 
-    asyncio.run(both())
+    run_async(both())
 
 
 async def until(condition) -> None:

@@ -125,7 +125,7 @@ PAGES = {
         (
             "study", "run", "network", "seed", "accuracy", "pruning", "activation", "dense", "rank", "low-rank", "PCA",
             "SVD", "singular value", "nuclear norm", "regulariser", "confidence interval", "layer", "neuron", "weight",
-            "magnitude", "random", "sparsity", "paired", "loss",
+            "magnitude", "random", "sparsity", "paired", "loss", "mask",
         ),
     ),
     "Spectra": Help(

@@ -3,11 +3,11 @@
 import streamlit as st
 
 from abp.dashboard.components.live_run import live_run
-from abp.dashboard.frame.access import operating
+from abp.dashboard.frame.access import offers_controls
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.status import STATUS
 from abp.dashboard.train.controls import controls
-from abp.store.records import Run
+from abp.store.records import Run, Status
 from abp.store.store import Store
 
 
@@ -15,7 +15,7 @@ def watch(store: Store, number: int) -> None:
     """Draw the page of a run."""
     run = store.runs.get(number)
     _heading(run)
-    if operating():
+    if (run.active or run.status == Status.INTERRUPTED) and offers_controls():
         controls(store, run)
     live_run(store, run)
     _next_links(run)

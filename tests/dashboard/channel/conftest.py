@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 
 from abp.dashboard.channel.route import LiveChannel
 from abp.store.store import Store
-from tests.waiting import PATIENCE, wait_until
+from tests.waiting import PATIENCE, run_async, wait_until
 
 HEADER = struct.Struct("<BBHIdIIIffffIIId")
 NAMES = (
@@ -103,11 +103,9 @@ class Channel:
 def channel(store: Store) -> Iterator[Channel]:
     """Serve the channel of this test's store."""
     live = LiveChannel(lambda: store)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            Starlette(routes=live.routes()), host="127.0.0.1", port=0, log_level="error", ws="websockets-sansio"
-        )
-    )
+    # As Streamlit serves it; a viewer that never reads is not to hold up the end.
+    details = {"log_level": "error", "ws": "websockets-sansio", "timeout_graceful_shutdown": 1}
+    server = uvicorn.Server(uvicorn.Config(Starlette(routes=live.routes()), host="127.0.0.1", port=0, **details))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.started, "for the server")
@@ -122,4 +120,4 @@ def run_all(*work: Coroutine[Any, Any, Any]) -> list[Any]:
     async def gather() -> list[Any]:
         return await asyncio.gather(*work)
 
-    return asyncio.run(gather())
+    return run_async(gather())

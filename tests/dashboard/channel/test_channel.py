@@ -21,7 +21,7 @@ from abp.store.records import unpack_counts
 from abp.store.store import Store
 from tests.dashboard.channel.conftest import Channel, Told, run_all
 from tests.runs.test_worker import FAST, LONG, TINY, alone, recorded, same
-from tests.waiting import PATIENCE, wait_until
+from tests.waiting import PATIENCE, run_async
 
 HIDDEN = TINY.hidden
 ENDLESS = dataclasses.replace(LONG, epochs=10_000, criterion="none")
@@ -170,8 +170,7 @@ def test_a_run_that_nobody_watches_shows_a_frame_now_and_then_and_one_that_is_wa
 
 
 def test_the_viewers_of_a_deleted_run_are_told_and_let_go(channel, store):
-    with training(store, held=True) as run:
-        wait_until(lambda: store.runs.get(run).status == "paused")
+    with training(store, pace=20.0) as run:
         told = Told()
 
         async def delete() -> None:
@@ -192,7 +191,7 @@ def refused(channel: Channel, run: object, **details) -> int:
         assert refusal.value.response.body in (b"", None)
         return refusal.value.response.status_code
 
-    return asyncio.run(ask())
+    return run_async(ask())
 
 
 @pytest.mark.parametrize("run", ["7", "0", "-1", "x", "1e3", "９", "9" * 400, "1%20", "..", "1;drop"])
@@ -223,7 +222,7 @@ def test_one_socket_too_many_is_refused_and_a_place_that_is_left_is_given_again(
                 except websockets.InvalidStatus:
                     await asyncio.sleep(0.05)
 
-    asyncio.run(crowd())
+    run_async(crowd())
 
 
 # Hostile and slow viewers
