@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from abp.dashboard.frame import background
 from abp.dashboard.frame.result_cache import ResultCache, bytes_of
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, wait_until
 
 
 def blas_threads() -> set[int]:
@@ -30,6 +30,8 @@ def two_threads():
         with ThreadPoolExecutor(1) as executor:
             executor.submit(threadpool_limits, threads, "blas").result()
 
+    at_work = lambda: any(thread.name == "one core" for thread in threading.enumerate())  # noqa: E731
+    wait_until(lambda: not at_work(), "for the pages of earlier tests to end their work")
     (before,) = blas_threads()
     limit(2)
     assert blas_threads() == {2}

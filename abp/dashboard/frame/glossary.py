@@ -148,7 +148,7 @@ PAGES = {
     ),
     "Two runs": Help(
         "Here two runs stand side by side: which settings differ, how their accuracy developed, which weights both "
-        "kept, and the singular values of their layers.",
+        "kept, and the singular values of their layers. Select two runs in the list of runs to see them here.",
         ("run", "accuracy", "epoch", "mask", "weight", "singular value", "layer", "seed"),
     ),
     "Low rank": Help(
