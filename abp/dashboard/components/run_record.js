@@ -113,7 +113,7 @@ class RunRecord {
   spoken() {
     const { epoch, validation, removed } = this.numbers()
     const word = this.status?.word ?? "Waiting"
-    return `${word}: epoch ${epoch}, validation accuracy ${validation}, ${removed} of the weights removed.`
+    return `${word}: epoch ${epoch.split(" ")[0]}, validation accuracy ${validation}, ${removed} of the weights removed.`
   }
 }
 
