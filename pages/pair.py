@@ -6,7 +6,7 @@ from abp.dashboard.frame.links import run_from_link
 from abp.dashboard.frame.page import page, store
 from abp.dashboard.networks.pair import pair_view
 
-with page("Two runs"):
+with page("Side by side"):
     st.title("Two runs", anchor=False)
     st.caption("What two runs have in common, and what sets them apart.")
     numbers = [run_from_link("run"), run_from_link("other")]

@@ -146,7 +146,7 @@ PAGES = {
             "sparsity", "FLOPs", "latency", "dense", "epoch", "norm",
         ),
     ),
-    "Two runs": Help(
+    "Side by side": Help(
         "Here two runs stand side by side: which settings differ, how their accuracy developed, which weights both "
         "kept, and the singular values of their layers. Select two runs in the list of runs to see them here.",
         ("run", "accuracy", "epoch", "mask", "weight", "singular value", "layer", "seed"),

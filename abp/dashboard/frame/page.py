@@ -34,7 +34,7 @@ MENU = {
     "Compare": [
         ("pages/compare.py", "Compare", ":material/compare:"),
         ("pages/claims.py", "Claims", ":material/gavel:"),
-        ("pages/pair.py", "Two runs", ":material/compare_arrows:"),
+        ("pages/pair.py", "Side by side", ":material/compare_arrows:"),
     ],
     "Understand": [
         ("pages/spectra.py", "Spectra", ":material/show_chart:"),
