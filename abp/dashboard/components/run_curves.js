@@ -39,6 +39,7 @@ function makeCurves(place, template) {
   const make = ([kind, words]) => {
     const figure = template.content.firstElementChild.cloneNode(true)
     figure.querySelector("h3").textContent = words.title
+    figure.querySelector("svg").setAttribute("aria-label", `${words.title}: nothing yet`)
     figure.querySelector("summary").setAttribute("aria-label", `Meaning of ${words.title.toLowerCase()}`)
     figure.querySelector("details p").textContent = words.meaning
     figure.querySelector("figcaption button").setAttribute("aria-label", `${words.title} as CSV`)
