@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from abp.store.records import CommandKind, Lane, Status
 
-VERSION = 8
+VERSION = 9
 """Raise it with every change below, and add a step to `abp.store.migrations`."""
 
 OLDEST = 4
@@ -227,4 +227,24 @@ measures = Table(  # what the final network of a finished run shows: `abp.runs.s
     _run(),
     Column("numbers", JSON, nullable=False),
     Column("spectra", LargeBinary, nullable=False),  # float64: singular values of the hidden layers, joined
+)
+
+datasets = Table(  # people's own data, named in settings by their key
+    "datasets",
+    metadata,
+    Column("key", String(80), primary_key=True),  # the name and the beginning of the hash: name@0123456789ab
+    Column("name", String(60), nullable=False, index=True),
+    Column("hash", String(64), nullable=False),  # SHA-256 of the samples, their labels and what both mean
+    Column("private", Boolean, nullable=False, default=False),
+    Column("created", Float, nullable=False),
+    Column("size", Integer, nullable=False),  # bytes of all parts
+    Column("description", JSON, nullable=False),  # abp.data.own.content.Description
+)
+
+dataset_parts = Table(  # of the samples as safetensors, to be joined
+    "dataset_parts",
+    metadata,
+    Column("dataset", ForeignKey("datasets.key", ondelete="CASCADE"), primary_key=True),
+    Column("part", Integer, primary_key=True),  # 0, 1, ...
+    Column("content", LargeBinary, nullable=False),
 )
