@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 300.0
+PATIENCE = 120.0
 """Seconds after which whatever a test waits for is taken to hang, beside however busy neighbours."""
 
 

@@ -21,6 +21,7 @@ import pytest
 
 from abp.store.store import Store
 from abp.training.experiment import Experiment
+from tests.hosts import Host
 from tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -36,11 +37,12 @@ def give_up(why: str) -> None:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A server that runs, and where it keeps its data."""
+    """A server that runs, where it keeps its data, and the host that it runs on, if that is not the tests' own."""
 
     url: str
     home: Path
     process: subprocess.Popen
+    host: Host | None = None
 
     @property
     def store(self) -> Store:
@@ -58,6 +60,7 @@ def serving(
     *options: str,
     abp: Sequence[str] = (sys.executable, "-m", "abp"),
     folder: Path = ROOT,
+    host: Host | None = None,
     **environment: str,
 ) -> Iterator[Dashboard]:
     """Start a dashboard as a person does, on a free port; it ends with the block.
@@ -68,6 +71,8 @@ def serving(
         More options of ``abp dashboard``.
     abp, folder
         The program, and where it is started.
+    host
+        Another host than the tests' own, for the server to run on.
     """
     home.mkdir(parents=True, exist_ok=True)
     with socket.socket() as free:
@@ -75,13 +80,13 @@ def serving(
         port = free.getsockname()[1]
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [*abp, "dashboard", "--no-browser", "--port", str(port), *options],
+            [*(host.prefix if host else ()), *abp, "dashboard", "--no-browser", "--port", str(port), *options],
             cwd=folder,
             env={**os.environ, "ABP_HOME": str(home), **environment},
             stdout=log,
             stderr=log,
         )
-    dashboard = Dashboard(f"http://localhost:{port}", home, process)
+    dashboard = Dashboard(f"http://{host.address if host else 'localhost'}:{port}", home, process, host)
     family = [psutil.Process(process.pid)]
     try:
         wait_until(lambda: _healthy(dashboard), "for the server")
@@ -97,10 +102,13 @@ def serving(
 
 def _healthy(dashboard: Dashboard) -> bool:
     assert dashboard.process.poll() is None, (dashboard.home / "server.log").read_text()
+    health = f"{dashboard.url}/_stcore/health"
     try:
-        with urllib.request.urlopen(f"{dashboard.url}/_stcore/health", timeout=5) as reply:
+        if dashboard.host:
+            return dashboard.host.fetch(health) == "ok"
+        with urllib.request.urlopen(health, timeout=5) as reply:
             return reply.read() == b"ok"
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
+    except (urllib.error.URLError, ConnectionError, TimeoutError, subprocess.CalledProcessError):
         return False
 
 

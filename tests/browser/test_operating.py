@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import shutil
 import stat
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from http.cookiejar import CookieJar
 from typing import Any
 
@@ -21,6 +20,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from abp.training.experiment import Experiment
 from tests.browser.conftest import Dashboard, give_up, serving
+from tests.hosts import Host, hosts, obstacle
 from tests.waiting import PATIENCE, run_async, wait_until
 
 SMALL = Experiment(hidden=(5,), criterion="none", epochs=2)
@@ -145,45 +145,23 @@ def test_a_watcher_sees_runs_and_the_channel_and_no_controls(locked, visit):
 # Another host
 
 
-@contextmanager
-def another_host() -> Iterator[tuple[str, str]]:
-    """A network namespace that reaches this machine over a wire of its own: its name, and our address on that wire."""
-    if shutil.which("ip") is None or os.geteuid() != 0:
-        give_up("needs root and ip (Debian: apt-get install iproute2) to make a network namespace")
-    name = f"abp{os.getpid() % 10_000}"
-    ours, theirs, address = f"{name}a", f"{name}b", "10.99.7.1"
-
-    def ip(*words: str, check: bool = True) -> None:
-        subprocess.run(["ip", *words], check=check, capture_output=True)
-
-    try:
-        ip("netns", "add", name)
-        ip("link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", name)
-        ip("address", "add", f"{address}/24", "dev", ours)
-        ip("link", "set", ours, "up")
-        ip("-n", name, "address", "add", "10.99.7.2/24", "dev", theirs)
-        ip("-n", name, "link", "set", theirs, "up")
-        ip("-n", name, "link", "set", "lo", "up")
-    except subprocess.CalledProcessError as error:
-        ip("netns", "delete", name, check=False)
-        give_up(f"needs to make a network namespace: {error.stderr.decode()[:200]}")
-    try:
-        yield name, address
-    finally:
-        ip("netns", "delete", name, check=False)
-        ip("link", "delete", ours, check=False)
+@pytest.fixture(scope="module")
+def two_hosts() -> Iterator[list[Host]]:
+    """One for the server, one for its visitor."""
+    if obstacle():
+        give_up(obstacle())
+    with ExitStack() as made:
+        try:
+            found = made.enter_context(hosts(2))
+        except subprocess.CalledProcessError as error:
+            give_up(f"needs to make network namespaces: {error.stderr[:200]}")
+        yield found
 
 
-def test_from_another_host_a_visitor_watches_and_whoever_has_the_link_operates(tmp_path, chromium):
-    with (
-        another_host() as (host, address),
-        serving(tmp_path, "--host", "0.0.0.0", ABP_ENGINE="off") as dashboard,
-    ):
-        browser_there = tmp_path / "chromium-there"
-        browser_there.write_text(f'#!/bin/sh\nexec ip netns exec {host} {shutil.which("chromium")} "$@"\n')
-        browser_there.chmod(0o755)
-        url = dashboard.url.replace("localhost", address)
-
+def test_from_another_host_a_visitor_watches_and_whoever_has_the_link_operates(tmp_path, chromium, two_hosts):
+    home, away = two_hosts
+    browser_there = away.program(tmp_path / "chromium-there", shutil.which("chromium"))
+    with serving(tmp_path / "home", "--host", "0.0.0.0", host=home, ABP_ENGINE="off") as dashboard:
         there = chromium.browser_type.launch(
             executable_path=str(browser_there),
             args=["--no-sandbox", "--disable-dev-shm-usage"],
@@ -192,10 +170,10 @@ def test_from_another_host_a_visitor_watches_and_whoever_has_the_link_operates(t
         try:
             page = there.new_page()
             page.set_default_timeout(1000 * PATIENCE)
-            page.goto(url)
+            page.goto(dashboard.url)
             page.get_by_text("You are watching").first.wait_for()
             assert page.get_by_role("button", name="Start a demo run").count() == 0
-            page.goto(operators_link(dashboard).replace("localhost", address))
+            page.goto(operators_link(dashboard))
             page.get_by_role("button", name="Start a demo run").first.click()
             wait_until(lambda: len(dashboard.store.runs.all()) == 1, "for the run")
         finally:
