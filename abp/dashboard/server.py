@@ -12,6 +12,7 @@ import narwhals.stable.v1  # noqa: F401  needed below, while there is one thread
 import streamlit as st
 from starlette.routing import BaseRoute
 
+from abp import logs
 from abp.dashboard.channel.route import LiveChannel
 from abp.dashboard.frame import access, services
 from abp.home import HomeUnusable
@@ -43,6 +44,7 @@ def routes() -> list[BaseRoute]:
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
     """The engine starts and ends with the server, and is started anew if it dies."""
+    logs.write_to("dashboard")
     _announce()
     # Before PyTorch is imported: the cores are for training, and a page that took them all would wait for them longest.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

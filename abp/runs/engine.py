@@ -23,6 +23,7 @@ from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from abp import logs
 from abp.home import home
 from abp.store.records import Lane
 
@@ -96,7 +97,18 @@ def train(run: int, placement: str) -> bool:
     from abp.runs.worker import execute, new_owner
     from abp.store.store import Store
 
+    logs.write_to(f"worker {_worker()}")
     return execute(Store(), run, new_owner(placement))
+
+
+def _worker() -> str:
+    """The name of this process among the engine's workers."""
+    from distributed import get_worker
+
+    try:
+        return str(get_worker().name)
+    except ValueError:  # outside of one
+        return str(os.getpid())
 
 
 _PRELOADED = ["torch", "abp.runs.worker", "distributed", "sklearn.datasets", "sklearn.model_selection"]
@@ -225,6 +237,7 @@ def cores() -> int:
 def main() -> None:
     """Serve until standard input closes."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    logs.write_to("engine")
     # Control-C in a terminal reaches all processes of a program; this one and its workers end with their parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     start_fork_server()

@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from abp import logs
 from abp.home import home
 
 COOKIE = "abp_operator"
@@ -82,7 +83,9 @@ def operator_key() -> str:
             pass
         finally:
             part.unlink()
-    return path.read_text().strip()
+    key = path.read_text().strip()
+    logs.keep_secret(key)
+    return key
 
 
 def operator_link(address: str) -> str:
