@@ -25,6 +25,7 @@ from packaging.requirements import Requirement
 from abp import logs
 from abp.errors import AbpError
 from abp.home import home
+from abp.limits import LIMITS, limit
 
 LITTLE, VERY_LITTLE = 2 * 10**9, 2 * 10**8
 """Bytes of free space below which a note is made, and below which it is a problem: a run saves up to 1.5 GB."""
@@ -257,6 +258,11 @@ def _clock() -> _Look:
         yield State.WELL, f"it says {now:%Y-%m-%d %H:%M} UTC"
 
 
+def _limits() -> _Look:
+    given = [f"{name} = {limit(name):,.10g}" for name in LIMITS if os.environ.get(name)]
+    yield State.WELL, ", ".join(given) or "as the program sets them (SECURITY.md)"
+
+
 def _errors() -> _Look:
     """Errors in the logs of the last day."""
     since = (datetime.now(UTC) - timedelta(days=1)).isoformat()
@@ -282,6 +288,7 @@ _SUBJECTS: dict[str, Callable[[], _Look]] = {
     "Engine": _engine,
     "Data": _data,
     "Clock": _clock,
+    "Limits": _limits,
     "Logs": _errors,
 }
 

@@ -2,11 +2,14 @@
 
 import argparse
 import logging
+import os
 from contextlib import suppress
 from pathlib import Path
 
 from click import Abort
 from streamlit.web import cli
+
+from abp.data.uploads import most_megabytes
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -15,6 +18,8 @@ def run(options: argparse.Namespace) -> int:
     """Start Streamlit in this process; it ends with Control-C."""
     logging.getLogger().setLevel(logging.WARNING)
     flags = [f"--server.address={options.host}", f"--server.port={options.port}"]
+    if "ABP_MAX_UPLOAD_MB" in os.environ:
+        flags.append(f"--server.maxUploadSize={most_megabytes()}")
     if options.no_browser:
         flags.append("--server.headless=true")
     with suppress(Abort):  # Control-C is the way to stop it, no failure

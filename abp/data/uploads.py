@@ -1,14 +1,17 @@
 """Uploaded pictures: PNG and JPEG files, decoded safely."""
 
 import io
+import math
 import warnings
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-MEGABYTES = 5
-"""The largest file, in units of 2**20 bytes as Streamlit counts them; ``.streamlit/config.toml`` says the same."""
+from abp.errors import AbpError
+from abp.limits import limit, require
+
+MEGABYTE = 2**20  # as Streamlit counts them
 
 _PIXELS = 16_000_000  # a telephone's photograph has 12 million; these take half a second at worst
 _KEPT = 512  # pixels of the longer side
@@ -16,6 +19,11 @@ _KEPT = 512  # pixels of the longer side
 
 class UploadUnusable(ValueError):
     """A file that is not a usable picture; says why and what to do, for the person who sent it."""
+
+
+def most_megabytes() -> int:
+    """The largest picture that is taken, in whole megabytes."""
+    return math.ceil(limit("ABP_MAX_UPLOAD_MB") or 0)
 
 
 def decoded(contents: bytes) -> NDArray[np.uint8]:
@@ -28,10 +36,11 @@ def decoded(contents: bytes) -> NDArray[np.uint8]:
     UploadUnusable
         If the file is too large, no PNG or JPEG whatever its name, of too many pixels, or damaged.
     """
-    if len(contents) > MEGABYTES * 2**20:
-        raise UploadUnusable(
-            f"This file has {len(contents) / 2**20:.1f} MB; at most {MEGABYTES} MB can be read. Send a smaller picture."
-        )
+    try:
+        megabytes = len(contents) / MEGABYTE
+        require("ABP_MAX_UPLOAD_MB", megabytes, f"This file has {megabytes:,.3g} MB", "Send a smaller picture.")
+    except AbpError as error:
+        raise UploadUnusable(str(error)) from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the pixels are counted below

@@ -11,6 +11,7 @@ from abp.store import schema
 from abp.store.commands import Commands
 from abp.store.database import Database, is_id, put
 from abp.store.leases import Leases, may_start
+from abp.store.quotas import require_room
 from abp.store.records import RESUMABLE, Lane, Run, Status, checked_name, no_run
 from abp.training.experiment import Experiment
 
@@ -58,6 +59,8 @@ class Runs:
         ------
         abp.training.setting.SettingError
             If the name is empty or too long.
+        abp.limits.LimitReached
+            If this installation does not allow it.
         """
         row = {
             "name": experiment.title if name is None else checked_name(name),
@@ -74,6 +77,7 @@ class Runs:
             "origin": origin,
         }
         with self.database.writing() as connection:
+            require_room(connection, experiment)
             run = int(connection.execute(insert(schema.runs).values(row).returning(schema.runs.c.id)).scalar_one())
             if start:
                 put(connection, schema.starts, {"run": run, "tensors": start[0], "masks": start[1]})

@@ -15,6 +15,7 @@ from abp.dashboard.frame.glossary import page_help
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.services import ensure_engine, store
 from abp.data.datasets import DataUnavailable
+from abp.errors import AbpError
 from abp.home import HomeUnusable
 from abp.store.database import StoreUnusable
 from abp.store.records import RunUnknown, StudyUnknown
@@ -126,6 +127,8 @@ def plain_errors() -> Iterator[None]:
         st.page_link("pages/compare.py", label="Show all studies", icon=":material/compare:")
     except SettingError as error:
         st.error(f"{literal(str(error)[:1].upper() + str(error)[1:])}.", icon=":material/error:")
+    except AbpError as error:
+        st.error(literal(str(error)), icon=":material/error:")
     except (RerunException, StopException):
         raise
     except Exception:

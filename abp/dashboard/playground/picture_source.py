@@ -12,7 +12,7 @@ from abp.dashboard.frame.markdown import literal
 from abp.dashboard.networks.cache import pictures_of
 from abp.data.datasets import DATASETS, DataUnavailable
 from abp.data.drawings import DRAWABLE, photographed, prepared
-from abp.data.uploads import MEGABYTES, UploadUnusable, decoded
+from abp.data.uploads import UploadUnusable, decoded, most_megabytes
 
 DRAW, TEST, UPLOAD = "Draw", "Test picture", "Upload"
 
@@ -90,9 +90,9 @@ def _test_picture(dataset: str) -> Picture:
 def _upload(dataset: str) -> Picture:
     what = "one digit" if dataset in DRAWABLE else "one piece of clothing"
     file = st.file_uploader(
-        f"Picture of {what} (PNG or JPEG, at most {MEGABYTES} MB)",
+        f"Picture of {what} (PNG or JPEG, at most {most_megabytes()} MB)",
         type=["png", "jpg", "jpeg"],
-        max_upload_size=MEGABYTES,
+        max_upload_size=most_megabytes(),
         key=f"upload-{dataset}",
         help="Use plain paper or another even background. The picture is not stored.",
     )
