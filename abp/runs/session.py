@@ -23,7 +23,9 @@ from abp.training.experiment import SettingError
 from abp.training.history import Pruning
 from abp.training.trainer import Trainer
 
-WATCHED_FRAME_EVERY = 0.1  # seconds between live frames while somebody watches
+WATCHED_FRAME_EVERY = (
+    0.09  # seconds between live frames while somebody watches: some come late, and ten a second are due
+)
 FRAME_EVERY = 5.0  # and while nobody does
 LOOK_EVERY = 0.2  # seconds between looks for commands
 SAVE_EVERY = 2.0  # seconds between checkpoints, at least
@@ -54,7 +56,7 @@ class Session:
         self.report, self.may_park = report, park
         self.seconds = 0.0
         self.stop_asked = self.step_asked = False
-        self._looked = self._framed = self._saved = 0.0
+        self._looked = self._frame_due = self._saved = 0.0
         self._rate = Rate()
         self._recent = RecentActivity(self.experiment.hidden)
         self._watched, self._frames = False, 0
@@ -74,7 +76,9 @@ class Session:
             state, self.seconds = checkpoint
             restore_checkpoint(self.trainer, state)
             self.trainer.regulariser.seconds = self.store.runs.get(self.run).regulariser_seconds
+        self._watched = self.store.watches.watched(self.run)
         self._show(force=True)
+        self._frame_due = 0.0  # the first batches are shown at once
 
     def _new_trainer(self, data: Dataset) -> Trainer:
         start = self.store.weights.start(self.run)
@@ -124,10 +128,13 @@ class Session:
         return (trainer.batch - batch) / trainer.batches
 
     def _most_batches(self) -> int | None:
-        """Batches until the next frame is due, if a slowed-down run is watched: it is to move, not to jump."""
+        """Batches of half the time between frames, if a slowed-down run is watched: it is to move, not to jump.
+
+        Of the whole time it would be that a frame is seldom due just when they end.
+        """
         if not (self._watched and self.pace):
             return None
-        return max(1, round(self.trainer.batches * self.pace * WATCHED_FRAME_EVERY))
+        return max(1, round(self.trainer.batches * self.pace * WATCHED_FRAME_EVERY / 2))
 
     def _end_epoch(self, began: float) -> None:
         trainer = self.trainer
@@ -228,9 +235,12 @@ class Session:
 
     def _show(self, *, force: bool = False) -> None:
         now = time.monotonic()
-        if now - self._framed < (WATCHED_FRAME_EVERY if self._watched else FRAME_EVERY) and not force:
+        late = now - self._frame_due
+        if late < 0 and not force:
             return
-        self._framed = now
+        every = WATCHED_FRAME_EVERY if self._watched else FRAME_EVERY
+        # By the clock: when one frame is late, the next is not, so that they come as often as they are due.
+        self._frame_due = (self._frame_due if 0 <= late < every else now) + every
         self._frames += 1
         row = frame_row(self.trainer, self._recent, number=self._frames, rate=self._rate.value())
         spent = {"seconds": self.seconds, "regulariser_seconds": self.trainer.regulariser.seconds}

@@ -25,6 +25,7 @@ from abp.dashboard.frame.status import STATUS
 from abp.data.datasets import DATASETS, DataUnavailable
 from abp.pruning.criteria import CRITERIA
 from abp.runs import session, worker
+from abp.store import watches
 from abp.store.commands import Commands
 from abp.store.records import RunUnknown
 from abp.store.store import Store
@@ -425,13 +426,14 @@ CHOSEN = Experiment(
 )  # fmt: skip
 
 
-def test_start_training_queues_a_run_with_exactly_the_forms_settings_and_goes_to_it(store):
+def test_start_training_queues_a_run_with_exactly_the_forms_settings_and_goes_to_it(store, monkeypatch):
+    monkeypatch.setattr(watches, "LASTS", 1000.0)
     page = open_page("pages/train.py")
     for name, value in dataclasses.asdict(CHOSEN).items():
         page.get_by_key(f"new-{name}").set_value(", ".join(map(str, value)) if isinstance(value, tuple) else value)
     press(page, "Start training")
     (started,) = store.runs.all()
-    assert started.experiment == CHOSEN
+    assert started.experiment == CHOSEN and store.watches.watched(started.id)
     alike = ("optimiser", "ranks")  # others would rule out momentum, and pruning
     assert all(getattr(CHOSEN, name) != getattr(Experiment(), name) for name in settings() if name not in alike)
     assert (started.status, started.lane, started.name) == ("queued", "hand", CHOSEN.title)
@@ -467,9 +469,11 @@ def test_rerun_with_changes_starts_from_the_settings_of_that_run(store):
     assert page.query_params == {"run": str(again.id)}
 
 
-def test_the_demo_button_starts_the_paced_demo_and_opens_it(store):
+def test_the_demo_button_starts_the_paced_demo_and_opens_it(store, monkeypatch):
+    monkeypatch.setattr(watches, "LASTS", 1000.0)
     page = press(open_page("start.py"), "Start a demo run")
     (demo,) = store.runs.all()
+    assert store.watches.watched(demo.id)  # so that its worker shows it before the viewer has come
     assert demo.experiment == DEMO and demo.pace == DEMO_PACE and demo.status == "queued"
     assert page.query_params == {"run": str(demo.id)}
     assert page.title[0].value == demo.name

@@ -30,6 +30,7 @@ from abp.store.frames import Frames
 from abp.store.leases import ClaimLost
 from abp.store.records import Command, RunUnknown, pack_counts
 from abp.store.store import Store
+from abp.store.watches import Watches
 from abp.training.experiment import Experiment
 from abp.training.history import Epoch, Pruning
 from abp.training.step import TrainingStep
@@ -343,6 +344,28 @@ def test_a_paced_run_takes_its_time_for_every_epoch(pace, batch_size, clock, sto
     run = store.runs.add(Experiment(**FAST | settings), pace=pace)
     execute(store, run, "me")
     assert clock.now - 1000.0 == pytest.approx(4 / pace)
+
+
+@pytest.mark.parametrize("pace", [0.5, 2.0, 3.0])
+def test_a_paced_run_that_is_watched_brings_ten_new_frames_a_second(pace, clock, store, monkeypatch):
+    monkeypatch.setattr(Watches, "watched", lambda *_: True)
+    kept, save_frame = [], Frames.save
+
+    def keep(self, run, owner, row, **spent) -> None:
+        kept.append((clock.now, row["epoch"], row["batch"]))
+        save_frame(self, run, owner, row, **spent)
+
+    monkeypatch.setattr(Frames, "save", keep)
+    settings = {"criterion": "none", "epochs": 4, "stop_accuracy": 1.0}
+    run = store.runs.add(Experiment(**FAST | settings), pace=pace)
+    execute(store, run, "me")
+    first_of_each_place = {}
+    for now, *place in kept:
+        first_of_each_place.setdefault(tuple(place), now)
+    assert len(first_of_each_place) >= 10 * (clock.now - 1000.0)
+    times = [1000.0, *first_of_each_place.values()]
+    assert max(later - earlier for earlier, later in zip(times, times[1:], strict=False)) <= 0.15
+    assert times[1:3] == [1000.0, 1000.0]  # the start, and the first batches at once
 
 
 def test_a_new_pace_holds_at_once(clock, store):

@@ -32,8 +32,15 @@ _RECENT = 600.0  # seconds
 
 def start_guided(store: Store) -> tuple[int, int]:
     """Queue the guided demo's two runs; their numbers. Only the first is watched, so only that one is slowed down."""
-    run = store.runs.add(GUIDED, name="Guided demo: neurons that seldom fire", pace=GUIDED_PACE)
+    run = _watched(store, GUIDED, name="Guided demo: neurons that seldom fire", pace=GUIDED_PACE)
     return run, store.runs.add(GUIDED_AT_RANDOM, name="Guided demo: at random")
+
+
+def _watched(store: Store, experiment: Experiment, *, name: str, pace: float) -> int:
+    """Queue a run that is watched from its first batch on, before any viewer has reached it."""
+    run = store.runs.add(experiment, name=name, pace=pace)
+    store.watches.mark(run)
+    return run
 
 
 def recent_guided(store: Store) -> tuple[int, int] | None:
@@ -53,7 +60,7 @@ def demo_button(store: Store, *, first: bool = True) -> None:
     if operating() and st.button(
         "Start a demo run", type="primary" if first else "secondary", icon=":material/play_circle:"
     ):
-        number = store.runs.add(DEMO, name="Demo: neurons that seldom fire", pace=DEMO_PACE)
+        number = _watched(store, DEMO, name="Demo: neurons that seldom fire", pace=DEMO_PACE)
         st.switch_page("pages/train.py", query_params={"run": str(number)})
 
 

@@ -42,7 +42,7 @@ def _form(store: Store) -> None:
         queued = st.toggle("Add to queue", help="The run waits for others to finish instead of starting beside them.")
     with plain_errors():
         if pressed and experiment is not None:
-            _open(store.runs.add(experiment, lane=Lane.QUEUE if queued else Lane.HAND))
+            _open(store, store.runs.add(experiment, lane=Lane.QUEUE if queued else Lane.HAND))
 
 
 def continue_run(store: Store, parent: int) -> None:
@@ -51,9 +51,10 @@ def continue_run(store: Store, parent: int) -> None:
         return
     started = continue_form(store, store.runs.get(parent))
     if started is not None:
-        _open(started)
+        _open(store, started)
 
 
-def _open(run: int) -> None:
+def _open(store: Store, run: int) -> None:
+    store.watches.mark(run)  # so that its first frames need not wait for the viewer
     st.query_params.from_dict({"run": str(run)})
     st.rerun()
