@@ -86,6 +86,7 @@ class Experiment:
         high=0.999,
         step=0.05,
         advanced=False,
+        percent=True,
     )
     prunings: int = setting(5, "Prunings", "In how many steps the amount is removed.", low=0, high=100, advanced=False)
     schedule: str = setting(
@@ -119,11 +120,12 @@ class Experiment:
         0.0, "Momentum", "Share of the last step that SGD repeats in the next.", low=0, high=0.999, step=0.1
     )
     start_accuracy: float = setting(
-        0.80, "First pruning at", "Training accuracy at which the first pruning is due.", low=0, high=1, step=0.01
-    )
+        0.80, "First pruning at", "Training accuracy at which the first pruning is due.", low=0, high=1, step=0.01,
+        percent=True,
+    )  # fmt: skip
     stop_accuracy: float = setting(
-        0.98, "Stop at", "Training accuracy that ends the run once all prunings are done; 1 never.", low=0, high=1,
-        step=0.01,
+        0.98, "Stop at", "Training accuracy that ends the run once all prunings are done; its highest never does.",
+        low=0, high=1, step=0.01, percent=True,
     )  # fmt: skip
     share_ratio: float = setting(
         0.8, "Share ratio", "Each pruning removes this many times what the one before removed.", low=0.01, high=1,
@@ -157,7 +159,7 @@ class Experiment:
     )
     nuclear_from: float = setting(
         0.70, "Regularise from", "In epochs that follow one of at least this training accuracy.", low=0, high=1,
-        step=0.01,
+        step=0.01, percent=True,
     )  # fmt: skip
     nuclear_every: int = setting(
         100,
@@ -188,10 +190,16 @@ class Experiment:
             object.__setattr__(self, field.name, checked(field, getattr(self, field.name)))
         if self.start_accuracy > self.stop_accuracy:
             raise SettingError(
-                f"start_accuracy must not be above stop_accuracy ({self.stop_accuracy:g}), not {self.start_accuracy:g}"
+                "{start_accuracy} must not be above {stop_accuracy} ({stop_accuracy=}), not {start_accuracy=}",
+                start_accuracy=self.start_accuracy,
+                stop_accuracy=self.stop_accuracy,
             )
         if self.momentum and self.optimiser != "sgd":
-            raise SettingError(f"momentum belongs to the optimiser sgd; with {self.optimiser} it must be 0")
+            raise SettingError(
+                "{momentum} belongs to the {optimiser} sgd; with {optimiser=} it must be 0, not {momentum=}",
+                momentum=self.momentum,
+                optimiser=self.optimiser,
+            )
         self._check_schedule()
         self._check_ranks()
 
@@ -201,8 +209,10 @@ class Experiment:
             object.__setattr__(self, "schedule", criterion.schedule)
         if self.schedule == "before-training" and criterion.needs_counts:
             raise SettingError(
-                f"schedule cannot be before-training with the criterion {self.criterion}: it ranks by activation "
-                "counts, and there are none before training"
+                "{schedule} cannot be {schedule=} with the {criterion} {criterion=}: it ranks by activation "
+                "counts, and there are none before training",
+                schedule=self.schedule,
+                criterion=self.criterion,
             )
 
     def _check_ranks(self) -> None:
@@ -210,16 +220,22 @@ class Experiment:
             return
         if len(self.ranks) != len(self.hidden):
             raise SettingError(
-                f"ranks must be empty or {len(self.hidden)} numbers, one per hidden layer, not {self.ranks}"
+                f"{{ranks}} must be empty or {len(self.hidden)} numbers, one per hidden layer, not {{ranks=}}",
+                ranks=self.ranks,
             )
         shapes = zip(self.hidden, self.sizes, strict=False)
         for layer, (limit, shape) in enumerate(zip(self.ranks, shapes, strict=True), start=1):
             if not 0 <= limit <= min(shape):
-                raise SettingError(f"ranks of hidden layer {layer} must be between 0 and {min(shape)}, not {limit}")
+                raise SettingError(
+                    f"{{ranks}} of hidden layer {layer} must be between 0 and {min(shape)}, not {limit}",
+                    ranks=self.ranks,
+                )
         if self.scheduled_prunings:
             raise SettingError(
-                f"ranks cannot be limited in a run that prunes (criterion {self.criterion}): removing weights would "
-                "raise them again; leave ranks empty or choose the criterion none"
+                "{ranks} cannot be set in a run that prunes ({criterion} {criterion=}): removing weights would raise "
+                "them again; leave {ranks} empty or choose the {criterion} none",
+                ranks=self.ranks,
+                criterion=self.criterion,
             )
 
     @property

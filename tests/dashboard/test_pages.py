@@ -171,6 +171,10 @@ def labels(elements) -> list[str]:
     return [element.label for element in elements]
 
 
+def words(page: AppTest) -> str:
+    return " ".join(text.value for text in (*page.caption, *page.markdown, *page.error, *page.info, *page.warning))
+
+
 def badges(page: AppTest) -> str:
     return " ".join(text.value for text in page.markdown if "-badge[" in text.value)
 
@@ -368,7 +372,8 @@ def test_the_form_refuses_hidden_layers_that_cannot_be_and_starts_nothing(text, 
     page.text_input(key="new-hidden").set_value(text)
     press(page, "Start training")
     (error,) = page.error
-    assert error.value.startswith("Hidden must be")
+    assert error.value.startswith("“Hidden layers” must be")
+    assert page.button[0].disabled and "correct “Hidden layers”" in words(page)
     named = text if not text.replace("-", "").isdigit() else text.lstrip("0") or "0"
     assert named.replace(",", ", ")[:50].split(", ")[0] in error.value
     assert store.runs.all() == []
@@ -379,15 +384,35 @@ def test_the_form_refuses_settings_that_do_not_go_together(store):
     page.selectbox(key="new-optimiser").set_value("adam")
     page.number_input(key="new-momentum").set_value(0.5)
     press(page, "Start training")
-    assert "Momentum belongs to the optimiser sgd" in page.error[0].value
-    assert store.runs.all() == []
+    assert page.error[0].value == "“Momentum” belongs to the “Optimiser” sgd; with Adam it must be 0, not 0.5."
+    assert page.button[0].disabled and store.runs.all() == []
+
+
+def test_the_form_writes_shares_in_per_cent_and_says_beside_a_field_why_it_refuses_one(store):
+    page = open_page("pages/train.py")
+    for name, value, words_ in (
+        ("amount", 995.0, "“Share to remove, %” must be from 0 to 99.9, not 995."),
+        ("prunings", 101, "“Prunings” must be from 0 to 100, not 101."),
+        ("start_accuracy", 99.0, "“First pruning at” must not be above “Stop at” (98 %), not 99 %."),
+    ):
+        usual = page.number_input(key=f"new-{name}").value
+        page.number_input(key=f"new-{name}").set_value(value)
+        press(page, "Start training")  # typed and pressed at once
+        column = next(one for one in page.columns if any(field.key == f"new-{name}" for field in one.number_input))
+        assert [error.value for error in column.error] == [words_]
+        assert page.button[0].disabled and store.runs.all() == []
+        page.number_input(key=f"new-{name}").set_value(usual)
+        assert not run(page).error and not page.button[0].disabled
+    page.number_input(key="new-amount").set_value(99.5)
+    press(page, "Start training")
+    assert store.runs.all()[0].experiment.amount == 0.995
 
 
 def test_the_form_offers_every_setting_with_its_default_its_bounds_and_what_it_means(store):
     page, defaults = open_page("pages/train.py"), Experiment()
     for name, setting in settings().items():
         field = page.get_by_key(f"new-{name}")
-        assert field.label == setting.label
+        assert field.label == setting.field_label
         assert field.proto.help == setting.help
         if name == "hidden":
             assert field.value == "300, 200, 100, 50"
@@ -397,9 +422,12 @@ def test_the_form_offers_every_setting_with_its_default_its_bounds_and_what_it_m
             assert field.options == list(setting.choices.values())
             assert field.value == getattr(defaults, name)
         else:
-            assert field.value == getattr(defaults, name)
-            if not isinstance(field.value, bool):
-                assert (field.min, field.max) == (setting.low, setting.high)
+            assert field.value == in_the_form(name, getattr(defaults, name))
+
+
+def in_the_form(name: str, value):
+    """A setting as people write it."""
+    return 100 * value if settings()[name].percent else value
 
 
 def test_a_first_time_visitor_sees_only_the_settings_that_matter(store):
@@ -430,7 +458,8 @@ def test_start_training_queues_a_run_with_exactly_the_forms_settings_and_goes_to
     monkeypatch.setattr(watches, "LASTS", 1000.0)
     page = open_page("pages/train.py")
     for name, value in dataclasses.asdict(CHOSEN).items():
-        page.get_by_key(f"new-{name}").set_value(", ".join(map(str, value)) if isinstance(value, tuple) else value)
+        written = ", ".join(map(str, value)) if isinstance(value, tuple) else in_the_form(name, value)
+        page.get_by_key(f"new-{name}").set_value(written)
     press(page, "Start training")
     (started,) = store.runs.all()
     assert started.experiment == CHOSEN and store.watches.watched(started.id)

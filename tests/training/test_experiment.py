@@ -157,7 +157,7 @@ def test_rank_limits_are_read_from_text(text, ranks):
     assert parse_ranks(text) == ranks
 
 
-@pytest.mark.parametrize("text", ["20,", "a", "2.5", "()"])
+@pytest.mark.parametrize("text", ["20,,", ",20", "a", "2.5", "()"])
 def test_text_that_names_no_rank_limits_is_refused(text):
     with pytest.raises(SettingError) as caught:
         parse_ranks(text)
@@ -227,7 +227,7 @@ def test_hidden_layers_are_read_from_text(text, layers):
     assert parse_hidden(text) == layers
 
 
-@pytest.mark.parametrize("text", ["", "30,", "30;20", "a", "30,2.5", "(30, 20)"])
+@pytest.mark.parametrize("text", ["", ",", "30,,", "30,,20", "30;20", "a", "30,2.5", "(30, 20)"])
 def test_text_that_names_no_hidden_layers_is_refused(text):
     with pytest.raises(SettingError) as caught:
         parse_hidden(text)

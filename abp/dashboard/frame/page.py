@@ -1,6 +1,7 @@
 """What every page shares: its frame and menu, the store, the engine, and errors in plain sentences."""
 
 import functools
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,6 +51,8 @@ _ICON = Path(__file__).with_name("icon.png")  # a Material icon would be fetched
 # White on the dark theme's orange is too faint to read (WCAG AA), and no theme option says so for primary buttons.
 _STYLE = """<style>[data-testid="stBaseButton-primary"] { color: light-dark(#FFFFFF, #0E1117); }</style>"""
 
+_SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+
 _log = logging.getLogger(__name__)
 
 
@@ -67,6 +70,7 @@ def page(title: str) -> Iterator[None]:
     # it is told the new one.
     st.query_params.from_dict(st.query_params.to_dict())
     st.html(_STYLE)
+    st.html(f"<script>{_SCRIPT}// {_what_is_shown(title)}\n</script>", unsafe_allow_javascript=True)
     with st.sidebar:
         st.markdown("### :material/hub: ABP Lab")
         for section, pages in MENU.items():
@@ -101,6 +105,12 @@ def _main_script() -> str:
     context = get_script_run_ctx()
     assert context is not None  # pages are drawn by scripts alone
     return Path(context.main_script_path).name
+
+
+def _what_is_shown(title: str) -> str:
+    """The page and what its link says that it is about: of anything else, one page shows different sides."""
+    about = {name: st.query_params.get(name) for name in ("run", "from", "continue", "study")}
+    return json.dumps([title, *about.values()]).replace("<", "\\u003c")
 
 
 def presenting() -> bool:

@@ -52,7 +52,7 @@ def differing_settings(first: Run, second: Run) -> pd.DataFrame:
     for name, setting in settings().items():
         values = [getattr(run.experiment, name) for run in (first, second)]
         if values[0] != values[1]:
-            shown = [setting.choices[value] if setting.choices else str(value) for value in values]
+            shown = [setting.shown(value) for value in values]
             rows.append({"Setting": setting.label, "First": shown[0], "Second": shown[1]})
     return pd.DataFrame(rows)
 

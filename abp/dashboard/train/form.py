@@ -3,13 +3,17 @@
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from abp.training.experiment import Experiment, settings
-from abp.training.setting import PARSED, Setting
+from abp.dashboard.frame.fields import number_field, refuse
+from abp.training.experiment import Experiment, SettingError, settings
+from abp.training.setting import PARSED, Setting, from_percent, to_percent
 
 
-def experiment_form(initial: Experiment, key: str) -> Experiment:
-    """Input fields for every setting, those for few behind *Advanced*.
+class ExperimentForm:
+    """Input fields for every setting, those for few behind *Advanced*; drawn when it is made.
+
+    What is written in it stays while its page is left, until the browser's page is reloaded.
 
     Parameters
     ----------
@@ -18,43 +22,79 @@ def experiment_form(initial: Experiment, key: str) -> Experiment:
     key
         Keeps two forms apart.
 
-    Raises
-    ------
-    abp.training.setting.SettingError
-        If a value cannot be used.
+    Attributes
+    ----------
+    experiment
+        What the fields say; None while a value cannot be used, which is said beside its field.
+    wrong
+        Labels of the fields to be corrected.
     """
-    fields = settings()
-    plain = [name for name, setting in fields.items() if not setting.advanced]
-    rare = [name for name, setting in fields.items() if setting.advanced]
-    values = _fields(plain, fields, initial, key)
-    with st.expander("Advanced", icon=":material/tune:"):
-        values |= _fields(rare, fields, initial, key)
-    return Experiment(**values | {name: parse(values[name]) for name, parse in PARSED.items()})
 
+    def __init__(self, initial: Experiment, key: str) -> None:
+        self.settings, self.key = settings(), key
+        self.experiment: Experiment | None = None
+        self.wrong: list[str] = []
+        self._places: dict[str, DeltaGenerator] = {}
+        plain = [name for name, setting in self.settings.items() if not setting.advanced]
+        rare = [name for name, setting in self.settings.items() if setting.advanced]
+        values = self._fields(plain, initial)
+        with st.expander("Advanced", icon=":material/tune:"):
+            values |= self._fields(rare, initial)
+        if not self.wrong:
+            try:
+                self.experiment = Experiment(**values)
+            except SettingError as error:
+                self._refuse(error)
 
-def _fields(names: list[str], fields: dict[str, Setting], initial: Experiment, key: str) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for start in range(0, len(names), 3):
-        for column, name in zip(st.columns(3), names[start : start + 3], strict=False):
-            with column:
-                values[name] = _field(name, fields[name], getattr(initial, name), f"{key}-{name}")
-    return values
+    def _fields(self, names: list[str], initial: Experiment) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for start in range(0, len(names), 3):
+            for column, name in zip(st.columns(3), names[start : start + 3], strict=False):
+                with column:
+                    setting = self.settings[name]
+                    try:
+                        values[name] = _field(name, setting, getattr(initial, name), f"{self.key}-{name}")
+                    except SettingError as error:
+                        self._places[name] = st.container()
+                        self._refuse(error)
+                        continue
+                    self._places[name] = st.container()
+                    if values[name] is None:
+                        self.wrong.append(setting.field_label)
+        return values
+
+    def _refuse(self, error: SettingError) -> None:
+        """Say beside the first field that an error is about what is wrong, in the words of the form."""
+        with self._places.get(error.fields[0], st.container()) if error.fields else st.container():
+            sentence = error.said(self._name, lambda name, value: self.settings[name].shown(value))
+            refuse(f"{sentence[:1].upper()}{sentence[1:]}.")
+        self.wrong += [self.settings[name].field_label for name in error.fields[:1]]
+
+    def _name(self, field: str) -> str:
+        return f"“{self.settings[field].label}”"
 
 
 def _field(name: str, setting: Setting, value: Any, key: str) -> Any:
-    common: dict[str, Any] = {"label": setting.label, "help": setting.help, "key": key}
+    common: dict[str, Any] = {
+        "label": setting.field_label, "help": setting.help, "key": key, "persist_state": "session"
+    }  # fmt: skip
     if setting.choices:
         titles: dict[str, str] = dict(setting.choices)
         return st.selectbox(
             options=list(titles), index=list(titles).index(value), format_func=lambda choice: titles[choice], **common
         )
     if name in PARSED:
-        return st.text_input(value=", ".join(map(str, value)), **common)
+        return PARSED[name](st.text_input(value=", ".join(map(str, value)), **common))
     if isinstance(value, bool):
         return st.checkbox(value=value, **common)
-    if isinstance(value, int):
-        assert setting.low is not None and setting.high is not None
-        return st.number_input(value=value, min_value=int(setting.low), max_value=int(setting.high), step=1, **common)
     assert setting.low is not None and setting.high is not None
-    bounds: dict[str, Any] = {"min_value": float(setting.low), "max_value": float(setting.high), "step": setting.step}
-    return st.number_input(value=value, format="%g", **bounds, **common)
+    low, high, step = setting.low, setting.high, setting.step
+    if isinstance(value, int):
+        return number_field(value=value, low=int(low), high=int(high), **common)
+    if not setting.percent:
+        return number_field(value=value, low=low, high=high, step=step, **common)
+    assert step is not None
+    written = number_field(
+        value=to_percent(value), low=to_percent(low), high=to_percent(high), step=to_percent(step), **common
+    )
+    return None if written is None else from_percent(written)

@@ -8,7 +8,7 @@ from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.page import plain_errors
 from abp.dashboard.frame.status import STATUS
 from abp.dashboard.train.continue_form import continue_form
-from abp.dashboard.train.form import experiment_form
+from abp.dashboard.train.form import ExperimentForm
 from abp.store.records import Lane
 from abp.store.store import Store
 from abp.training.experiment import Experiment
@@ -34,15 +34,20 @@ def _form(store: Store) -> None:
     """Settings, and the button that starts with them."""
     source = run_from_link("from")
     initial = Experiment() if source is None else store.runs.get(source).experiment
-    experiment = None
-    with plain_errors():
-        experiment = experiment_form(initial, key="new" if source is None else f"from-{source}")
+    form = ExperimentForm(initial, key="new" if source is None else f"from-{source}")
+    experiment = form.experiment
     with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=experiment is None)
         queued = st.toggle("Add to queue", help="The run waits for others to finish instead of starting beside them.")
+    if experiment is None:
+        st.caption(f"To start, correct {_listed(form.wrong)} above.")
     with plain_errors():
         if pressed and experiment is not None:
             _open(store, store.runs.add(experiment, lane=Lane.QUEUE if queued else Lane.HAND))
+
+
+def _listed(labels: list[str]) -> str:
+    return " and ".join(f"“{label}”" for label in labels) or "the settings"
 
 
 def continue_run(store: Store, parent: int) -> None:

@@ -1,0 +1,34 @@
+"""Fields that say beside themselves why a value cannot be used.
+
+Streamlit's own bounds are enforced in the browser, which keeps the value that was there before without a word.
+"""
+
+from typing import Any
+
+import streamlit as st
+
+from abp.dashboard.frame.markdown import literal
+
+
+def number_field(label: str, value: float, low: float, high: float, **details: Any) -> Any:
+    """A number from `low` to `high`, whole if `value` is; None, after saying why, while another one is written there.
+
+    Parameters
+    ----------
+    details
+        Passed on to ``st.number_input``.
+    """
+    whole = isinstance(value, int)
+    details = {"step": 1} | details if whole else {"format": "%g"} | details
+    # The bounds are not given to the browser, which would tell nobody that a value is outside of them.
+    given = st.number_input(label, value=value if whole else float(value), **details)
+    if low <= given <= high:
+        return given
+    shown = [f"{number:,}" if whole else f"{number:g}" for number in (low, high, given)]
+    refuse(f"“{label}” must be from {shown[0]} to {shown[1]}, not {shown[2]}.")
+    return None
+
+
+def refuse(sentence: str) -> None:
+    """Say beside the field above why its value cannot be used."""
+    st.error(literal(sentence))
