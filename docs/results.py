@@ -1,8 +1,8 @@
 """Make what stands under ``docs/results``: one row a run, and the tables, verdicts and charts that follow from them.
 
-``python docs/results.py add HOME...`` copies the database of each home, computes what PCA and SVD still miss, and adds
+``python -m docs.results add HOME...`` copies the database of each home, computes what PCA and SVD still miss, and adds
 the ended runs of its studies to ``NAME-runs.csv``, where NAME is the data set's; a run that is there already is
-replaced. ``python docs/results.py`` makes the rest from these files alone: ``NAME-table.csv`` (a row a method),
+replaced. ``python -m docs.results`` makes the rest from these files alone: ``NAME-table.csv`` (a row a method),
 ``NAME-verdicts.csv``, ``NAME-accuracy.svg``, and prints both tables as the README has them. Both can be done again when
 more runs have ended.
 
@@ -30,7 +30,7 @@ from abp.studies.verdicts import JUDGED, fill_baselines, verdicts
 
 RESULTS = Path(__file__).with_name("results")
 PLACE = ["criterion", "amount", "nuclear", "seed"]
-LISTS = ("density", "live_neurons", "ranks", "stable_ranks", "effective_ranks")
+LISTS = ("density", "live_neurons", "ranks", "stable_ranks", "effective_ranks", "shuffled_ranks", "above_edge")
 CELL = PLACE[:3]
 
 
@@ -83,10 +83,12 @@ def _merge(dataset: str, runs: pd.DataFrame) -> None:
 def write_tables(dataset: str) -> None:
     """Write and print the tables, verdicts and chart of one data set."""
     runs = pd.read_csv(RESULTS / f"{dataset}-runs.csv", dtype=dict.fromkeys(LISTS, str))
+    for name in LISTS:
+        runs[name] = runs.get(name)
     runs["dataset"], runs["run"] = dataset, range(1, len(runs) + 1)
     counting = runs[runs["counts"]]
     table = pd.DataFrame([_row(counting, cell) for cell in _cells(counting)])
-    numbers = [name for name in table.columns if name not in ("criterion", "ranks")]
+    numbers = [name for name in table.columns if name not in ("criterion", "ranks", "shuffled_ranks", "above_edge")]
     table[numbers] = table[numbers].apply(pd.to_numeric)
     table.round(5).to_csv(RESULTS / f"{dataset}-table.csv", index=False)
     judged = _verdicts(counting, dataset)
@@ -129,9 +131,14 @@ def _layers(runs: pd.DataFrame, cell: tuple, column: str) -> dict[int, list[int]
     return {seed: [round(float(each)) for each in text.split()] for seed, text in rows.items()}
 
 
+def _mean_layers(runs: pd.DataFrame, cell: tuple, column: str) -> str:
+    """Means per layer over the seeds; nothing where no run has them."""
+    layers = zip(*_layers(runs, cell, column).values(), strict=True)
+    return " ".join(f"{sum(layer) / len(layer):.0f}" for layer in layers)
+
+
 def _row(runs: pd.DataFrame, cell: tuple) -> dict:
     own, part = _per_seed(runs, cell), _of(runs, cell)
-    ranks = list(_layers(runs, cell, "ranks").values())
     found = {
         **dict(zip(CELL, cell, strict=True)),
         "seeds": len(own),
@@ -140,7 +147,9 @@ def _row(runs: pd.DataFrame, cell: tuple) -> dict:
         "sparsity_mean": part["sparsity"].mean(),
         "epochs_mean": part["epochs"].mean(),
         "epochs_after_mean": part["epochs_after"].mean(),
-        "ranks": " ".join(f"{sum(layer) / len(layer):.0f}" for layer in zip(*ranks, strict=True)),
+        "ranks": _mean_layers(runs, cell, "ranks"),
+        "shuffled_ranks": _mean_layers(runs, cell, "shuffled_ranks"),
+        "above_edge": _mean_layers(runs, cell, "above_edge"),
         "latency_ratio": part["latency_ratio"].mean(),
     }
     others = {
@@ -185,10 +194,9 @@ def _verdict_row(verdict: Verdict) -> dict:
 
 
 def _markdown(table: pd.DataFrame) -> str:
-    lines = [
-        "| | seeds | test accuracy | against dense | against magnitude | against PCA | epochs | mean ranks |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    titles = ("", "seeds", "test accuracy", "against dense", "against magnitude", "against PCA", "epochs", "ranks")
+    titles += ("ranks by chance", "above chance")
+    lines = [f"| {' | '.join(titles)} |", "|" + " --- |" * len(titles)]
     for row in table.to_dict("records"):
         spread = "" if pd.isna(row["test_accuracy_std"]) else f" ± {100 * row['test_accuracy_std']:.2f}"
         cells = (
@@ -199,7 +207,7 @@ def _markdown(table: pd.DataFrame) -> str:
             "" if row["criterion"] in ("none", "magnitude") else _difference(row, "magnitude"),
             _difference(row, "pca"),
             f"{row['epochs_mean']:.0f}",
-            row["ranks"],
+            *(row[name] for name in ("ranks", "shuffled_ranks", "above_edge")),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -1,10 +1,10 @@
 """Take the README's screenshots. Needs Chromium and the data (``ABP_DATA_DIR``).
 
-``.venv/bin/python docs/screenshot.py`` trains on Fashion-MNIST and takes the Train page in mid-run.
-``.venv/bin/python docs/screenshot.py RUN OTHER...`` takes the analysis pages of a run in the store (``ABP_HOME``), with
+``.venv/bin/python -m docs.screenshot`` trains on Fashion-MNIST and takes the Train page in mid-run.
+``.venv/bin/python -m docs.screenshot RUN OTHER...`` takes the analysis pages of a run in the store (``ABP_HOME``), with
 the spectra of other runs laid over its own.
-``.venv/bin/python docs/screenshot.py live`` takes the Train page while a demo run is trained and pruned, as a GIF.
-``.venv/bin/python docs/screenshot.py tour`` takes the guided demo and the playground, on MNIST, as one GIF.
+``.venv/bin/python -m docs.screenshot live`` takes the Train page while a demo run is trained and pruned, as a GIF.
+``.venv/bin/python -m docs.screenshot tour`` takes the guided demo and the playground, on MNIST, as one GIF.
 """
 
 import io

@@ -18,6 +18,9 @@ from abp.analysis.spectra import SingularValues, rank, singular_values
 TAIL = 50
 """Values that a tail has at least before a power law is fitted to it."""
 
+STEEPEST = 100
+"""Largest exponent that is looked for; the package itself would stop at 3, where layers have steeper tails."""
+
 POOR = 0.1
 """Share by which shuffled weights may exceed the edge before random matrices count as a poor model of a layer."""
 
@@ -141,7 +144,7 @@ def power_law_tail(values: SingularValues) -> Tail | None:
         return None
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of every beginning that it tries
-        fit = powerlaw.Fit(squares, verbose=False)
+        fit = powerlaw.Fit(squares, verbose=False, parameter_ranges={"alpha": [1, STEEPEST]})
         count = int((squares >= fit.power_law.xmin).sum())
         return Tail(float(fit.power_law.alpha), float(fit.power_law.D), count) if count >= TAIL else None
 

@@ -7,9 +7,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from abp.analysis.chance import marchenko_pastur_edge, shuffle
 from abp.analysis.cost import Cost, cost
 from abp.analysis.latency import Latency, latencies
-from abp.analysis.spectra import SingularValues, summarise_all
+from abp.analysis.spectra import SingularValues, rank, singular_values, summarise_all
 from abp.network.live import live_network
 from abp.network.masks import full_masks, live_neurons
 from abp.network.mlp import Network
@@ -28,6 +29,9 @@ class NetworkSummary:
         Share of the layer's weights that are kept, 0 to 1.
     ranks, stable_ranks, effective_ranks
         As in `abp.analysis.spectra`.
+    shuffled_ranks, above_edge
+        By chance: the rank of the same weights in random order in the kept places, and how many singular values lie
+        above the largest one expected of random weights; see `abp.analysis.chance`.
     spectra
         Singular values right after the last pruning, or at the end of a run without any.
     cost
@@ -45,6 +49,8 @@ class NetworkSummary:
     ranks: list[int]
     stable_ranks: list[float]
     effective_ranks: list[float]
+    shuffled_ranks: list[int]
+    above_edge: list[int]
     spectra: list[SingularValues]
     cost: Cost
     dense_cost: Cost
@@ -66,18 +72,32 @@ def summarise_network(
     """
     summaries = summarise_all(network.weights[:-1])
     latency = _latency(network, masks)
+    shuffled_ranks, above_edge = by_chance(network, masks)
     return NetworkSummary(
         density=[int(mask.sum()) / mask.numel() for mask in masks],
         live_neurons=[int(live.sum()) for live in live_neurons(masks)],
         ranks=[each.rank for each in summaries],
         stable_ranks=[each.stable_rank for each in summaries],
         effective_ranks=[each.effective_rank for each in summaries],
+        shuffled_ranks=shuffled_ranks,
+        above_edge=above_edge,
         spectra=list(spectra or (each.values for each in summaries)),
         cost=cost(network.sizes, masks),
         dense_cost=cost(network.sizes, full_masks(network.sizes)),
         latency=latency.seconds,
         latency_ratio=latency.ratio,
     )
+
+
+def by_chance(network: Network, masks: Sequence[Tensor]) -> tuple[list[int], list[int]]:
+    """Ranks of the shuffled weights, and singular values above the edge, per hidden layer; see `NetworkSummary`."""
+    generator = torch.Generator().manual_seed(0)
+    ranks, above = [], []
+    for weight, mask in zip(network.weights[:-1], masks, strict=True):
+        shuffled = singular_values(shuffle(weight, mask, generator))
+        ranks.append(rank(shuffled, (weight.shape[0], weight.shape[1])))
+        above.append(int((singular_values(weight * mask) > marchenko_pastur_edge(weight, mask)).sum()))
+    return ranks, above
 
 
 def _latency(network: Network, masks: Sequence[Tensor]) -> Latency:

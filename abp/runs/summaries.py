@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from abp.analysis.cost import Cost
-from abp.analysis.network_summary import NetworkSummary, summarise_network
+from abp.analysis.network_summary import NetworkSummary, by_chance, summarise_network
 from abp.store.records import Run, unpack_spectra
 from abp.store.snapshots import final_network, recorded_masks
 from abp.store.store import Store
@@ -20,10 +20,14 @@ def to_row(found: NetworkSummary) -> dict[str, Any]:
 def recorded_summaries(store: Store, runs: Iterable[Run]) -> dict[int, NetworkSummary]:
     """Summaries by run, of those of these finished runs whose final weights are recorded.
 
-    A run that an earlier version of this software finished has none yet: its own is computed and recorded now.
+    A run that an earlier version of this software finished has none yet, or one without what chance would give: what is
+    missing is computed and recorded now.
     """
     wanted = {run.id: run for run in runs}
-    found = {number: _from_row(wanted[number], *row) for number, row in store.summaries.of(wanted).items()}
+    found = {
+        number: _from_row(wanted[number], _complete(store, wanted[number], numbers), spectra)
+        for number, (numbers, spectra) in store.summaries.of(wanted).items()
+    }
     for number in wanted.keys() - found.keys():
         computed = _compute(store, wanted[number])
         if computed is not None:
@@ -34,6 +38,19 @@ def recorded_summaries(store: Store, runs: Iterable[Run]) -> dict[int, NetworkSu
 def _from_row(run: Run, numbers: dict[str, Any], spectra: bytes) -> NetworkSummary:
     costs = {name: Cost(**numbers[name]) for name in ("cost", "dense_cost")}
     return NetworkSummary(**{**numbers, **costs}, spectra=unpack_spectra(spectra, run.experiment.sizes))
+
+
+def _complete(store: Store, run: Run, numbers: dict[str, Any]) -> dict[str, Any]:
+    """The numbers with what chance would give; empty lists where the weights are gone."""
+    if "shuffled_ranks" in numbers:
+        return numbers
+    network = final_network(store, run)
+    if network is None:
+        return {**numbers, "shuffled_ranks": [], "above_edge": []}
+    shuffled_ranks, above_edge = by_chance(network, recorded_masks(store, run, run.prunings))
+    numbers = {**numbers, "shuffled_ranks": shuffled_ranks, "above_edge": above_edge}
+    store.summaries.complete(run.id, numbers)
+    return numbers
 
 
 def _compute(store: Store, run: Run) -> NetworkSummary | None:

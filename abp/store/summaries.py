@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from abp.store import schema
@@ -28,3 +28,8 @@ class Summaries:
         """Record the summary of a run, unless somebody else was faster or the run has been deleted meanwhile."""
         with suppress(IntegrityError), self.database.writing() as connection:
             connection.execute(insert(schema.measures).values(run=run, **row))
+
+    def complete(self, run: int, numbers: Mapping[str, Any]) -> None:
+        """Replace the numbers of a run's summary, where an earlier version recorded fewer."""
+        with self.database.writing() as connection:
+            connection.execute(update(schema.measures).where(schema.measures.c.run == run).values(numbers=numbers))

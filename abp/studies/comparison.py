@@ -74,8 +74,9 @@ def run_table(results: Results) -> pd.DataFrame:
 
     Columns: ``dataset, criterion, amount, nuclear, seed, run, status, counts, test_accuracy, valid_accuracy,
     train_accuracy, sparsity, epochs, seconds, prunings_missing, density, live_neurons, ranks, stable_ranks,
-    effective_ranks`` (lists, a value per hidden layer), ``parameters, flops, latency, latency_ratio, pca_accuracy,
-    svd_accuracy, epochs_after, dense_tuned_accuracy, pca_tuned_accuracy, svd_tuned_accuracy``.
+    effective_ranks, shuffled_ranks, above_edge`` (lists, a value per hidden layer), ``parameters, flops, latency,
+    latency_ratio, pca_accuracy, svd_accuracy, epochs_after, dense_tuned_accuracy, pca_tuned_accuracy,
+    svd_tuned_accuracy``.
     """
     rows = [_run_row(results, member) for runs in results.cells.values() for member in runs.values()]
     return pd.DataFrame(rows, columns=_RUN_COLUMNS)
@@ -90,9 +91,9 @@ def rows(results: Results) -> list[dict[str, Any]]:
     compare; that from PCA is one to the dense network of the same seed, reduced to the run's ranks. What ends in
     ``_tuned`` is compared after equal training (`abp.studies.equal_training`): ``epochs_after_mean`` are the pruned
     networks' epochs after the last pruning, ``dense_epochs_tuned_mean`` the fine-tuned dense one's in all. Ranks,
-    densities and live neurons are means per hidden layer. ``compression_ratio`` is parameters of the dense network over
-    those kept, ``speed_up`` the same of multiply-adds. ``latency_mean`` (seconds) and ``latency_ratio`` are measured:
-    see `abp.analysis.network_summary`.
+    densities, live neurons and what chance would give are means per hidden layer (see `NetworkSummary`).
+    ``compression_ratio`` is parameters of the dense network over those kept, ``speed_up`` the same of multiply-adds.
+    ``latency_mean`` (seconds) and ``latency_ratio`` are measured: see `abp.analysis.network_summary`.
     """
     return [_row(results, cell) for cell in results.cells]
 
@@ -111,7 +112,8 @@ def _row(results: Results, cell: Cell) -> dict[str, Any]:
         return mean([value(member) for member in counting])
 
     def per_layer(value: Callable[[NetworkSummary], list]) -> list[float]:
-        return np.mean([value(each) for each in measured], axis=0).tolist() if measured else []
+        known = [value(each) for each in measured if value(each)]
+        return np.mean(known, axis=0).tolist() if known else []
 
     def after(member: StudyRun) -> int:
         """Epochs after the last pruning."""
@@ -146,6 +148,8 @@ def _row(results: Results, cell: Cell) -> dict[str, Any]:
         "ranks": per_layer(lambda each: each.ranks),
         "stable_ranks": per_layer(lambda each: each.stable_ranks),
         "effective_ranks": per_layer(lambda each: each.effective_ranks),
+        "shuffled_ranks": per_layer(lambda each: each.shuffled_ranks),
+        "above_edge": per_layer(lambda each: each.above_edge),
         "parameters": mean([each.cost.parameters for each in measured]),
         "flops": mean([each.cost.flops for each in measured]),
         "compression_ratio": mean([each.dense_cost.parameters / each.cost.parameters for each in measured]),
@@ -188,7 +192,7 @@ def _run_row(results: Results, member: StudyRun) -> dict[str, Any]:
     }
 
 
-_PER_LAYER = ("density", "live_neurons", "ranks", "stable_ranks", "effective_ranks")
+_PER_LAYER = ("density", "live_neurons", "ranks", "stable_ranks", "effective_ranks", "shuffled_ranks", "above_edge")
 _RUN_COLUMNS = [
     "dataset", "criterion", "amount", "nuclear", "seed", "run", "status", "counts", "test_accuracy", "valid_accuracy",
     "train_accuracy", "sparsity", "epochs", "seconds", "prunings_missing", *_PER_LAYER, "parameters", "flops",

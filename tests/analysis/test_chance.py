@@ -70,12 +70,13 @@ def test_a_sparse_matrix_with_a_few_long_rows_is_said_to_fit_poorly():
     assert against_chance(weight, mask, source()).poor
 
 
-def test_the_exponent_of_a_power_law_is_found():
+@pytest.mark.parametrize("exponent", [1.5, 3, 8])
+def test_the_exponent_of_a_power_law_is_found(exponent):
     pytest.importorskip("powerlaw")
-    # Squared values with density ~ x^-3: the inverse of the distribution function at even steps.
-    squares = (1 - (np.arange(500) + 0.5) / 500) ** (-1 / 2)
+    # Squared values with density ~ x^-exponent: the inverse of the distribution function at even steps.
+    squares = (1 - (np.arange(500) + 0.5) / 500) ** (-1 / (exponent - 1))
     tail = power_law_tail(np.sqrt(np.sort(squares)[::-1]))
-    assert tail.alpha == pytest.approx(3, abs=0.15) and tail.values >= TAIL and tail.distance < 0.05
+    assert tail.alpha == pytest.approx(exponent, rel=0.05) and tail.values >= TAIL and tail.distance < 0.05
     assert power_law_tail(np.ones(TAIL - 1)) is None
 
 

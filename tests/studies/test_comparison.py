@@ -78,6 +78,17 @@ def test_runs_that_an_earlier_version_finished_are_measured_once(trained, tmp_pa
     assert repr(read_results(old, number).measures) == repr(found)  # latencies too: nothing was measured again
 
 
+def test_summaries_of_an_earlier_version_get_what_chance_would_give(trained, tmp_path):
+    store, number = trained
+    fewer = "UPDATE measures SET numbers = json_remove(numbers, '$.shuffled_ranks', '$.above_edge')"
+    old = changed(store, tmp_path, fewer)
+    expected = repr(read_results(store, number).measures)
+    assert repr(read_results(old, number).measures) == expected
+    with sqlite3.connect(old.path) as connection:  # recorded: the weights are needed once only
+        connection.execute("DELETE FROM weights")
+    assert repr(read_results(Store(old.path), number).measures) == expected
+
+
 def test_each_run_has_a_row_with_what_its_weights_show(trained):
     store, number = trained
     found = run_table(read_results(store, number))
@@ -88,6 +99,11 @@ def test_each_run_has_a_row_with_what_its_weights_show(trained):
         experiment = run.experiment
         assert (experiment.dataset, experiment.criterion, experiment.seed) == (row.dataset, row.criterion, row.seed)
         assert row.ranks == [np.linalg.matrix_rank(weight) for weight in hidden]
+        for weight, shuffled_rank, above in zip(hidden, row.shuffled_ranks, row.above_edge, strict=True):
+            live = weight[(weight != 0).any(axis=1)][:, (weight != 0).any(axis=0)]
+            edge = np.sqrt((live**2).mean()) * (np.sqrt(live.shape[0]) + np.sqrt(live.shape[1]))
+            assert above == (np.linalg.svd(weight, compute_uv=False) > edge).sum()
+            assert np.linalg.matrix_rank(weight) <= shuffled_rank <= min(live.shape)
         assert row.density == pytest.approx([(weight != 0).mean() for weight in hidden])
         assert row.live_neurons == [(weight != 0).any(axis=1).sum() for weight in hidden]
         assert row.flops == 2 * sum((weight != 0).sum() for weight in hidden)

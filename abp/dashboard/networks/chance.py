@@ -36,7 +36,7 @@ def chance_section(store: Store, run: Run) -> None:
 def _layers(store: Store, run: Run) -> list[Chance]:
     network = final_network(store, run)
     assert network is not None
-    masks, generator = recorded_masks(store, run, run.prunings), torch.Generator().manual_seed(run.experiment.seed)
+    masks, generator = recorded_masks(store, run, run.prunings), torch.Generator().manual_seed(0)
     return [against_chance(weight, mask, generator) for weight, mask in zip(network.weights[:-1], masks, strict=True)]
 
 

@@ -224,6 +224,8 @@ def readable(cells: pd.DataFrame) -> pd.DataFrame:
             "Sparsity": _percent(row["sparsity_mean"]),
             "Epochs": row["epochs_mean"],
             "Ranks": " ".join(f"{rank:.0f}" for rank in row["ranks"]),
+            "Ranks by chance": " ".join(f"{rank:.0f}" for rank in row["shuffled_ranks"]),
+            "Above chance": " ".join(f"{count:.0f}" for count in row["above_edge"]),
             "Stable ranks": " ".join(f"{rank:.0f}" for rank in row["stable_ranks"]),
             "Effective ranks": " ".join(f"{rank:.0f}" for rank in row["effective_ranks"]),
             "Live neurons": " ".join(f"{count:.0f}" for count in row["live_neurons"]),
