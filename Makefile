@@ -3,7 +3,7 @@ HOST ?= localhost
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: run test lint bench install
+.PHONY: run test lint bench soak install
 
 run: install ## open the dashboard; HOST=0.0.0.0 for other devices in the room
 	$(BIN)/python -m abp dashboard --host=$(HOST) --port=$(PORT)
@@ -19,6 +19,9 @@ lint: .venv/installed-dev
 
 bench: .venv/installed-dev ## speed, printed as ratios beside their goals; PARTS=live for one part
 	$(BIN)/python -m benchmarks $(PARTS)
+
+soak: .venv/installed-dev ## the long tests: kills, hostile input, load; one table; PARTS=load for one part
+	$(BIN)/python -m benchmarks.soak $(PARTS)
 
 install: .venv/installed ## what the dashboard needs, in .venv
 

@@ -130,6 +130,11 @@ def _spectra(command: argparse.ArgumentParser) -> None:
     _add_json(command, "all singular values")
 
 
+def _replay(command: argparse.ArgumentParser) -> None:
+    _add_run(command, "number of the run")
+    _add_json(command, "what was compared")
+
+
 def _doctor(command: argparse.ArgumentParser) -> None:
     _add_json(command, "what was found")
 
@@ -142,6 +147,7 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] 
     "spectra": ("spectra", "compare the singular values of any weight file with chance; no run is needed", _spectra),
     "study": ("study", "compare methods over several seeds; run it again to resume it", _study),
     "export": ("export", "write the network of a run as safetensors or ONNX, or its history for TensorBoard", _export),
+    "replay": ("replay", "train an ended run again from its record; say whether every bit is the same", _replay),
     "doctor": ("doctor", "look at this installation and say what is wrong and what to do", _doctor),
 }
 """Every command: its module in `abp.cli`, one line of help, and the function that adds its options."""

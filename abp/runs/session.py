@@ -182,10 +182,14 @@ class Session:
         if joined:
             self._show(force=True)
         for command in self.store.commands.pending(self.run):
-            if command.kind == CommandKind.PRUNE:
-                self._prune_now(command)
-            else:
-                self._answer(command, self._obey(command))
+            self._do(command)
+
+    def _do(self, command: Command) -> None:
+        """Do what a command says, and record what came of it."""
+        if command.kind == CommandKind.PRUNE:
+            self._prune_now(command)
+        else:
+            self._answer(command, self._obey(command))
 
     def _answer(self, command: Command, outcome: str) -> None:
         """Record what came of a command, together with a frame of the run as it is then."""
