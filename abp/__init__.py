@@ -5,12 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from abp.data.datasets import load_dataset
+    from abp.data.own.registration import register_dataset
     from abp.pruning.criteria import Criterion, Statistics, register_criterion
     from abp.store.store import open_run
     from abp.training.experiment import Experiment
     from abp.training.trainer import Trainer
 
-__all__ = ["Criterion", "Experiment", "Statistics", "Trainer", "load_dataset", "open_run", "register_criterion"]
+__all__ = [
+    "Criterion",
+    "Experiment",
+    "Statistics",
+    "Trainer",
+    "load_dataset",
+    "open_run",
+    "register_criterion",
+    "register_dataset",
+]
 
 _HOMES = {
     "Criterion": "abp.pruning.criteria",
@@ -20,6 +30,7 @@ _HOMES = {
     "Trainer": "abp.training.trainer",
     "open_run": "abp.store.store",
     "load_dataset": "abp.data.datasets",
+    "register_dataset": "abp.data.own.registration",
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from abp.data.datasets import DATASETS
 from abp.data.download import CHECKSUMS
 from tests.disks import mounted
 
@@ -42,6 +43,14 @@ def real_data() -> Path:
         give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
         give_up(f"needs ABP_DATA_DIR to name a folder with the official files; missing: {', '.join(missing)}")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_data_registered_elsewhere() -> Iterator[None]:
+    """Data sets registered by one test, or by a docstring, are not there for the next."""
+    DATASETS.forget()
+    yield
+    DATASETS.forget()
 
 
 @pytest.fixture

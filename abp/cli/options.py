@@ -125,6 +125,38 @@ def _export(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _data(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(required=True, metavar="ACTION", dest="action")
+    add = actions.add_parser("add", help="add a data set of your own", description="Add a data set of your own.")
+    add.add_argument("name", metavar="NAME", help="small letters, digits and hyphens, such as my-shapes")
+    add.add_argument(
+        "path",
+        metavar="PATH",
+        help="a folder or zip of pictures with one sub-folder a class; a CSV or Parquet file with one labelled row a "
+        "sample; an .npz file with arrays x and y; or a pair of IDX files",
+    )
+    add.add_argument("--label", metavar="COLUMN", help="the column that holds the class (default: one named like it)")
+    add.add_argument(
+        "--leave-out", type=_words, metavar="COLUMN,COLUMN", default=(), help="columns that are not to be used"
+    )
+    add.add_argument("--size", type=int, default=28, metavar="N", help="rows and columns of pictures (default: 28)")
+    add.add_argument("--colour", action="store_true", help="keep the colours of pictures")
+    add.add_argument("--invert", action="store_true", help="make dark bright, for dark ink on light paper")
+    add.add_argument(
+        "--pixels",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether columns of numbers are the pixels of a square picture (default: if they look like it)",
+    )
+    add.add_argument("--seed", type=int, default=0, help="draws test and validation samples (default: 0)")
+    add.add_argument("--private", action="store_true", help="show its samples to the operator alone")
+    listing = actions.add_parser("list", help="list your own data sets", description="List your own data sets.")
+    _add_json(listing, "all that is known of them")
+    remove = actions.add_parser("remove", help="remove one of them", description="Remove one of your own data sets.")
+    remove.add_argument("name", metavar="NAME", help="its name, or its key")
+    remove.add_argument("--with-runs", action="store_true", help="delete the runs and studies that use it too")
+
+
 def _spectra(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="FILE", help="weights of a perceptron: a .safetensors or .onnx file")
     _add_json(command, "all singular values")
@@ -145,6 +177,7 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] 
     "continue": ("continue_", "train a new run from the recorded weights and masks of another one", _continue),
     "analyse": ("analyse", "compute singular values, ranks and norms of a run, and its baselines", _analyse),
     "spectra": ("spectra", "compare the singular values of any weight file with chance; no run is needed", _spectra),
+    "data": ("data", "add, list and remove data sets of your own", _data),
     "study": ("study", "compare methods over several seeds; run it again to resume it", _study),
     "export": ("export", "write the network of a run as safetensors or ONNX, or its history for TensorBoard", _export),
     "replay": ("replay", "train an ended run again from its record; say whether every bit is the same", _replay),

@@ -2,6 +2,7 @@
 
 import argparse
 
+from abp.cli.data import own_data
 from abp.cli.output import require_json_target
 from abp.runs.engine import cores
 from abp.studies.specification import preset
@@ -14,6 +15,7 @@ def run(options: argparse.Namespace) -> int:
     workers = cores() if options.workers is None else options.workers
     if not 1 <= workers <= 256:
         raise SettingError(f"--workers must be between 1 and 256, not {workers}")
+    kept = own_data(options.dataset)  # what knows the data set, until the study has opened the store itself
     specification = preset(
         options.study,
         dataset=options.dataset,
@@ -25,10 +27,12 @@ def run(options: argparse.Namespace) -> int:
     # Only now: a wrong value is answered before PyTorch is imported.
     from abp.cli.studying import study_here
 
-    return study_here(
+    status = study_here(
         specification,
         f"{options.study}: {specification.title}"[:200],
         workers,
         options.json,
         equal_training=options.equal_training,
     )
+    del kept
+    return status

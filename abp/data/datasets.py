@@ -1,21 +1,57 @@
-"""The data sets: pictures with labels, split into training, validation and test samples.
+"""The data sets: labelled pictures and tables, split into training, validation and test samples.
 
 Settings and the command line's help name the data sets, so PyTorch and NumPy are not imported before one is loaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from abp.data import DataUnavailable, Progress
+from abp.data.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
-__all__ = ["DATASETS", "DataUnavailable", "Dataset", "DatasetRecord", "Progress", "load_dataset", "load_test_set"]
+__all__ = [
+    "DATASETS",
+    "Column",
+    "DataUnavailable",
+    "Dataset",
+    "DatasetRecord",
+    "Progress",
+    "load_dataset",
+    "load_test_set",
+]
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one input of a table is.
+
+    Attributes
+    ----------
+    name
+        Of the column; of one of several inputs for a column of words, ``"column: word"``.
+    mean, scale
+        The input is (value - mean) / scale, so that it has mean 0 and standard deviation 1 in the training part.
+    low, high
+        The smallest and the largest value that occur.
+    group
+        The column of words to which the input belongs: 1 where it holds this word, otherwise 0.
+    """
+
+    name: str
+    mean: float = 0.0
+    scale: float = 1.0
+    low: float = 0.0
+    high: float = 1.0
+    group: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +63,13 @@ class Dataset:
     name : str
         A key of `DATASETS`.
     train_x, valid_x, test_x : torch.Tensor
-        float32 ``[samples, inputs]``: brightness of each pixel, 0 (black) to 1, rows one after the other.
+        float32 ``[samples, inputs]``: brightness of each pixel, 0 (black) to 1, rows one after the other; of a table,
+        its standardised columns.
     train_y, valid_y, test_y : torch.Tensor
         int64 ``[samples]``: index of each picture's class in `class_names`.
-    image_shape : tuple of int
-        Rows and columns of a picture; their product is the number of inputs.
+    image_shape : tuple of int or None
+        Rows and columns of a picture, and 3 where it has colours; their product is the number of inputs. None of a
+        table.
     class_names : tuple of str
         What each label means.
     """
@@ -43,7 +81,7 @@ class Dataset:
     valid_y: torch.Tensor
     test_x: torch.Tensor
     test_y: torch.Tensor
-    image_shape: tuple[int, int]
+    image_shape: tuple[int, ...] | None
     class_names: tuple[str, ...]
 
 
@@ -58,8 +96,8 @@ class DatasetRecord:
     ----------
     title : str
         Its name on the screen.
-    image_shape : tuple of int
-        Rows and columns of a picture.
+    image_shape : tuple of int or None
+        As in `Dataset`.
     class_names : tuple of str
         What each label means.
     train_samples, valid_samples, test_samples : int
@@ -67,15 +105,53 @@ class DatasetRecord:
     load : callable
         ``load(name, part, progress, download)`` returns x and y of the ``"train"`` samples, the validation samples
         first among them, or of the ``"test"`` samples. Use `load_dataset` or `load_test_set` instead.
+    table_inputs : int
+        Number of inputs of a table.
+    describe : callable
+        Returns the `Column` of each input of a table.
+    private : bool
+        Whether its samples are for the operator alone.
+    notes : mapping
+        Of people's own data: where it came from and how it was prepared (`abp.data.own.preparation`).
     """
 
     title: str
-    image_shape: tuple[int, int]
+    image_shape: tuple[int, ...] | None
     class_names: tuple[str, ...]
     train_samples: int
     valid_samples: int
     test_samples: int
     load: Callable[[str, str, Progress, bool], _Samples]
+    table_inputs: int = 0
+    describe: Callable[[], tuple[Column, ...]] = tuple
+    private: bool = False
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> int:
+        """Numbers in a sample."""
+        return self.table_inputs if self.image_shape is None else math.prod(self.image_shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample: a picture's, or the number of a table's columns."""
+        return (self.table_inputs,) if self.image_shape is None else self.image_shape
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Rows and columns of a picture."""
+        rows, columns, *_ = self.shape
+        return rows, columns
+
+    @property
+    def is_table(self) -> bool:
+        """Whether samples are rows of a table rather than pictures."""
+        return self.image_shape is None
+
+    @property
+    def sample_word(self) -> str:
+        """What one sample is called."""
+        return "row" if self.is_table else "picture"
 
 
 def load_dataset(name: str, *, progress: Progress = None) -> Dataset:
@@ -86,8 +162,10 @@ def load_dataset(name: str, *, progress: Progress = None) -> Dataset:
 
     Parameters
     ----------
-    name : {"digits", "mnist", "fashion-mnist"}
-        ``digits`` comes with scikit-learn. The others are read from ``ABP_DATA_DIR``, or downloaded once.
+    name : str
+        A key of `DATASETS`, or the name of data that were registered or added. ``digits``, ``breast-cancer`` and
+        ``wine`` come with scikit-learn; ``mnist`` and ``fashion-mnist`` are read from ``ABP_DATA_DIR``, or downloaded
+        once.
     progress : callable, True or None
         Called during a download as ``progress(file name, bytes so far, bytes in all)``; True draws a bar on a
         terminal.
@@ -106,10 +184,11 @@ def load_dataset(name: str, *, progress: Progress = None) -> Dataset:
     >>> load_dataset("digits").train_x.shape
     torch.Size([1294, 64])
     """
+    name = DATASETS.resolve(name)
     record = _record(name)
     train_x, train_y = record.load(name, "train", progress, True)
     test_x, test_y = record.load(name, "test", progress, True)
-    valid = len(train_x) // 10
+    valid = len(train_x) * record.valid_samples // (record.train_samples + record.valid_samples)
     return Dataset(
         name=name,
         train_x=train_x[valid:],  # views of one tensor: a copy would double the memory
@@ -132,6 +211,7 @@ def load_test_set(name: str, *, download: bool = True) -> _Samples:
     >>> x.shape, y.shape
     (torch.Size([360, 64]), torch.Size([360]))
     """
+    name = DATASETS.resolve(name)
     return _record(name).load(name, "test", None, download)
 
 
@@ -191,8 +271,46 @@ _CLOTHES = (
     "Ankle boot",
 )
 
-DATASETS: dict[str, DatasetRecord] = {
-    "digits": DatasetRecord("Handwritten digits (8 × 8)", (8, 8), _NUMERALS, 1_294, 143, 360, _load_digits),
-    "mnist": DatasetRecord("MNIST", (28, 28), _NUMERALS, 54_000, 6_000, 10_000, _load_idx),
-    "fashion-mnist": DatasetRecord("Fashion-MNIST", (28, 28), _CLOTHES, 54_000, 6_000, 10_000, _load_idx),
-}
+
+def _table(
+    title: str, name: str, classes: tuple[str, ...], samples: tuple[int, int, int], inputs: int
+) -> DatasetRecord:
+    """A table that comes with scikit-learn, prepared as people's own are."""
+
+    def load(key: str, part: str, progress: Progress, download: bool) -> _Samples:
+        return _scikit_table(name, classes).load(key, part, progress, download)
+
+    def describe() -> tuple[Column, ...]:
+        return _scikit_table(name, classes).describe()
+
+    return DatasetRecord(title, None, classes, *samples, load, inputs, describe)
+
+
+@cache
+def _scikit_table(name: str, classes: tuple[str, ...]) -> DatasetRecord:
+    import numpy as np
+    from sklearn import datasets
+
+    from abp.data.own.content import record_of
+    from abp.data.own.preparation import prepare
+    from abp.data.own.samples import Options, Samples
+
+    found = getattr(datasets, f"load_{name}")(as_frame=True)
+    samples = Samples(
+        found.data, found.target.astype(str).to_numpy(), np.full(len(found.data), ""), class_names=classes
+    )
+    own = prepare(name.replace("_", "-"), samples, Options(), "scikit-learn")
+    return record_of(own.name, own.description, False, lambda: own.packed)
+
+
+DATASETS: Registry[DatasetRecord] = Registry(
+    {
+        "digits": DatasetRecord("Handwritten digits (8 × 8)", (8, 8), _NUMERALS, 1_294, 143, 360, _load_digits),
+        "mnist": DatasetRecord("MNIST", (28, 28), _NUMERALS, 54_000, 6_000, 10_000, _load_idx),
+        "fashion-mnist": DatasetRecord("Fashion-MNIST", (28, 28), _CLOTHES, 54_000, 6_000, 10_000, _load_idx),
+        "breast-cancer": _table(
+            "Breast cancer (30 measurements)", "breast_cancer", ("malignant", "benign"), (409, 46, 114), 30
+        ),
+        "wine": _table("Wine (13 measurements)", "wine", ("cultivar 1", "cultivar 2", "cultivar 3"), (128, 14, 36), 13),
+    }
+)

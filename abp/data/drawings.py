@@ -55,7 +55,7 @@ def prepared(ink: ArrayLike, dataset: str) -> Grey | None:
     if not grey.size or grey.max() < _FAINTEST:
         return None
     if dataset == "fashion-mnist":
-        return _filled(_cropped(grey, _FAINTEST), DATASETS[dataset].image_shape)
+        return _filled(_cropped(grey, _FAINTEST), DATASETS[dataset].pixels)
     drawn = _cropped(_without_specks(grey), grey.max() / 2)
     return _as_mnist(drawn) if dataset == "mnist" else _as_digits(drawn)
 
@@ -133,7 +133,7 @@ def _outline(mask: NDArray) -> NDArray:
 def _as_mnist(drawn: Grey) -> Grey:
     fine = _scaled(drawn, _within(drawn.shape, _FINER * _BOX, _FINER * _BOX))
     usual = _with_usual_strokes(fine)
-    return _centred(_scaled(usual, _within(usual.shape, _BOX, _BOX)), DATASETS["mnist"].image_shape)
+    return _centred(_scaled(usual, _within(usual.shape, _BOX, _BOX)), DATASETS["mnist"].pixels)
 
 
 def _with_usual_strokes(grey: Grey) -> Grey:

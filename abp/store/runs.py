@@ -7,9 +7,11 @@ from typing import Any
 
 from sqlalchemy import and_, delete, insert, select, update
 
+from abp.data.datasets import DATASETS
 from abp.store import schema
 from abp.store.commands import Commands
 from abp.store.database import Database, is_id, put
+from abp.store.datasets import Datasets
 from abp.store.leases import Leases, may_start
 from abp.store.quotas import require_room
 from abp.store.records import RESUMABLE, Lane, Run, Status, checked_name, no_run
@@ -23,6 +25,7 @@ class Runs:
     database: Database
     leases: Leases
     commands: Commands
+    datasets: Datasets
 
     def add(
         self,
@@ -37,7 +40,7 @@ class Runs:
         origin: str | None = None,
         start: tuple[bytes, bytes] | None = None,
     ) -> int:
-        """Write a run as queued and return its number.
+        """Write a run as queued and return its number; data registered in this process are kept with it.
 
         Parameters
         ----------
@@ -78,6 +81,9 @@ class Runs:
         }
         with self.database.writing() as connection:
             require_room(connection, experiment)
+            own = DATASETS.registered(experiment.dataset)
+            if own is not None:
+                self.datasets.add(own)
             run = int(connection.execute(insert(schema.runs).values(row).returning(schema.runs.c.id)).scalar_one())
             if start:
                 put(connection, schema.starts, {"run": run, "tensors": start[0], "masks": start[1]})

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from abp.data.datasets import DATASETS
 from abp.store.baselines import Baselines
 from abp.store.checkpoints import Checkpoints
 from abp.store.commands import Commands
 from abp.store.database import Database, database_path
+from abp.store.datasets import Datasets
 from abp.store.frames import Frames
 from abp.store.histories import Histories
 from abp.store.leases import Leases
@@ -41,7 +43,9 @@ class Store:
         self.commands = Commands(database, leases)
         self.weights = Weights(database)
         self.checkpoints = Checkpoints(database, leases)
-        self.runs = Runs(database, leases, self.commands)
+        self.datasets = Datasets(database)
+        DATASETS.consult(self.datasets)
+        self.runs = Runs(database, leases, self.commands, self.datasets)
         self.histories = Histories(database, leases, self.commands, self.weights, self.checkpoints)
         self.frames = Frames(database, leases)
         self.summaries = Summaries(database)

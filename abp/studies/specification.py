@@ -82,6 +82,8 @@ class Study(Displayed):
     def __post_init__(self) -> None:
         for name in ("datasets", "criteria", "amounts", "seeds", "nuclear"):
             object.__setattr__(self, name, _checked_list(name, getattr(self, name)))
+        resolved = tuple(DATASETS.resolve(name) if isinstance(name, str) else name for name in self.datasets)
+        object.__setattr__(self, "datasets", resolved)
         for name, known in (("datasets", DATASETS), ("criteria", CRITERIA)):
             if unknown := [value for value in getattr(self, name) if not isinstance(value, str) or value not in known]:
                 raise SettingError(f"{name} must be among {', '.join(known)}, not {unknown[0]!r}")

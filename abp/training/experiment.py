@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -186,6 +185,8 @@ class Experiment:
         for name in ("hidden", "ranks"):  # JSON knows no tuples
             value = getattr(self, name)
             object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
+        if isinstance(self.dataset, str):
+            object.__setattr__(self, "dataset", DATASETS.resolve(self.dataset))
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, checked(field, getattr(self, field.name)))
         if self.start_accuracy > self.stop_accuracy:
@@ -242,7 +243,7 @@ class Experiment:
     def sizes(self) -> list[int]:
         """Inputs, hidden neurons of each layer, classes."""
         info = DATASETS[self.dataset]
-        return [math.prod(info.image_shape), *self.hidden, len(info.class_names)]
+        return [info.inputs, *self.hidden, len(info.class_names)]
 
     @property
     def scheduled_prunings(self) -> int:

@@ -78,7 +78,7 @@ def test_digits_are_the_same_bits_as_in_earlier_versions(digits):
 
 def test_names_and_sizes_are_known_before_loading(digits):
     record = DATASETS["digits"]
-    assert list(DATASETS) == ["digits", "mnist", "fashion-mnist"]
+    assert list(DATASETS.built_in) == ["digits", "mnist", "fashion-mnist", "breast-cancer", "wine"]
     assert record.title == "Handwritten digits (8 × 8)"
     assert (record.train_samples, record.valid_samples, record.test_samples) == (1294, 143, 360)
     assert (record.image_shape, record.class_names) == (digits.image_shape, digits.class_names)

@@ -51,6 +51,21 @@ def mask_png(mask: NDArray, colour: str) -> bytes:
     return pixels_png(_enlarged((part * kept + (1 - part) * removed).astype(np.uint8)))
 
 
+def _portrait_cells(weights: NDArray, mask: NDArray, limit: float) -> NDArray:
+    """Cells of neurons' incoming weights ``[neurons, rows, columns]``, uint8 RGBA ``[neurons, rows, columns, 4]``.
+
+    Of pictures with colours, ``[neurons, rows, columns, 3]``, each cell has the colour that the neuron prefers in its
+    place: mid-grey is none.
+    """
+    if weights.ndim == 3:
+        return weight_cells(weights, mask, limit)
+    cells = np.empty((*weights.shape[:-1], 4), dtype=np.uint8)
+    cells[..., :3] = 127.5 + 127.5 * np.clip(weights / limit, -1, 1)
+    cells[..., 3] = 255
+    cells[~mask.any(axis=-1)] = (*_rgb(MUTED), _REMOVED)
+    return cells
+
+
 def weight_cells(matrix: NDArray, mask: NDArray, limit: float) -> NDArray:
     """Cells of weights, uint8 RGBA ``[..., 4]``: the larger, the less transparent; False in `mask` is grey."""
     cells = np.empty((*matrix.shape, 4), dtype=np.uint8)
@@ -61,8 +76,12 @@ def weight_cells(matrix: NDArray, mask: NDArray, limit: float) -> NDArray:
 
 
 def neuron_png(weights: NDArray, mask: NDArray, limit: float, *, pixels: int = 280) -> bytes:
-    """The incoming weights ``[rows, columns]`` of one neuron of the first layer, each in the place of its pixel."""
-    picture = Image.fromarray(_repeated(weight_cells(weights, mask, limit), pixels // max(weights.shape)))
+    """The incoming weights ``[rows, columns]`` of one neuron of the first layer, each in the place of its pixel.
+
+    Of pictures with colours they are ``[rows, columns, 3]``.
+    """
+    cells = _portrait_cells(weights[None], mask[None], limit)[0]
+    picture = Image.fromarray(_repeated(cells, pixels // max(weights.shape)))
     _mark(ImageDraw.Draw(picture), (0, 0, picture.width - 1, picture.height - 1), dead=not mask.any())
     return _bytes(picture)
 
@@ -73,15 +92,17 @@ def sheet_png(weights: NDArray, masks: NDArray, labels: Sequence[str], limit: fl
     Parameters
     ----------
     weights, masks
-        Incoming weights and what was kept, ``[neurons, rows, columns]``.
+        Incoming weights and what was kept, ``[neurons, rows, columns]``, or ``[neurons, rows, columns, 3]``.
     """
-    tile = max(1, 56 // max(weights.shape[1:])) * np.array(weights.shape[1:])  # pixels
+    tile = max(1, 56 // max(weights.shape[1:3])) * np.array(weights.shape[1:3])  # pixels
     high, wide = int(tile[0]) + 20, int(tile[1]) + 6
     down = -(-len(weights) // across)
     sheet = Image.new("RGBA", (wide * min(across, len(weights)), high * down))
     pen = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(12)
-    for index, (cells, mask, label) in enumerate(zip(weight_cells(weights, masks, limit), masks, labels, strict=True)):
+    for index, (cells, mask, label) in enumerate(
+        zip(_portrait_cells(weights, masks, limit), masks, labels, strict=True)
+    ):
         left, top = wide * (index % across), high * (index // across)
         sheet.paste(Image.fromarray(_repeated(cells, int(tile[0]) // cells.shape[0])), (left, top))
         right, bottom = left + int(tile[1]) - 1, top + int(tile[0]) - 1

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from abp.dashboard.charts.charts import Chart, step_above
 from abp.dashboard.charts.colours import METHODS
-from abp.dashboard.charts.images import NEGATIVE, POSITIVE, neuron_png, picture_png
+from abp.dashboard.charts.images import NEGATIVE, POSITIVE, neuron_png
 from abp.dashboard.charts.widgets import chart_with_data, download_csv, picture
 from abp.dashboard.frame.links import number_or_warning
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.networks.cache import limits_of, moments_of, pictures_of, responses_of, snapshot_of
+from abp.dashboard.networks.samples import show_test_samples, weights_of_columns
 from abp.data.datasets import DATASETS, DataUnavailable
 from abp.store.records import Run
 from abp.store.snapshots import Snapshot
@@ -113,7 +114,11 @@ def _incoming(store: Store, run: Run, snapshot: Snapshot, layer: int, neuron: in
     weights, mask = snapshot.network.weights[layer][neuron].numpy(), snapshot.masks[layer][neuron].numpy()
     table = pd.DataFrame({"input": np.arange(1, len(weights) + 1), "weight": weights, "kept": mask})
     if layer == 0:
-        shape = DATASETS[run.experiment.dataset].image_shape
+        record = DATASETS[run.experiment.dataset]
+        if record.is_table:
+            _columns(weights_of_columns(run.experiment.dataset, weights, mask))
+            return
+        shape = record.shape
         png = neuron_png(weights.reshape(shape), mask.reshape(shape), limits_of(store, run)[0])
         st.subheader("Preferred pattern", anchor=False, help="Its incoming weights, each in the place of its pixel.")
         st.caption("It fires for pictures that are bright in the orange places and dark in the blue ones.")
@@ -131,6 +136,34 @@ def _incoming(store: Store, run: Run, snapshot: Snapshot, layer: int, neuron: in
         [_weights_chart(shown)],
         lambda: table,
         "incoming-weights",
+    )
+
+
+def _columns(table: pd.DataFrame) -> None:
+    """The weights of one neuron of the first layer, of a network that learned a table."""
+    shown = table.sort_values("weight", key=abs, ascending=False, kind="stable").head(_BARS)
+    chart_with_data(
+        "Preferred values",
+        f"Its incoming weights by column, the strongest first, at most {_BARS}.",
+        "It fires for rows that are above the average in its orange columns and below it in its blue ones.",
+        [column_bars(shown)],
+        lambda: table,
+        "incoming-weights",
+    )
+
+
+def column_bars(table: pd.DataFrame) -> Chart:
+    """Bars of named columns: ``input``, ``weight``."""
+    return (
+        alt.Chart(table)
+        .mark_bar()
+        .encode(
+            x=alt.X("weight:Q", title="weight", axis=alt.Axis(tickCount=5)),
+            y=alt.Y("input:N", sort=None, title=None, axis=alt.Axis(labelOverlap=False, labelLimit=160)),
+            color=alt.condition("datum.weight > 0", alt.value(POSITIVE), alt.value(NEGATIVE)),
+            tooltip=["input:N", alt.Tooltip("weight:Q", format="+.4f")],
+        )
+        .properties(height=alt.Step(16))
     )
 
 
@@ -209,14 +242,10 @@ def _strongest(run: Run, pictures: NDArray, outputs: NDArray) -> None:
         st.caption("It fires for none of the test pictures.")
         return
     st.caption("The test pictures for which its output is largest, in descending order.")
-    record = DATASETS[run.experiment.dataset]
-    x, y = pictures_of(run.experiment.dataset)
-    names = [record.class_names[int(y[index])] for index in fired]
-    picture(
-        [picture_png(x[index].reshape(record.image_shape).numpy()) for index in fired],
-        caption=names,
-        width=84,
-        alt=[f"Test picture {index + 1}: {name}" for index, name in zip(fired, names, strict=True)],
-    )
+    class_names = DATASETS[run.experiment.dataset].class_names
+    _, y = pictures_of(run.experiment.dataset)
+    names = [class_names[int(y[index])] for index in fired]
+    alt_texts = [f"Test picture {index + 1}: {name}" for index, name in zip(fired, names, strict=True)]
+    show_test_samples(run.experiment.dataset, fired, names, alt_texts)
     table = pd.DataFrame({"picture": fired + 1, "class": names, "output": outputs[outputs > 0]})
     download_csv("strongest-pictures", lambda: table)

@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 from abp.dashboard.charts.images import sheet_png
 from abp.dashboard.charts.widgets import download_csv, picture
 from abp.dashboard.networks.cache import limits_of
+from abp.dashboard.networks.neuron import column_bars
+from abp.dashboard.networks.samples import weights_of_columns
 from abp.data.datasets import DATASETS
 from abp.store.records import Run
 from abp.store.snapshots import Snapshot
 from abp.store.store import Store
 
 _SHEET = 96  # neurons on one sheet
+_BARS, _COLUMNS = 6, 12  # neurons drawn as bars, and bars of each
 _ORDERS = {
     "activation frequency": "Frequency",
     "norm": "Norm",
@@ -38,10 +41,11 @@ def neuron_sheet(store: Store, run: Run, snapshot: Snapshot, frequencies: NDArra
         help="Each picture shows the incoming weights of one neuron, each in the place of its pixel. The activation "
         "frequency is the share of training pictures for which the neuron fired, up to this moment.",
     )
-    st.caption(
-        "Each square is a neuron of the first hidden layer: it fires for pictures that are bright in its orange places "
-        "and dark in its blue ones; a cross is a dead neuron."
-    )
+    if not DATASETS[run.experiment.dataset].is_table:
+        st.caption(
+            "Each square is a neuron of the first hidden layer: it fires for pictures that are bright in its orange "
+            "places and dark in its blue ones; a cross is a dead neuron."
+        )
     table = neuron_table(snapshot, frequencies[: snapshot.moment.epoch])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         order = st.selectbox("Sort by", list(_ORDERS), key="sheet-order", width=220)
@@ -50,7 +54,12 @@ def neuron_sheet(store: Store, run: Run, snapshot: Snapshot, frequencies: NDArra
     ordered = sorted_neurons(table, order)
     part = ordered[(page - 1) * _SHEET : page * _SHEET]
     places = part["Neuron"].to_numpy() - 1
-    shape = (len(places), *DATASETS[run.experiment.dataset].image_shape)
+    record = DATASETS[run.experiment.dataset]
+    if record.is_table:
+        _bars(run, snapshot, places[:_BARS])
+        download_csv("first-neurons", lambda: ordered)
+        return
+    shape = (len(places), *record.shape)
     png = sheet_png(
         snapshot.network.weights[0].numpy()[places].reshape(shape),
         snapshot.masks[0].numpy()[places].reshape(shape),
@@ -62,6 +71,29 @@ def neuron_sheet(store: Store, run: Run, snapshot: Snapshot, frequencies: NDArra
     words += f"; {dead:,} are dead."
     picture(png, caption=words, alt=f"Incoming weights of the first layer's neurons as pictures. {words}")
     download_csv("first-neurons", lambda: ordered)
+
+
+def _bars(run: Run, snapshot: Snapshot, places: NDArray) -> None:
+    """The first of the chosen neurons of a network that learned a table: bars of named columns."""
+    assert snapshot.network is not None
+    st.caption(
+        f"The first {len(places)} of them: each fires for rows above the average in its orange columns and below it "
+        "in its blue ones. *Single neuron* shows any other."
+    )
+    for start in range(0, len(places), 3):
+        for place, column in zip(places[start : start + 3], st.columns(3), strict=False):
+            weights, kept = snapshot.network.weights[0][place].numpy(), snapshot.masks[0][place].numpy()
+            table = weights_of_columns(run.experiment.dataset, weights, kept)
+            shown = table.sort_values("weight", key=abs, ascending=False, kind="stable").head(_COLUMNS)
+            with column:
+                st.markdown(f"**Neuron {place + 1}**" + ("" if kept.any() else " · dead"))
+                words = ", ".join(f"{row.input} {row.weight:+.2f}" for row in shown.head(5).itertuples())
+                st.altair_chart(
+                    column_bars(shown),
+                    width="stretch",
+                    key=f"bars-{place}",
+                    alt=f"Incoming weights of neuron {place + 1}, the strongest first: {words}.",
+                )
 
 
 def neuron_table(snapshot: Snapshot, frequencies: NDArray) -> pd.DataFrame:

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from abp.analysis.confusion import confusion, lost
 from abp.dashboard.charts.charts import Chart
-from abp.dashboard.charts.images import picture_png
-from abp.dashboard.charts.widgets import download_csv, picture
+from abp.dashboard.charts.widgets import download_csv
 from abp.dashboard.networks.cache import pictures_of
+from abp.dashboard.networks.samples import show_test_samples
 from abp.dashboard.playground.damage import Copy
 from abp.data.datasets import DATASETS
 
@@ -116,13 +116,12 @@ def _lost_pictures(truth: NDArray, left: NDArray, right: NDArray, names: list[st
             width=260,
         )
         some = indices[truth[indices] == shown][:_SHOWN]
-        x, _ = pictures_of(dataset)
         predicted = [names[label] for label in right[some]]
-        picture(
-            [picture_png(x[index].reshape(DATASETS[dataset].image_shape).numpy()) for index in some],
-            caption=[f"as {word}" for word in predicted],
-            width=84,
-            alt=[
+        show_test_samples(
+            dataset,
+            some,
+            [f"as {word}" for word in predicted],
+            [
                 f"Test picture {index + 1}: {names[shown]}, classified as {word}"
                 for index, word in zip(some, predicted, strict=True)
             ],

@@ -130,7 +130,7 @@ def _linked_beside(run: Run, others: Collection[int]) -> int:
 
 
 def _network_input(dataset: str, shown: Picture) -> None:
-    rows, columns = DATASETS[dataset].image_shape
+    rows, columns = DATASETS[dataset].pixels
     st.subheader(
         "Network input",
         anchor=False,

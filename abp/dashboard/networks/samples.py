@@ -1,0 +1,47 @@
+"""Samples on a page: pictures, or rows of a table in its own units; those of private data for the operator alone."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from abp.dashboard.charts.images import picture_png
+from abp.dashboard.charts.widgets import picture
+from abp.dashboard.frame.access import operating
+from abp.dashboard.networks.cache import pictures_of
+from abp.data.datasets import DATASETS
+from abp.data.own.columns import table_of
+
+
+def may_show_samples(dataset: str) -> bool:
+    """Whether the samples of a data set may be shown to this browser; says so in their place if not."""
+    if not DATASETS[dataset].private or operating():
+        return True
+    st.caption(":material/lock: These data are private: their samples are shown to the operator alone.")
+    return False
+
+
+def show_test_samples(dataset: str, indices: NDArray, captions: Sequence[str], alt: Sequence[str]) -> None:
+    """Some test samples, each with a caption; `alt` describes those that are pictures."""
+    if not may_show_samples(dataset):
+        return
+    record = DATASETS[dataset]
+    x, _ = pictures_of(dataset)
+    if record.is_table:
+        table = table_of(record.describe(), x[indices.tolist()].numpy())
+        table.insert(0, "Row", [f"{index + 1}: {words}" for index, words in zip(indices, captions, strict=True)])
+        st.dataframe(table, hide_index=True, alt="Rows of the test samples. " + "; ".join(alt))
+        return
+    picture(
+        [picture_png(x[index].reshape(record.shape).numpy()) for index in indices.tolist()],
+        caption=list(captions),
+        width=84,
+        alt=list(alt),
+    )
+
+
+def weights_of_columns(dataset: str, weights: NDArray, kept: NDArray) -> pd.DataFrame:
+    """A neuron's incoming weights by the column of the table that each belongs to."""
+    names = [column.name for column in DATASETS[dataset].describe()]
+    return pd.DataFrame({"input": names, "weight": weights, "kept": kept})
