@@ -48,8 +48,7 @@ MENU = {
 
 _ICON = Path(__file__).with_name("icon.png")  # a Material icon would be fetched from the internet
 
-# White on the dark theme's orange is too faint to read (WCAG AA), and no theme option says so for primary buttons.
-_STYLE = """<style>[data-testid="stBaseButton-primary"] { color: light-dark(#FFFFFF, #0E1117); }</style>"""
+_STYLE = f"<style>{Path(__file__).with_name('page.css').read_text(encoding='utf-8')}</style>"
 
 _SCRIPT = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
 
@@ -88,7 +87,8 @@ def page(title: str) -> Iterator[None]:
                     query_params=query,
                 )
     if not presenting():
-        page_help(title)
+        with st.container(key="page-help"):
+            page_help(title)
     ready = False
     with plain_errors():
         store()
