@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from abp.errors import AbpError
+from abp.errors import AbpError, quoted
 
 
 class FileUnreadable(AbpError):
@@ -36,7 +36,16 @@ def read_matrices(path: Path) -> dict[str, Tensor]:
         raise FileUnreadable(f"{path} cannot be read: {type(error).__name__}") from error
     if not matrices:
         raise FileUnreadable(f"{path} holds no weight matrix")
+    for name, matrix in matrices.items():
+        if not matrix.numel():
+            raise FileUnreadable(f"{path} holds no values in {quoted(name)}, which is {_shape(matrix)}")
+        if not bool(torch.isfinite(matrix).all()):
+            raise FileUnreadable(f"{path} holds values in {quoted(name)} that are no numbers, or beyond float32")
     return matrices
+
+
+def _shape(matrix: Tensor) -> str:
+    return " x ".join(map(str, matrix.shape))
 
 
 def _from_safetensors(path: Path) -> dict[str, Tensor]:
@@ -51,7 +60,9 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _from_onnx(path: Path) -> dict[str, Tensor]:
-    graph = onnx.load(path).graph
+    graph = onnx.load(path, load_external_data=False).graph
+    if any(constant.data_location == onnx.TensorProto.EXTERNAL for constant in graph.initializer):
+        raise ValueError("its weights are in another file, which is not opened; save the model as one file")
     constants = {constant.name: constant for constant in graph.initializer}
     found = {}
     for node in graph.node:

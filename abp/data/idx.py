@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import struct
 import zlib
@@ -11,6 +12,9 @@ import numpy as np
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UNSIGNED_BYTE = 0x08
+
+LARGEST = 2**26
+"""Bytes of an unpacked file, at most: those of MNIST's training pictures are two thirds of that."""
 
 
 def uncompressed(contents: bytes) -> bytes:
@@ -22,16 +26,20 @@ def uncompressed(contents: bytes) -> bytes:
     Raises
     ------
     ValueError
-        If the compressed contents are damaged or cut short.
+        If the compressed contents are damaged, cut short, or unpack to more than `LARGEST` bytes.
     """
     if not contents.startswith(_GZIP_MAGIC):
         return contents
     try:
-        return gzip.decompress(contents)
+        with gzip.GzipFile(fileobj=io.BytesIO(contents)) as file:
+            unpacked = file.read(LARGEST + 1)
     except EOFError:
         raise ValueError("its compressed contents end too early") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"its compressed contents are damaged ({error})") from None
+    if len(unpacked) > LARGEST:
+        raise ValueError(f"its compressed contents unpack to more than {LARGEST // 2**20} MB")
+    return unpacked
 
 
 def parse(contents: bytes, dimensions: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from abp.analysis.low_rank import METHODS, numerical_ranks, reduce_layers
+from abp.errors import quoted
 from abp.network.live import zero_removed
 from abp.network.masks import full_masks, pack
 from abp.network.mlp import Network
@@ -107,7 +108,7 @@ def _pruning(how: str) -> int | None:
     """K of ``rewind-K``, None for the other ways."""
     match = re.fullmatch(r"rewind-([1-9][0-9]{0,8})", how)
     if not match and (how not in ORIGINS or how == "rewind-K"):
-        raise SettingError(f"how must be one of {', '.join(ORIGINS)} (K the number of a pruning), not {how!r}")
+        raise SettingError(f"how must be one of {', '.join(ORIGINS)} (K the number of a pruning), not {quoted(how)}")
     return int(match[1]) if match else None
 
 

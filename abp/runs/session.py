@@ -306,4 +306,4 @@ def _dataset(name: str, progress: Progress) -> Dataset:
 def _positive(value: Any) -> float | None:
     """A pace from a command's arguments, between 0.01 and 1,000 epochs a second; None for as fast as it goes."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return min(max(float(value), 0.01), 1000.0) if is_number and value > 0 else None
+    return float(min(max(value, 0.01), 1000.0)) if is_number and value > 0 else None

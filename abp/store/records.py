@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypedDict
 
 from abp.display import Displayed
-from abp.errors import AbpError
+from abp.errors import AbpError, quoted
 from abp.training.experiment import Experiment, SettingError
 
 if TYPE_CHECKING:
@@ -193,11 +194,29 @@ class StudyRow:
 
 
 def checked_name(name: str) -> str:
-    """A name for people without the spaces around it, or a SettingError if it has not 1 to 200 characters."""
+    """A name for people without the spaces around it.
+
+    Raises
+    ------
+    SettingError
+        If it has not 1 to 200 characters, or some that cannot be seen: they hide or turn around what is beside it.
+    """
     name = name.strip()
     if not 1 <= len(name) <= 200:
-        raise SettingError(f"a name must have 1 to 200 characters, not {len(name)}")
+        raise SettingError(f"a name must have 1 to 200 characters, not {len(name):,}")
+    hidden = next((character for character in name if not _belongs(character)), None)
+    if hidden is not None:
+        raise SettingError(f"a name must not contain {quoted(hidden)}, which cannot be seen; leave it out")
     return name
+
+
+_JOINERS = "\u200c\u200d\ufe0f"
+"""Invisible, but letters of some languages and parts of some pictures take them."""
+
+
+def _belongs(character: str) -> bool:
+    """Whether a name may have this character: all that can be seen, and single spaces of any kind."""
+    return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
 
 
 def pack_counts(counts: Sequence[Tensor]) -> bytes:

@@ -9,13 +9,18 @@ from typing import Any, Self
 
 from abp.data.datasets import DATASETS
 from abp.display import Displayed
+from abp.errors import quoted
 from abp.pruning.criteria import CRITERIA
 from abp.training.experiment import Experiment, SettingError, dense_settings
+from abp.training.setting import read_json
 
 DENSE = "none"
 """The criterion of the dense network, which removes nothing."""
 
 MOST_RUNS = 10_000
+
+LONGEST_TEXT = 1_000_000
+"""Characters of a study as JSON, at most."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class Study(Displayed):
         object.__setattr__(self, "datasets", resolved)
         for name, known in (("datasets", DATASETS), ("criteria", CRITERIA)):
             if unknown := [value for value in getattr(self, name) if not isinstance(value, str) or value not in known]:
-                raise SettingError(f"{name} must be among {', '.join(known)}, not {unknown[0]!r}")
+                raise SettingError(f"{name} must be among {', '.join(known)}, not {quoted(unknown[0])}")
         if self.criteria != (DENSE,) and not self.amounts:
             raise SettingError("amounts must name at least one share of the weights to remove, such as 0.8")
         self._check_base()
@@ -98,11 +103,11 @@ class Study(Displayed):
 
     def _check_base(self) -> None:
         if not isinstance(self.base, Experiment):
-            raise SettingError(f"base must be an Experiment, not {self.base!r}")
+            raise SettingError(f"base must be an Experiment, not {quoted(self.base)}")
         if self.base.nuclear:
             raise SettingError(f"base must have nuclear 0, not {self.base.nuclear:g}: name strengths as nuclear")
         if isinstance(self.prunings, int) and self.prunings < 1:
-            raise SettingError(f"prunings must be at least 1 in a study, not {self.prunings}")
+            raise SettingError(f"prunings must be at least 1 in a study, not {quoted(self.prunings)}")
         unused: dict[str, Any] = {name: Experiment.__dataclass_fields__[name].default for name in _VARIED}
         object.__setattr__(self, "base", dataclasses.replace(self.base, **unused, prunings=self.prunings))
 
@@ -110,7 +115,7 @@ class Study(Displayed):
         """Let `Experiment` say what is wrong with a value, each in its turn instead of all their products."""
         for value in (*self.amounts, *self.nuclear):
             if isinstance(value, int | float) and value <= 0:
-                raise SettingError(f"amounts and strengths of nuclear must be above 0, not {value:g}: 0 is dense")
+                raise SettingError(f"amounts and strengths of nuclear must be above 0, not {quoted(value)}: 0 is dense")
         for cell in self.cells():
             self.experiment(cell, self.seeds[0])
         for seed in self.seeds:
@@ -181,17 +186,14 @@ class Study(Displayed):
         >>> Study.from_json(study.to_json()) == study
         True
         """
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            raise SettingError(f"a study must be JSON: {error}") from None
+        values = read_json(text, "a study", LONGEST_TEXT)
         known = [field.name for field in dataclasses.fields(cls)]
         if not isinstance(values, dict) or not {"datasets", "criteria", "amounts", "seeds"} <= values.keys():
             raise SettingError(
-                f"a study must be a JSON object with datasets, criteria, amounts, seeds; not {text[:100]}"
+                f"a study must be a JSON object with datasets, criteria, amounts, seeds; not {quoted(text)}"
             )
         if unknown := sorted(set(values) - set(known)):
-            raise SettingError(f"unknown part of a study: {', '.join(unknown)}; known are {', '.join(known)}")
+            raise SettingError(f"unknown part of a study: {quoted(', '.join(unknown))}; known are {', '.join(known)}")
         if "base" in values:
             values["base"] = Experiment.from_json(json.dumps(values["base"]))
         return cls(**values)
@@ -204,11 +206,11 @@ _VARIED = ("dataset", "criterion", "amount", "seed")
 def _checked_list(name: str, values: Any) -> tuple:
     """A tuple without repetitions, of at least one value where one is needed."""
     if isinstance(values, str) or not isinstance(values, Sequence):
-        raise SettingError(f"{name} must be a list, not {values!r}")
+        raise SettingError(f"{name} must be a list, not {quoted(values)}")
     if not values and name not in ("nuclear", "amounts"):
         raise SettingError(f"{name} must name at least one value")
-    if len(set(map(repr, values))) < len(values):
-        raise SettingError(f"{name} must not name a value twice: {', '.join(map(str, values))}")
+    if len({quoted(value, most=10_000) for value in values}) < len(values):
+        raise SettingError(f"{name} must not name a value twice: {quoted(list(values))}")
     return tuple(values)
 
 
@@ -258,9 +260,9 @@ def preset(
     13
     """
     if name not in PRESETS:
-        raise SettingError(f"a study must be one of {', '.join(PRESETS)}, not {name!r}")
-    if seeds < 1:
-        raise SettingError(f"seeds must be at least 1, not {seeds}")
+        raise SettingError(f"a study must be one of {', '.join(PRESETS)}, not {quoted(name)}")
+    if not 1 <= seeds <= MOST_RUNS:
+        raise SettingError(f"seeds must be between 1 and {MOST_RUNS:,}, not {quoted(seeds)}")
     demo = name == "demo"
     return Study(
         datasets=(dataset or ("digits" if demo else "fashion-mnist"),),

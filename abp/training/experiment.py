@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from abp.data.datasets import DATASETS
+from abp.errors import quoted
 from abp.pruning.criteria import CRITERIA, remember_criterion
-from abp.training.setting import Setting, SettingError, checked, setting
+from abp.training.setting import Setting, SettingError, checked, read_json, setting
 
 SCHEDULES: dict[str, str] = {
     "at-once": "all layers at once",
@@ -21,6 +22,10 @@ SCOPES: dict[str, str] = {"global": "over all hidden layers", "per-layer": "with
 OPTIMISERS: dict[str, str] = {"sgd": "SGD", "adam": "Adam"}
 NUCLEAR_WEIGHTS: dict[str, str] = {"plain": "plain sum", "index": "weighted by index, as published"}
 NUCLEAR_STEPS: dict[str, str] = {"proximal": "proximal", "gradient": "gradient"}
+
+
+LONGEST_TEXT = 20_000
+"""Characters of settings as JSON, at most."""
 
 
 class _Titles(Mapping[str, str]):
@@ -228,7 +233,7 @@ class Experiment:
         for layer, (limit, shape) in enumerate(zip(self.ranks, shapes, strict=True), start=1):
             if not 0 <= limit <= min(shape):
                 raise SettingError(
-                    f"{{ranks}} of hidden layer {layer} must be between 0 and {min(shape)}, not {limit}",
+                    f"{{ranks}} of hidden layer {layer} must be between 0 and {min(shape)}, not {quoted(limit)}",
                     ranks=self.ranks,
                 )
         if self.scheduled_prunings:
@@ -275,9 +280,9 @@ class Experiment:
         """Raise a SettingError where a run of these settings cannot be pruned by hand like that."""
         removing = sorted(name for name, entry in CRITERIA.items() if entry.scores)
         if not isinstance(criterion, str) or criterion not in removing:
-            raise SettingError(f"criterion must be one of {', '.join(removing)}, not {criterion!r}")
+            raise SettingError(f"criterion must be one of {', '.join(removing)}, not {quoted(criterion)}")
         if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= 1:
-            raise SettingError(f"amount must be between 0 and 1, not {amount!r}")
+            raise SettingError(f"amount must be between 0 and 1, not {quoted(amount)}")
         if self.ranks:
             raise SettingError("a run of limited ranks cannot be pruned: removing weights would raise the ranks again")
 
@@ -293,16 +298,13 @@ class Experiment:
         >>> Experiment.from_json(Experiment(seed=3).to_json()).seed
         3
         """
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            raise SettingError(f"settings must be JSON: {error}") from None
+        values = read_json(text, "settings", LONGEST_TEXT)
         if not isinstance(values, dict):
-            raise SettingError(f"settings must be a JSON object, not {text[:100]!r}")
+            raise SettingError(f"settings must be a JSON object, not {quoted(text)}")
         known = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise SettingError(f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+            raise SettingError(f"unknown setting {quoted(', '.join(unknown))}; known are {', '.join(sorted(known))}")
         if isinstance(criterion := values.get("criterion"), str):
             remember_criterion(criterion)
         return cls(**values)

@@ -1,13 +1,14 @@
 """A setting: what people need to know of one, and whether a value can be used for it."""
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from abp.errors import AbpError
+from abp.errors import AbpError, quoted
 
 
 class SettingError(AbpError, ValueError):
@@ -34,7 +35,7 @@ class SettingError(AbpError, ValueError):
 
     def __init__(self, message: str, **values: Any) -> None:
         self.fields, self._message, self._values = tuple(values), message, values
-        super().__init__(self.said(str, lambda _, value: f"{value:g}" if isinstance(value, float) else str(value)))
+        super().__init__(self.said(str, _as_text))
 
     def said(self, name: Callable[[str], str], value: Callable[[str, Any], str]) -> str:
         """The message with other words for the names and the values of its fields."""
@@ -42,6 +43,10 @@ class SettingError(AbpError, ValueError):
         for field, given in self._values.items():
             message = message.replace(f"{{{field}}}", name(field)).replace(f"{{{field}=}}", value(field, given))
         return message
+
+
+def _as_text(_field: str, value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else value if isinstance(value, str) else quoted(value)
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,16 @@ def setting(default: Any, label: str, help: str, **details: Any) -> Any:
     return dataclasses.field(default=default, metadata={"setting": Setting(label, help, **details)})
 
 
+def read_json(text: str, what: str, longest: int) -> Any:
+    """What JSON text says, or a SettingError about `what` if it is none, or too long or deep to be any."""
+    if len(text) > longest:
+        raise SettingError(f"{what} must be JSON of at most {longest:,} characters, not {len(text):,}")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SettingError(f"{what} must be JSON: {error}") from None
+
+
 def parse_hidden(text: str) -> tuple[int, ...]:
     """Hidden layers from text such as ``300,200,100,50``, or with spaces instead of commas.
 
@@ -126,7 +141,7 @@ def parse_hidden(text: str) -> tuple[int, ...]:
         return _whole_numbers(text)
     except ValueError:
         raise SettingError(
-            f"{{hidden}} must be whole numbers separated by commas or spaces, such as 300, 200, not {text!r}",
+            f"{{hidden}} must be whole numbers separated by commas or spaces, such as 300, 200, not {quoted(text)}",
             hidden=text,
         ) from None
 
@@ -141,7 +156,7 @@ def parse_ranks(text: str) -> tuple[int, ...]:
         return _whole_numbers(text) if text.strip() else ()
     except ValueError:
         raise SettingError(
-            f"{{ranks}} must be whole numbers separated by commas or spaces, or empty, not {text!r}", ranks=text
+            f"{{ranks}} must be whole numbers separated by commas or spaces, or empty, not {quoted(text)}", ranks=text
         ) from None
 
 
@@ -160,7 +175,8 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
     if setting.choices is not None:
         if not isinstance(value, str) or value not in setting.choices:
             raise SettingError(
-                f"{{{field.name}}} must be one of {', '.join(setting.choices)}, not {value!r}", **{field.name: value}
+                f"{{{field.name}}} must be one of {', '.join(setting.choices)}, not {quoted(value)}",
+                **{field.name: value},
             )
         return value
     if field.name == "hidden":
@@ -169,7 +185,7 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
         return _checked_ranks(value)
     if isinstance(field.default, bool):
         if not isinstance(value, bool):
-            raise SettingError(f"{{{field.name}}} must be true or false, not {value!r}", **{field.name: value})
+            raise SettingError(f"{{{field.name}}} must be true or false, not {quoted(value)}", **{field.name: value})
         return value
     return _checked_number(field.name, value, setting, whole=isinstance(field.default, int))
 
@@ -177,18 +193,22 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
 def _checked_number(name: str, value: Any, setting: Setting, *, whole: bool) -> int | float:
     kind: Any = Integral if whole else Real  # NumPy's numbers will do
     if isinstance(value, bool) or not isinstance(value, kind):
-        raise SettingError(f"{{{name}}} must be a {'whole ' if whole else ''}number, not {value!r}", **{name: value})
+        raise SettingError(
+            f"{{{name}}} must be a {'whole ' if whole else ''}number, not {quoted(value)}", **{name: value}
+        )
     assert setting.low is not None and setting.high is not None
     if not setting.low <= value <= setting.high:
         raise SettingError(
-            f"{{{name}}} must be between {setting.low} and {setting.high}, not {value!r}", **{name: value}
+            f"{{{name}}} must be between {setting.low} and {setting.high}, not {quoted(value)}", **{name: value}
         )
     return int(value) if whole else float(value)
 
 
 def _checked_hidden(value: Any, setting: Setting) -> tuple[int, ...]:
     if not isinstance(value, tuple) or not 1 <= len(value) <= 8:
-        raise SettingError(f"{{hidden}} must be 1 to 8 layers, such as 300,200,100,50, not {value!r}", hidden=value)
+        raise SettingError(
+            f"{{hidden}} must be 1 to 8 layers, such as 300,200,100,50, not {quoted(value)}", hidden=value
+        )
     return tuple(int(_checked_number("hidden", width, setting, whole=True)) for width in value)
 
 
@@ -196,7 +216,7 @@ def _checked_ranks(value: Any) -> tuple[int, ...]:
     whole = isinstance(value, tuple) and all(isinstance(r, Integral) and not isinstance(r, bool) for r in value)
     if not whole:
         raise SettingError(
-            f"{{ranks}} must be whole numbers, one per hidden layer, such as 20,10, or empty, not {value!r}",
+            f"{{ranks}} must be whole numbers, one per hidden layer, such as 20,10, or empty, not {quoted(value)}",
             ranks=value,
         )
     return tuple(int(rank) for rank in value)

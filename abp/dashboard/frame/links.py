@@ -28,7 +28,8 @@ def linked_number(parameter: str, highest: int = _LARGEST) -> int | None:
         return None
     if text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST)) and 1 <= int(text) <= highest:
         return int(text)
-    raise LinkInvalid(text if len(text) <= 40 else f"{text[:40]}…")
+    shown = text.encode("utf-8", "replace").decode()
+    raise LinkInvalid(shown if len(shown) <= 40 else f"{shown[:40]}…")
 
 
 def number_or_warning(parameter: str, highest: int, what: str, instead: str) -> int | None:
