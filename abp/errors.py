@@ -1,5 +1,7 @@
 """Errors whose message is for the person who sees it."""
 
+from collections.abc import Iterable
+
 
 def quoted(value: object, most: int = 100) -> str:
     """A value as a message quotes it: in one line, without control characters, and cut where it is long.
@@ -12,6 +14,15 @@ def quoted(value: object, most: int = 100) -> str:
     except ValueError:  # Python writes no whole numbers of more than some thousand digits
         text = "a number of thousands of digits"
     return text if len(text) <= most else f"{text[:most]}…"
+
+
+def listed(names: Iterable[str], most: int = 100) -> str:
+    """Names that somebody gave, as a message lists them, cut where they are long.
+
+    >>> listed(["seed", "sead"])
+    'seed, sead'
+    """
+    return ", ".join(names)[:most].encode("utf-8", "backslashreplace").decode()
 
 
 class AbpError(Exception):

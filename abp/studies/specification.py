@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from abp.data.datasets import DATASETS
 from abp.display import Displayed
-from abp.errors import quoted
+from abp.errors import listed, quoted
 from abp.pruning.criteria import CRITERIA
 from abp.training.experiment import Experiment, SettingError, dense_settings
 from abp.training.setting import read_json
@@ -193,7 +193,7 @@ class Study(Displayed):
                 f"a study must be a JSON object with datasets, criteria, amounts, seeds; not {quoted(text)}"
             )
         if unknown := sorted(set(values) - set(known)):
-            raise SettingError(f"unknown part of a study: {quoted(', '.join(unknown))}; known are {', '.join(known)}")
+            raise SettingError(f"unknown part of a study: {listed(unknown)}; known are {', '.join(known)}")
         if "base" in values:
             values["base"] = Experiment.from_json(json.dumps(values["base"]))
         return cls(**values)
@@ -261,8 +261,10 @@ def preset(
     """
     if name not in PRESETS:
         raise SettingError(f"a study must be one of {', '.join(PRESETS)}, not {quoted(name)}")
-    if not 1 <= seeds <= MOST_RUNS:
-        raise SettingError(f"seeds must be between 1 and {MOST_RUNS:,}, not {quoted(seeds)}")
+    if seeds < 1:
+        raise SettingError(f"seeds must be at least 1, not {quoted(seeds)}")
+    if seeds > MOST_RUNS:
+        raise SettingError(f"seeds must be at most {MOST_RUNS:,}, not {quoted(seeds)}")
     demo = name == "demo"
     return Study(
         datasets=(dataset or ("digits" if demo else "fashion-mnist"),),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from abp.data.datasets import DATASETS
-from abp.errors import quoted
+from abp.errors import listed, quoted
 from abp.pruning.criteria import CRITERIA, remember_criterion
 from abp.training.setting import Setting, SettingError, checked, read_json, setting
 
@@ -304,7 +304,7 @@ class Experiment:
         known = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise SettingError(f"unknown setting {quoted(', '.join(unknown))}; known are {', '.join(sorted(known))}")
+            raise SettingError(f"unknown setting {listed(unknown)}; known are {', '.join(sorted(known))}")
         if isinstance(criterion := values.get("criterion"), str):
             remember_criterion(criterion)
         return cls(**values)
