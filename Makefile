@@ -3,13 +3,17 @@ HOST ?= localhost
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: run test lint bench soak install
+.PHONY: run test test-postgresql lint bench soak install
 
 run: install ## open the dashboard; HOST=0.0.0.0 for other devices in the room
 	$(BIN)/python -m abp dashboard --host=$(HOST) --port=$(PORT)
 
 test: lint ## everything that must hold
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test-postgresql: .venv/installed-dev ## what reads and writes the database, on a PostgreSQL started for it
+	$(BIN)/python -m tests.postgresql --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+		tests/store tests/studies tests/dashboard/test_study_pages.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check

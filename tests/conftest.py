@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from abp.data.datasets import DATASETS
 from abp.data.download import CHECKSUMS
+from tests import databases
 from tests.disks import mounted
 
 settings.register_profile("abp", deadline=None)  # no test may depend on how fast the machine is
@@ -54,10 +55,15 @@ def _no_data_registered_elsewhere() -> Iterator[None]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home folder of this test's own, where the database will be."""
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home folder of this test's own, where the database will be, unless it is on PostgreSQL."""
     monkeypatch.setenv("ABP_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+    with databases.dropped(databases.where(tmp_path / "home")) as place:
+        if isinstance(place, str):
+            monkeypatch.setenv("ABP_DATABASE", place)
+        else:
+            monkeypatch.delenv("ABP_DATABASE", raising=False)
+        yield tmp_path / "home"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from abp.cli.output import require_json_target, write_json
 from abp.data.datasets import DATASETS
-from abp.store.database import database_path
+from abp.store.database import exists
 from abp.store.datasets import DatasetRow
 from abp.store.store import Store
 
@@ -19,7 +19,7 @@ def run(options: argparse.Namespace) -> int:
 
 def own_data(name: str | None) -> Store | None:
     """The store, if it is needed to tell whether there is a data set of this name; keep it while that matters."""
-    return Store() if name is not None and name not in DATASETS and database_path().exists() else None
+    return Store() if name is not None and name not in DATASETS and exists() else None
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -63,7 +63,7 @@ def _add(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     require_json_target(options.json)
-    rows = Store().datasets.all() if database_path().exists() else []
+    rows = Store().datasets.all() if exists() else []
     if options.json is None:
         for row in rows:
             print(_line(row))

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from abp.cli.output import write_json
 from abp.data.datasets import load_dataset
+from abp.store.database import PATIENCE
 from abp.store.store import Store
 from abp.studies.equal_training import train_equally
 from abp.studies.registry import StudyProgress, start_study, study_progress
@@ -20,7 +21,7 @@ def study_here(
     specification: Study, name: str, workers: int, json_path: str | None, *, equal_training: bool = False
 ) -> int:
     """Use the runs that the store has, train the missing ones, and write the comparison; the exit status."""
-    store = Store()
+    store = Store(patience=PATIENCE)
     number = start_study(store, specification, name)
     try:
         progress = _conduct(store, number, specification, workers)

@@ -15,7 +15,8 @@ def run(options: argparse.Namespace) -> int:
     experiment = Experiment(**{name: getattr(options, name) for name in settings()})
     # Only now: a wrong value is answered before PyTorch is imported.
     from abp.cli.training import train_here
+    from abp.store.database import PATIENCE
     from abp.store.store import Store
 
-    store = store or Store()
+    store = store or Store(patience=PATIENCE)
     return train_here(store, store.runs.add(experiment, name=options.name, lane=Lane.SELF), options.json)

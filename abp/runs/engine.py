@@ -95,10 +95,11 @@ class Engine:
 def train(run: int, placement: str) -> bool:
     """What a worker does with one run that was placed with it; False if another one had claimed it."""
     from abp.runs.worker import execute, new_owner
+    from abp.store.database import PATIENCE
     from abp.store.store import Store
 
     logs.write_to(f"worker {_worker()}")
-    return execute(Store(), run, new_owner(placement))
+    return execute(Store(patience=PATIENCE), run, new_owner(placement))
 
 
 def _worker() -> str:

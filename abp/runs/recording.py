@@ -1,6 +1,5 @@
 """Recording: what training comes to, as rows of the store. What has the name of a column is not named again."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -52,7 +51,6 @@ def frame_row(trainer: Trainer, recent: RecentActivity, *, number: int, rate: fl
     activity, running = trainer.activity, trainer.running
     return {
         "number": number,
-        "made": time.time(),
         "epoch": trainer.epoch,
         "batch": trainer.batch,
         "batches": trainer.batches,

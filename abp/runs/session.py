@@ -195,9 +195,13 @@ class Session:
         """Record what came of a command, together with a frame of the run as it is then."""
         state = {"status": self._status, "held": self.held, "pace": self.pace}
         place = {"epoch": self.trainer.epoch, "batch": self.trainer.batch}
-        with self.store.transaction():
-            self.store.commands.settle(self.run, self.owner, command, **place, outcome=outcome, state=state)
-            self._show(force=True)
+
+        def record() -> None:
+            with self.store.transaction():
+                self.store.commands.settle(self.run, self.owner, command, **place, outcome=outcome, state=state)
+                self._show(force=True)
+
+        self.store.database.again(record)
 
     def _obey(self, command: Command) -> str:
         """Do what a command other than to prune says; what came of it, for people."""

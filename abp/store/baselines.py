@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import delete, insert, select
 
 from abp.store import schema
-from abp.store.database import Database
+from abp.store.database import Database, patient
 
 
+@patient
 @dataclass(frozen=True)
 class Baselines:
     """Known accuracies by run and method; see `abp.runs.baselines`."""
@@ -27,7 +28,7 @@ class Baselines:
         """Record the accuracies of a run by method, unless it has been deleted meanwhile."""
         rows = [{"run": run, "method": method, "accuracy": accuracy} for method, accuracy in accuracies.items()]
         with self.database.writing() as connection:
-            there = connection.execute(select(schema.runs.c.id).where(schema.runs.c.id == run)).first()
-            if rows and there is not None:
+            there = select(schema.runs.c.id).where(schema.runs.c.id == run).with_for_update(read=True, key_share=True)
+            if rows and connection.execute(there).first() is not None:
                 connection.execute(delete(schema.baselines).where(schema.baselines.c.run == run))
                 connection.execute(insert(schema.baselines), rows)

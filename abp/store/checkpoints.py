@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from abp.store import schema
-from abp.store.database import Database, put
+from abp.store.database import Database, patient, put
 from abp.store.leases import Leases
 from abp.store.records import ACCURACIES
 
@@ -15,6 +15,7 @@ PART = 2**26
 """Bytes of a checkpoint in one row: SQLite takes a thousand million at most, and all of them go through memory."""
 
 
+@patient
 @dataclass(frozen=True)
 class Checkpoints:
     """The newest checkpoint of every run that has not ended."""

@@ -1,6 +1,5 @@
 """Commands: what people ask of runs, and what came of it."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Unpack
@@ -8,7 +7,7 @@ from typing import Any, Unpack
 from sqlalchemy import ColumnElement, and_, insert, select, update
 
 from abp.store import schema
-from abp.store.database import Database
+from abp.store.database import Database, once, patient
 from abp.store.leases import Leases
 from abp.store.records import ACTIVE, Arguments, Command, CommandKind, Lane, Status, no_run
 
@@ -18,6 +17,7 @@ _WAKING = (CommandKind.RESUME, CommandKind.STEP, CommandKind.STOP)
 """What an interrupted run is queued again for."""
 
 
+@patient
 @dataclass(frozen=True)
 class Commands:
     """Commands of all runs, settled or not."""
@@ -25,6 +25,7 @@ class Commands:
     database: Database
     leases: Leases
 
+    @once
     def add(self, run: int, kind: CommandKind | str, **arguments: Unpack[Arguments]) -> int:
         """Ask something of a run and return the number of the command.
 
@@ -39,12 +40,11 @@ class Commands:
         """
         kind, runs = CommandKind(kind), schema.runs
         with self.database.writing() as connection:
-            row = connection.execute(
-                select(runs.c.status, runs.c.owner, runs.c.started).where(runs.c.id == run)
-            ).first()
+            asked = select(runs.c.status, runs.c.owner, runs.c.started).where(runs.c.id == run)
+            row = connection.execute(asked.with_for_update(key_share=True)).first()  # its worker may be parking it
             if row is None:
                 raise no_run(run)
-            now = time.time()
+            now = self.database.now()
             values = {"run": run, "kind": kind, "arguments": arguments, "created": now}
             if row.status not in (*ACTIVE, Status.INTERRUPTED):
                 values |= {"settled": now, "outcome": TOO_LATE}
@@ -92,7 +92,7 @@ class Commands:
         state: Mapping[str, Any],
     ) -> None:
         """Record what came of a command, and the run's state after it."""
-        values = {"settled": time.time(), "epoch": epoch, "batch": batch, "outcome": outcome}
+        values = {"settled": self.database.now(), "epoch": epoch, "batch": batch, "outcome": outcome}
         with self.leases.held(run, owner, **state) as connection:
             connection.execute(update(schema.commands).where(schema.commands.c.id == command.id).values(values))
 
@@ -101,14 +101,14 @@ class Commands:
         ended = select(schema.runs.c.id).where(of)
         waiting = and_(schema.commands.c.run.in_(ended), schema.commands.c.settled.is_(None))
         with self.database.writing() as connection:
-            settled = update(schema.commands).where(waiting).values(settled=time.time(), outcome=TOO_LATE)
+            settled = update(schema.commands).where(waiting).values(settled=self.database.now(), outcome=TOO_LATE)
             connection.execute(settled)
 
     def stop_waiting(self, which: ColumnElement[bool]) -> None:
         """Stop those of these runs that no worker has begun; what was asked of them before comes too late."""
         runs = schema.runs.c
         waiting = and_(which, runs.status == Status.QUEUED, runs.started.is_(None))
-        stopped = {"status": Status.STOPPED, "stopped_by": "hand", "finished": time.time()}
+        stopped = {"status": Status.STOPPED, "stopped_by": "hand", "finished": self.database.now()}
         with self.database.writing() as connection:
             self.settle_pending(waiting)
             connection.execute(update(schema.runs).where(waiting).values(stopped))

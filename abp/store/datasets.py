@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +12,7 @@ from sqlalchemy import delete, insert, select, update
 from abp.data import DataUnavailable
 from abp.errors import AbpError
 from abp.store import schema
-from abp.store.database import Database
+from abp.store.database import Database, patient
 
 if TYPE_CHECKING:
     from abp.data.datasets import DatasetRecord
@@ -65,6 +64,7 @@ class Users:
         return " and ".join(words)
 
 
+@patient
 @dataclass(frozen=True, eq=False)
 class Datasets:
     """All data sets that are kept."""
@@ -74,11 +74,11 @@ class Datasets:
 
     def add(self, own: OwnData) -> str:
         """Keep a data set and return its key; the same content under the same name is kept once."""
-        with self.database.writing() as connection:
+        with self.database.writing(alone=True) as connection:
             columns, key = schema.datasets.c, own.key
             known = connection.execute(select(columns.private).where(columns.key == key)).first()
             if known is None:
-                row = {"key": key, "name": own.name, "hash": own.hash, "private": own.private, "created": time.time()}
+                row = {"key": key, "name": own.name, "hash": own.hash, "private": own.private, "created": self.database.now()}
                 row |= {"size": len(own.packed), "description": own.description}
                 connection.execute(insert(schema.datasets).values(row))
                 for part, start in enumerate(range(0, len(own.packed), PART)):

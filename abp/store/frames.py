@@ -7,11 +7,12 @@ from typing import Any
 from sqlalchemy import select
 
 from abp.store import schema
-from abp.store.database import Database, put
+from abp.store.database import Database, patient, put
 from abp.store.leases import Leases
 from abp.store.records import Frame, unpack_counts
 
 
+@patient
 @dataclass(frozen=True)
 class Frames:
     """One frame a run."""
@@ -38,4 +39,4 @@ class Frames:
         """Replace the live look at a run (columns of `schema.frames`), and the time spent on it so far."""
         spent = {"seconds": seconds, "regulariser_seconds": regulariser_seconds}
         with self.leases.held(run, owner, **spent) as connection:
-            put(connection, schema.frames, {"run": run, **row})
+            put(connection, schema.frames, {"run": run, "made": self.database.now(), **row})

@@ -12,7 +12,7 @@ from sqlalchemy import Table, delete, func, select
 from abp.store import schema
 from abp.store.checkpoints import Checkpoints
 from abp.store.commands import Commands
-from abp.store.database import Database, put
+from abp.store.database import Database, patient, put
 from abp.store.leases import Leases
 from abp.store.records import ACCURACIES, Command, unpack_counts, unpack_spectra
 from abp.store.weights import Weights
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@patient
 @dataclass(frozen=True)
 class Histories:
     """A row per finished epoch and a row per pruning, of all runs."""

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from abp.store import schema
-from abp.store.database import Database
+from abp.store.database import Database, patient
 from abp.store.records import Lane, Run, Status
 
 LEASE = 6.0
@@ -26,6 +26,7 @@ class ClaimLost(Exception):
     """The run is no longer this worker's: its lease expired, or the run was deleted."""
 
 
+@patient
 @dataclass(frozen=True)
 class Leases:
     """Who trains which run."""
@@ -44,32 +45,36 @@ class Leases:
         columns = schema.runs.c
         mine = and_(columns.id == run, columns.owner == owner)
         with self.database.writing() as connection:
-            began = time.time()
-            row = {**values, "lease": began + LEASE}
+            began = time.monotonic()
+            row = {**values, "lease": self._until()}
             if connection.execute(update(schema.runs).where(mine).values(row)).rowcount != 1:
                 raise ClaimLost(f"run {run} is no longer {owner}'s")
             yield connection
-            if time.time() - began > LEASE / 4:  # as the checkpoint of a large network takes on a slow disk
-                connection.execute(update(schema.runs).where(mine).values(lease=time.time() + LEASE))
+            if time.monotonic() - began > LEASE / 4:  # as the checkpoint of a large network takes on a slow disk
+                connection.execute(update(schema.runs).where(mine).values(lease=self._until()))
 
     def claim(self, run: int, owner: str) -> Run | None:
-        """Take a queued run, if nobody else has and its study is not paused: one conditional UPDATE decides."""
+        """Take a queued run, if nobody else has and its study is not paused; nobody waits for another one's claim."""
         columns = schema.runs.c
-        now = time.time()
+        waiting = and_(columns.status == Status.QUEUED, may_start())
+        mine = and_(columns.status == Status.RUNNING, columns.owner == owner)  # of a claim whose answer got lost
+        free = select(columns.id).where(columns.id == run, or_(waiting, mine))
         taking = (
             update(schema.runs)
-            .where(columns.id == run, columns.status == Status.QUEUED, may_start())
+            .where(columns.id == run)
             .values(
                 status=Status.RUNNING,
                 owner=owner,
-                lease=now + LEASE,
-                started=func.coalesce(columns.started, now),
+                lease=self._until(),
+                started=func.coalesce(columns.started, self.database.now()),
                 message=None,
             )
         )
         with self.database.writing() as connection:
-            if connection.execute(taking).rowcount != 1:
+            self.database.kind.share(connection)  # a study that is being paused is paused first
+            if connection.execute(free.with_for_update(key_share=True, skip_locked=True)).first() is None:
                 return None
+            connection.execute(taking)
             return Run(**connection.execute(select(schema.runs).where(columns.id == run)).mappings().one())
 
     def renew(self, run: int, owner: str) -> None:
@@ -90,12 +95,15 @@ class Leases:
     def expire(self) -> int:
         """Mark runs whose lease has expired as interrupted and return how many there were."""
         columns = schema.runs.c
-        expired = and_(_HELD, columns.lease < time.time())
+        expired = select(columns.id).where(_HELD, self.database.kind.over(columns.lease, LEASE)).order_by(columns.id)
         with self.database.reading() as connection:
-            if connection.execute(select(func.count()).select_from(schema.runs).where(expired)).scalar() == 0:
+            if connection.execute(expired.limit(1)).first() is None:
                 return 0
         with self.database.writing() as connection:
-            return connection.execute(update(schema.runs).where(expired).values(**_INTERRUPTED)).rowcount
+            # Who has a run's row locked is alive, or will be found out when the database ends its transaction.
+            runs = connection.execute(expired.with_for_update(key_share=True, skip_locked=True)).scalars().all()
+            connection.execute(update(schema.runs).where(columns.id.in_(runs)).values(**_INTERRUPTED))
+            return len(runs)
 
     def interrupt(self, run: int, owner: str) -> None:
         """Mark a run as interrupted whose worker was lost, unless another worker has claimed it since.
@@ -113,6 +121,9 @@ class Leases:
         with self.database.writing() as connection:
             gone = update(schema.runs).where(columns.id == run, or_(held, unclaimed))
             connection.execute(gone.values(**_INTERRUPTED))
+
+    def _until(self) -> ColumnElement[float]:
+        return self.database.kind.ticks() + LEASE
 
 
 def in_paused_study_only() -> ColumnElement[bool]:

@@ -1,6 +1,5 @@
 """Runs: one row each, from the moment somebody asks for it until it is deleted."""
 
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from sqlalchemy import and_, delete, insert, select, update
 from abp.data.datasets import DATASETS
 from abp.store import schema
 from abp.store.commands import Commands
-from abp.store.database import Database, is_id, put
+from abp.store.database import Database, is_id, once, patient, put
 from abp.store.datasets import Datasets
 from abp.store.leases import Leases, may_start
 from abp.store.quotas import require_room
@@ -18,6 +17,7 @@ from abp.store.records import RESUMABLE, Lane, Run, Status, checked_name, no_run
 from abp.training.experiment import Experiment
 
 
+@patient
 @dataclass(frozen=True)
 class Runs:
     """All runs."""
@@ -27,6 +27,7 @@ class Runs:
     commands: Commands
     datasets: Datasets
 
+    @once
     def add(
         self,
         experiment: Experiment,
@@ -73,7 +74,7 @@ class Runs:
             "keep": keep,
             "pace": pace,
             "held": held,
-            "created": time.time(),
+            "created": self.database.now(),
             "scheduled_left": experiment.scheduled_prunings,
             "sparsity": _sparsity_at_start(start[1], experiment) if start else 0.0,
             "parent": parent,
@@ -137,7 +138,7 @@ class Runs:
         wanted = and_(columns.status == Status.QUEUED, columns.lane.in_((Lane.HAND, Lane.QUEUE)), may_start())
         query = select(schema.runs).where(wanted)
         with self.database.reading() as connection:
-            rows = connection.execute(query.order_by(columns.lane, columns.id).limit(limit)).mappings()
+            rows = connection.execute(query.order_by(columns.lane != Lane.HAND, columns.id).limit(limit)).mappings()
             return [Run(**row) for row in rows]
 
     def set_state(self, run: int, owner: str, **values: Any) -> None:
@@ -157,7 +158,7 @@ class Runs:
         measures: Mapping[str, Any] | None = None,
     ) -> None:
         """End a run, with its final weights and measures; what was still asked of it can no longer be done."""
-        state = {"status": status, "stopped_by": stopped_by, "message": message, "finished": time.time()}
+        state = {"status": status, "stopped_by": stopped_by, "message": message, "finished": self.database.now()}
         with self.leases.held(run, owner, **state) as connection:
             if weights is not None:
                 put(connection, schema.weights, {"run": run, "moment": "final", "tensors": weights})

@@ -1,9 +1,10 @@
-"""The tables of the store. Portable SQL: SQLite today, others later."""
+"""The tables of the store, on SQLite and on PostgreSQL."""
 
 from enum import StrEnum
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Enum,
@@ -27,6 +28,9 @@ OLDEST = 4
 
 metadata = MetaData()
 
+whole = BigInteger().with_variant(Integer, "sqlite")
+"""Whole numbers up to 2^63; SQLite has one kind only, which it must be called by to number rows."""
+
 schema = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
 
 
@@ -44,7 +48,7 @@ def _run() -> Column:
 runs = Table(
     "runs",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", whole, primary_key=True),
     Column("name", String(200), nullable=False),
     Column("settings", Text, nullable=False),  # Experiment.to_json
     Column("status", _enum(Status, 20), nullable=False, index=True),
@@ -62,16 +66,16 @@ runs = Table(
     Column("stopped_by", String(30)),
     Column("message", Text),  # what went wrong, for people
     # How far it is; the history is in the tables below.
-    Column("epoch", Integer, nullable=False, default=0),
-    Column("prunings", Integer, nullable=False, default=0),  # made so far
-    Column("scheduled_left", Integer, nullable=False, default=0),
+    Column("epoch", whole, nullable=False, default=0),
+    Column("prunings", whole, nullable=False, default=0),  # made so far
+    Column("scheduled_left", whole, nullable=False, default=0),
     Column("pruned_by_hand", Boolean, nullable=False, default=False),
     Column("sparsity", Float, nullable=False, default=0.0),
     Column("train_accuracy", Float),
     Column("valid_accuracy", Float),
     Column("test_accuracy", Float),
     # Of a run that continues another one: which, perhaps deleted since, and what was made of it, in words.
-    Column("parent", Integer),
+    Column("parent", whole),
     Column("origin", String(60)),
     sqlite_autoincrement=True,  # the id of a deleted run, which links may hold, is not given to another
 )
@@ -80,7 +84,7 @@ epochs = Table(
     "epochs",
     metadata,
     _run(),
-    Column("epoch", Integer, primary_key=True),
+    Column("epoch", whole, primary_key=True),
     Column("train_loss", Float, nullable=False),
     Column("train_accuracy", Float, nullable=False),
     Column("valid_loss", Float, nullable=False),
@@ -89,7 +93,7 @@ epochs = Table(
     Column("test_accuracy", Float, nullable=False),
     Column("sparsity", Float, nullable=False),
     Column("seconds", Float, nullable=False),  # of the run so far
-    Column("samples", Integer, nullable=False),
+    Column("samples", whole, nullable=False),
     Column("counts", LargeBinary, nullable=False),  # uint32 [all hidden neurons]: activations in this epoch
 )
 
@@ -97,16 +101,16 @@ prunings = Table(
     "prunings",
     metadata,
     _run(),
-    Column("number", Integer, primary_key=True),  # 1, 2, ...
-    Column("epoch", Integer, nullable=False),
-    Column("batch", Integer, nullable=False),
+    Column("number", whole, primary_key=True),  # 1, 2, ...
+    Column("epoch", whole, nullable=False),
+    Column("batch", whole, nullable=False),
     Column("criterion", String(50), nullable=False),
     Column("made_by", String(20), nullable=False),
     Column("requested", Float, nullable=False),
     Column("achieved", Float, nullable=False),
     Column("sparsity", Float, nullable=False),
-    Column("weights_removed", Integer, nullable=False),
-    Column("neurons_removed", Integer, nullable=False),
+    Column("weights_removed", whole, nullable=False),
+    Column("neurons_removed", whole, nullable=False),
     Column("train_accuracy", Float, nullable=False),
     Column("valid_accuracy_before", Float, nullable=False),
     Column("valid_accuracy_after", Float, nullable=False),
@@ -122,21 +126,21 @@ frames = Table(
     "frames",
     metadata,
     _run(),
-    Column("epoch", Integer, nullable=False),
-    Column("batch", Integer, nullable=False),
-    Column("number", Integer, nullable=False, server_default="0"),  # rises with every frame of a run
+    Column("epoch", whole, nullable=False),
+    Column("batch", whole, nullable=False),
+    Column("number", whole, nullable=False, server_default="0"),  # rises with every frame of a run
     Column("made", Float, nullable=False, server_default="0"),
-    Column("batches", Integer, nullable=False),
+    Column("batches", whole, nullable=False),
     Column("rate", Float, nullable=False),  # samples a second
     Column("train_loss", Float, nullable=False),
     Column("train_accuracy", Float, nullable=False),
-    Column("samples", Integer, nullable=False),
+    Column("samples", whole, nullable=False),
     Column("counts", LargeBinary, nullable=False),  # since the start
-    Column("epoch_samples", Integer, nullable=False),
+    Column("epoch_samples", whole, nullable=False),
     Column("epoch_counts", LargeBinary, nullable=False),
     Column("live_weights", LargeBinary, nullable=False),
     Column("sparsity", Float, nullable=False, server_default="0"),
-    Column("recent_samples", Integer, nullable=False, server_default="0"),
+    Column("recent_samples", whole, nullable=False, server_default="0"),
     Column("recent_counts", LargeBinary),  # of the newest thousand samples or so
 )
 
@@ -150,14 +154,14 @@ watches = Table(  # runs that somebody watches now
 commands = Table(
     "commands",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", whole, primary_key=True),
     Column("run", ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("kind", _enum(CommandKind, 10), nullable=False),
     Column("arguments", JSON, nullable=False),
     Column("created", Float, nullable=False),
     Column("settled", Float),  # null: still to be done
-    Column("epoch", Integer),  # where it took effect
-    Column("batch", Integer),
+    Column("epoch", whole),  # where it took effect
+    Column("batch", whole),
     Column("outcome", Text),  # what came of it, for people
     sqlite_autoincrement=True,
 )
@@ -182,7 +186,7 @@ checkpoints = Table(
     "checkpoints",
     metadata,
     _run(),
-    Column("epoch", Integer, nullable=False),  # the last one that was complete
+    Column("epoch", whole, nullable=False),  # the last one that was complete
     Column("seconds", Float, nullable=False),
     Column("regulariser_seconds", Float, nullable=False, default=0.0),
 )
@@ -191,14 +195,14 @@ checkpoint_parts = Table(  # of `abp.training.checkpoint`, to be joined: a datab
     "checkpoint_parts",
     metadata,
     Column("run", ForeignKey("checkpoints.run", ondelete="CASCADE"), primary_key=True),
-    Column("part", Integer, primary_key=True),  # 0, 1, ...
+    Column("part", whole, primary_key=True),  # 0, 1, ...
     Column("content", LargeBinary, nullable=False),
 )
 
 studies = Table(
     "studies",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", whole, primary_key=True),
     Column("name", String(200), nullable=False),
     Column("specification", Text, nullable=False),  # Study.to_json
     Column("paused", Boolean, nullable=False, default=False),
@@ -237,7 +241,7 @@ datasets = Table(  # people's own data, named in settings by their key
     Column("hash", String(64), nullable=False),  # SHA-256 of the samples, their labels and what both mean
     Column("private", Boolean, nullable=False, default=False),
     Column("created", Float, nullable=False),
-    Column("size", Integer, nullable=False),  # bytes of all parts
+    Column("size", whole, nullable=False),  # bytes of all parts
     Column("description", JSON, nullable=False),  # abp.data.own.content.Description
 )
 
@@ -245,6 +249,6 @@ dataset_parts = Table(  # of the samples as safetensors, to be joined
     "dataset_parts",
     metadata,
     Column("dataset", ForeignKey("datasets.key", ondelete="CASCADE"), primary_key=True),
-    Column("part", Integer, primary_key=True),  # 0, 1, ...
+    Column("part", whole, primary_key=True),  # 0, 1, ...
     Column("content", LargeBinary, nullable=False),
 )

@@ -7,7 +7,8 @@ from abp.data.datasets import DATASETS
 from abp.store.baselines import Baselines
 from abp.store.checkpoints import Checkpoints
 from abp.store.commands import Commands
-from abp.store.database import Database, database_path
+from abp.store.database import Database, located
+from abp.store.database.sqlite import SqliteFile
 from abp.store.datasets import Datasets
 from abp.store.frames import Frames
 from abp.store.histories import Histories
@@ -21,14 +22,22 @@ from abp.store.weights import Weights
 
 
 class Store:
-    """Everything known about runs and studies, in one database file: a repository for each noun.
+    """Everything known about runs and studies, in one database: a repository for each noun.
 
     Parameters
     ----------
-    path
-        The file; by default ``abp.sqlite3`` in the home folder.
+    where
+        A file of SQLite, or a URL; by default what ``ABP_DATABASE`` names, or ``abp.sqlite3`` in the home folder.
     guard
         Called before anything is written, in the thread that writes; what it raises prevents that.
+    patience
+        Seconds for which everything is tried again while the database is away, busy or full. Whoever trains a run has
+        `abp.store.database.PATIENCE`; a person is told at once.
+
+    Attributes
+    ----------
+    name
+        Which database it is: tells it from all others.
 
     Raises
     ------
@@ -36,9 +45,11 @@ class Store:
         By any method of any repository, when the database cannot be used; the message says what to do.
     """
 
-    def __init__(self, path: Path | None = None, *, guard: Callable[[], None] | None = None) -> None:
-        self.path = path or database_path()
-        self.database = database = Database(self.path, guard)
+    def __init__(
+        self, where: Path | str | None = None, *, guard: Callable[[], None] | None = None, patience: float = 0.0
+    ) -> None:
+        self.database = database = Database(located(where), guard, patience=patience)
+        self.name = database.kind.name
         self.leases = leases = Leases(database)
         self.commands = Commands(database, leases)
         self.weights = Weights(database)
@@ -53,6 +64,14 @@ class Store:
         self.studies = Studies(database, self.commands)
         self.watches = Watches(database)
         self.transaction = database.writing
+
+    @property
+    def path(self) -> Path:
+        """The file of a SQLite database; `name` tells any database from all others."""
+        kind = self.database.kind
+        if not isinstance(kind, SqliteFile):
+            raise AttributeError(f"{kind.name} is no file")
+        return kind.path
 
 
 def open_run(number: int) -> Run:

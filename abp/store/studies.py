@@ -1,6 +1,5 @@
 """Studies: their specifications and which runs serve them."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +7,12 @@ from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
 
 from abp.store import schema
 from abp.store.commands import Commands
-from abp.store.database import Database, is_id
+from abp.store.database import Database, is_id, once, patient
 from abp.store.leases import in_paused_study_only
 from abp.store.records import CommandKind, Lane, Run, Status, StudyRow, no_study
 
 
+@patient
 @dataclass(frozen=True)
 class Studies:
     """All studies. A run may serve any number of them; its own wait in `Lane.QUEUE`."""
@@ -20,9 +20,10 @@ class Studies:
     database: Database
     commands: Commands
 
+    @once
     def add(self, name: str, specification: str) -> int:
         """Add a study and return its number."""
-        row = {"name": name, "specification": specification, "paused": False, "created": time.time()}
+        row = {"name": name, "specification": specification, "paused": False, "created": self.database.now()}
         adding = insert(schema.studies).values(row).returning(schema.studies.c.id)
         with self.database.writing() as connection:
             return int(connection.execute(adding).scalar_one())
@@ -77,7 +78,7 @@ class Studies:
     def pause(self, number: int) -> None:
         """Hold back a study's queued runs and pause those in training, except for those that another study needs."""
         mine = and_(_of_study(number), schema.runs.c.lane == Lane.QUEUE, in_paused_study_only())
-        with self.database.writing():
+        with self.database.writing(alone=True):
             self.change(number, paused=True)
             self._ask(and_(mine, schema.runs.c.status == Status.RUNNING), CommandKind.PAUSE)
 
@@ -86,7 +87,7 @@ class Studies:
         runs, commands = schema.runs.c, schema.commands.c
         pausing = select(commands.run).where(commands.kind == CommandKind.PAUSE, commands.settled.is_(None))
         paused = and_(runs.owner.is_not(None), runs.status == Status.PAUSED)
-        with self.database.writing():
+        with self.database.writing(alone=True):
             self.change(number, paused=False)
             self._ask(and_(_of_study(number), or_(paused, runs.id.in_(pausing))), CommandKind.RESUME)
             self._queue_again(and_(_of_study(number), runs.owner.is_(None), runs.status == Status.PAUSED))
@@ -100,7 +101,7 @@ class Studies:
         members = schema.study_runs.c
         others = select(members.run).where(members.study != number)
         only_here = and_(_of_study(number), schema.runs.c.lane == Lane.QUEUE, schema.runs.c.id.not_in(others))
-        with self.database.writing() as connection:
+        with self.database.writing(alone=True) as connection:
             self.commands.stop_waiting(only_here)
             connection.execute(delete(schema.studies).where(schema.studies.c.id == number))
 
@@ -118,9 +119,10 @@ class Studies:
 
     def _ask(self, which: ColumnElement[bool], kind: CommandKind) -> None:
         with self.database.writing() as connection:
-            runs = connection.execute(select(schema.runs.c.id).where(which)).scalars().all()
+            asked = select(schema.runs.c.id).where(which).order_by(schema.runs.c.id)
+            runs = connection.execute(asked.with_for_update(key_share=True)).scalars().all()
             for run in runs:
-                row = {"run": run, "kind": kind, "arguments": {}, "created": time.time()}
+                row = {"run": run, "kind": kind, "arguments": {}, "created": self.database.now()}
                 connection.execute(insert(schema.commands).values(row))
 
 

@@ -1,17 +1,16 @@
 """Summaries: what the final networks of finished runs show, recorded once as each run ends."""
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select, update
 
 from abp.store import schema
-from abp.store.database import Database
+from abp.store.database import Database, patient, put_new
 
 
+@patient
 @dataclass(frozen=True)
 class Summaries:
     """One summary a run; see `abp.runs.summaries`."""
@@ -26,8 +25,10 @@ class Summaries:
 
     def add(self, run: int, row: Mapping[str, Any]) -> None:
         """Record the summary of a run, unless somebody else was faster or the run has been deleted meanwhile."""
-        with suppress(IntegrityError), self.database.writing() as connection:
-            connection.execute(insert(schema.measures).values(run=run, **row))
+        there = select(schema.runs.c.id).where(schema.runs.c.id == run).with_for_update(read=True, key_share=True)
+        with self.database.writing() as connection:
+            if connection.execute(there).first() is not None:
+                put_new(connection, schema.measures, {"run": run, **row})
 
     def complete(self, run: int, numbers: Mapping[str, Any]) -> None:
         """Replace the numbers of a run's summary, where an earlier version recorded fewer."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from abp.store import schema
-from abp.store.database import Database
+from abp.store.database import Database, patient
 
 
+@patient
 @dataclass(frozen=True)
 class Weights:
     """Weights of all runs by moment: ``"initial"``, ``"before-1"``, ... and ``"final"``."""

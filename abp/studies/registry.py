@@ -140,7 +140,7 @@ def start_study(store: Store, study: Study, name: str | None = None) -> int:
         If the name has not 1 to 200 characters.
     """
     name = study.title[:200] if name is None else checked_name(name)
-    with store.transaction():
+    with store.transaction(alone=True):
         number = next((record.id for record in studies(store)[::-1] if record.study == study), None)
         if number is None:
             number = store.studies.add(name, study.to_json())
@@ -156,7 +156,7 @@ def extend_study(store: Store, number: int, study: Study) -> None:
     StudyUnknown
         If there is no such study.
     """
-    with store.transaction():
+    with store.transaction(alone=True):
         store.studies.change(number, specification=study.to_json())
         wanted = {_key(experiment) for experiment in study.experiments()}
         for run in store.studies.runs(number):
@@ -167,7 +167,7 @@ def extend_study(store: Store, number: int, study: Study) -> None:
 
 def resume_study(store: Store, number: int) -> None:
     """Let a study's runs go on: the queued, the paused and the interrupted ones; what is missing is queued again."""
-    with store.transaction():
+    with store.transaction(alone=True):
         store.studies.resume(number)
         _fill(store, number, study_record(store, number).study)
 

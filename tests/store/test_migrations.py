@@ -20,7 +20,10 @@ from abp.store.store import Store
 from abp.studies.registry import studies
 from abp.studies.specification import Study
 from abp.training.experiment import Experiment
+from tests.databases import only_sqlite
 from tests.disks import fill
+
+pytestmark = only_sqlite
 
 DUMP = Path(__file__).with_name("schema_5.sql").read_text()
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from abp.studies.registry import start_study, study_progress, study_runs
 from abp.studies.specification import Study
 from abp.studies.verdicts import fill_baselines, missing_baselines, study_result, verdicts
 from abp.training.experiment import Experiment
+from tests.databases import copy_of, new_store
 from tests.rows import change_run
 
 BASE = Experiment(hidden=(20, 12), learning_rate=0.1, epochs=8, start_accuracy=0.3, stop_accuracy=0.9, patience=0)
@@ -36,7 +36,7 @@ STUDY = Study(
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> tuple[Store, int]:
     """A small study with all its runs finished."""
-    store = Store(tmp_path_factory.mktemp("study") / "abp.sqlite3")
+    store = new_store(tmp_path_factory)
     number = start_study(store, STUDY)
     while queued := store.runs.queued():
         execute(store, queued[0].id, "worker")
@@ -49,12 +49,10 @@ def weights(store: Store, run: int, moment: str = "final") -> dict[str, np.ndarr
 
 def changed(store: Store, folder: Path, statement: str) -> Store:
     """A copy of a store in which something was changed by hand."""
-    path = folder / "abp.sqlite3"
-    with sqlite3.connect(store.path) as connection:
-        connection.execute("VACUUM INTO ?", (str(path),))
-    with sqlite3.connect(path) as connection:
-        connection.execute(statement)
-    return Store(path)
+    copy = Store(copy_of(store, folder))
+    with copy.transaction() as connection:
+        connection.exec_driver_sql(statement)
+    return copy
 
 
 def test_measures_are_recorded_as_a_run_ends(trained, tmp_path):

@@ -12,6 +12,7 @@ from abp.studies.registry import start_study, study_runs
 from abp.studies.specification import Study
 from abp.studies.verdicts import fill_baselines
 from abp.training.experiment import Experiment
+from tests.databases import new_store
 
 BASE = Experiment(hidden=(20, 12), learning_rate=0.1, epochs=7, start_accuracy=0.0, stop_accuracy=1.0, patience=0)
 STUDY = Study(
@@ -23,7 +24,7 @@ STUDY = Study(
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory) -> tuple[Store, int]:
     """A study of two seeds in which all was fine-tuned that can be."""
-    store = Store(tmp_path_factory.mktemp("equal") / "abp.sqlite3")
+    store = new_store(tmp_path_factory)
     number = start_study(store, STUDY)
     while queued := store.runs.queued():
         execute(store, queued[0].id, "worker")

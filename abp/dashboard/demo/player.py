@@ -332,9 +332,9 @@ def _waiting_frame(shown: tuple[Scene | None, ...]) -> Frame:
 
 def _recorded(store: Store, number: int) -> Recording:
     run = store.runs.get(number)
-    return _read(str(store.path), number, (run.epoch, run.prunings, run.status, run.message), store, run)
+    return _read(store.name, number, (run.epoch, run.prunings, run.status, run.message), store, run)
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _read(path: str, number: int, version: tuple, _store: Store, _run: Run) -> Recording:
+def _read(database: str, number: int, version: tuple, _store: Store, _run: Run) -> Recording:
     return read_recording(_store, _run)

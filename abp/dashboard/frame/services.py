@@ -12,9 +12,16 @@ from abp.runs.engine import Engine
 if TYPE_CHECKING:
     from abp.store.store import Store
 
+_PATIENCE = 2.0  # seconds for which a page waits for a database that restarts, before it says so
+
 _lock = threading.Lock()
-_stores: dict[str, Store] = {}
-_engines: dict[str, Engine] = {}
+_stores: dict[tuple, Store] = {}
+_engines: dict[tuple, Engine] = {}
+
+
+def _where() -> tuple:
+    """What says which database and which home folder are meant."""
+    return os.environ.get("ABP_HOME", ""), os.environ.get("ABP_DATABASE", "")
 
 
 def store() -> Store:
@@ -27,23 +34,23 @@ def store() -> Store:
     """
     from abp.store.store import Store
 
-    home = os.environ.get("ABP_HOME", "")
+    where = _where()
     with _lock:
-        if home not in _stores:
-            _stores[home] = Store(guard=require_operator)
-        return _stores[home]
+        if where not in _stores:
+            _stores[where] = Store(guard=require_operator, patience=_PATIENCE)
+        return _stores[where]
 
 
 def ensure_engine() -> None:
     """Make sure that the engine runs, unless ``ABP_ENGINE=off`` says that it is not wanted here."""
     if os.environ.get("ABP_ENGINE") == "off":
         return
-    home = os.environ.get("ABP_HOME", "")
+    where = _where()
     with _lock:
-        if home in _engines:
-            _engines[home].ensure()
+        if where in _engines:
+            _engines[where].ensure()
         else:
-            _engines[home] = Engine()
+            _engines[where] = Engine()
 
 
 def stop_engine() -> None:

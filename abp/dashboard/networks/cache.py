@@ -49,22 +49,22 @@ def moments_of(store: Store, run: Run) -> list[Moment]:
     abp.store.store.RunUnknown
         If it has been deleted.
     """
-    return _moments(store, str(store.path), run.id, version(run))
+    return _moments(store, store.name, run.id, version(run))
 
 
 def snapshot_of(store: Store, run: Run, moment: Moment) -> Snapshot:
     """The masks and the network of a run at one of its moments; must not be changed."""
-    return _snapshot(store, str(store.path), run.id, version(run), moment)
+    return _snapshot(store, store.name, run.id, version(run), moment)
 
 
 def limits_of(store: Store, run: Run) -> list[float]:
     """Magnitude at which colours are full, per layer: one in two hundred initial or newest weights exceeds it."""
-    return _limits(store, str(store.path), run.id, version(run))
+    return _limits(store, store.name, run.id, version(run))
 
 
 def frequencies_of(store: Store, run: Run) -> list[NDArray]:
     """Share of training pictures for which each neuron fired, per hidden layer float32 ``[epochs, neurons]``."""
-    return _frequencies(store, str(store.path), run.id, version(run), run.epoch)
+    return _frequencies(store, store.name, run.id, version(run), run.epoch)
 
 
 def pictures_of(dataset: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -80,21 +80,21 @@ def responses_of(store: Store, run: Run, moment: Moment) -> list[Responses]:
     abp.data.datasets.DataUnavailable
         If the pictures are not on this machine.
     """
-    return _responses(store, str(store.path), run.id, version(run), moment)
+    return _responses(store, store.name, run.id, version(run), moment)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _moments(_store: Store, path: str, run: int, version: tuple) -> list[Moment]:
+def _moments(_store: Store, database: str, run: int, version: tuple) -> list[Moment]:
     return moments(_store, _store.runs.get(run))
 
 
 @st.cache_resource(show_spinner=False, max_entries=6)
-def _snapshot(_store: Store, path: str, run: int, version: tuple, moment: Moment) -> Snapshot:
+def _snapshot(_store: Store, database: str, run: int, version: tuple, moment: Moment) -> Snapshot:
     return snapshot(_store, _store.runs.get(run), moment)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _limits(_store: Store, path: str, run: int, version: tuple) -> list[float]:
+def _limits(_store: Store, database: str, run: int, version: tuple) -> list[float]:
     record = _store.runs.get(run)
     found = moments(_store, record)
     networks = [snapshot(_store, record, moment).network for moment in (found[0], found[-1])]
@@ -112,7 +112,7 @@ def _usual(weights: NDArray) -> float:
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _frequencies(_store: Store, path: str, run: int, version: tuple, epoch: int) -> list[NDArray]:
+def _frequencies(_store: Store, database: str, run: int, version: tuple, epoch: int) -> list[NDArray]:
     hidden = _store.runs.get(run).experiment.hidden
     rows = [
         [layer.astype(np.float32) / max(samples, 1) for layer in unpack_counts(counts, hidden)]
@@ -129,12 +129,12 @@ def _test_samples(dataset: str, folder: str, home: str) -> tuple[torch.Tensor, t
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _responses(_store: Store, path: str, run: int, version: tuple, moment: Moment) -> list[Responses]:
+def _responses(_store: Store, database: str, run: int, version: tuple, moment: Moment) -> list[Responses]:
     record = _store.runs.get(run)
     x, y = pictures_of(record.experiment.dataset)
     classes = len(DATASETS[record.experiment.dataset].class_names)
     seen = max(1, min(len(x), _BUDGET // multiply_adds(record.experiment.sizes)))
-    network = _snapshot(_store, path, run, version, moment).network
+    network = _snapshot(_store, database, run, version, moment).network
     if network is None:
         return []
     found = responses(network, x[:seen], y[:seen])

@@ -24,7 +24,7 @@ def chance_section(store: Store, run: Run) -> None:
         "sparse layers do, it fits poorly. Tail: exponent of a power law fitted to the largest squared values, where "
         "there are fifty and the package powerlaw is installed; the smaller the distance, the better the fit.",
     )
-    layers = in_background((str(store.path), "chance", run.id), lambda: _layers(store, run), "Comparing with chance")
+    layers = in_background((store.name, "chance", run.id), lambda: _layers(store, run), "Comparing with chance")
     if layers is None:
         return
     st.caption(explanation(layers))

@@ -33,7 +33,7 @@ def compacted_network(store: Store, run: Run) -> None:
         "A mask alone makes nothing faster, since a zero is multiplied like any other number; a network stored without "
         "its dead neurons is smaller and faster."
     )
-    work = (str(store.path), "compact", run.id)
+    work = (store.name, "compact", run.id)
     try:
         compacted = in_background(
             work, lambda: compact(store, run), "Removing the dead neurons and checking the result"
@@ -69,7 +69,7 @@ def _files(run: Run, compacted: Compacted) -> None:
 
 
 def _measured(store: Store, run: Run, compacted: Compacted) -> None:
-    work = (str(store.path), "latency", run.id)
+    work = (store.name, "latency", run.id)
     measured = in_background(work, lambda: measure(store, run, compacted), "Measuring the latency of each network")
     if measured is None:
         return

@@ -91,7 +91,7 @@ def _layer(store: Store, run: Run, snapshot: Snapshot, layer: int, limit: float,
         words += " The weights were not recorded at this moment; this is the zero pattern."
     zeros = zeros or missing
     colour = METHODS[run.experiment.criterion]
-    png = _picture(snapshot, str(store.path), run.id, version(run), snapshot.moment, layer, limit, colour, zeros)
+    png = _picture(snapshot, store.name, run.id, version(run), snapshot.moment, layer, limit, colour, zeros)
     picture(
         png,
         caption=literal(words),
@@ -106,7 +106,7 @@ def _layer(store: Store, run: Run, snapshot: Snapshot, layer: int, limit: float,
 @st.cache_data(show_spinner=False, max_entries=256)
 def _picture(
     _snapshot: Snapshot,
-    path: str,
+    database: str,
     run: int,
     version: tuple,
     moment: Moment,

@@ -36,7 +36,7 @@ def low_rank_view(store: Store, run: Run) -> None:
         return
     twin = run if is_dense(run) else dense_twin(store, run)
     _twin_note(store, run, twin)
-    work = (str(store.path), "comparison", run.id, twin.id if twin and twin.status == Status.FINISHED else None)
+    work = (store.name, "comparison", run.id, twin.id if twin and twin.status == Status.FINISHED else None)
     comparison = in_background(work, lambda: compare(store, run), "Reducing the layers and testing the networks")
     if comparison is None:
         return

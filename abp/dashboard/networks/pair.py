@@ -154,7 +154,7 @@ def overlap_png(one: NDArray, other: NDArray) -> bytes:
 
 
 def _spectra(store: Store, first: Run, second: Run) -> None:
-    work = (str(store.path), "pair", *((run.id, run.prunings, run.status) for run in (first, second)))
+    work = (store.name, "pair", *((run.id, run.prunings, run.status) for run in (first, second)))
     table = in_background(work, lambda: spectra_curves(store, first, second), "Comparing singular values")
     if table is None:
         return

@@ -85,7 +85,7 @@ def explore_ranks(
     )
     layer = None if chosen == layers[0] else layers.index(chosen) - 1
     place = st.container()
-    work = (str(store.path), "curve", run.id, comparison.dense, layer)
+    work = (store.name, "curve", run.id, comparison.dense, layer)
     table = in_background(work, lambda: curve(reducible, layer, own), "Testing the network at other ranks")
 
     @fragment(run_every=None)

@@ -63,7 +63,7 @@ def _too_early(run: Run) -> str:
 
 
 @st.cache_resource(show_spinner=False, max_entries=12)
-def _newest(path: str, run: int) -> dict[str, list[Snapshot]]:
+def _newest(database: str, run: int) -> dict[str, list[Snapshot]]:
     """The newest snapshots of a run that are computed, under the key ``"snapshots"``."""
     return {}
 
@@ -74,10 +74,10 @@ def _snapshots(store: Store, run: Run, waiting: DeltaGenerator, patience: float 
     Those of layers with thousands of neurons take many seconds. `patience` is `_PATIENCE` by default; `waiting` is the
     place for the words.
     """
-    path, newest = str(store.path), _newest(str(store.path), run.id)
+    newest = _newest(store.name, run.id)
     with waiting:
         found = in_background(
-            (path, "moments", run.id, version(run)),
+            (store.name, "moments", run.id, version(run)),
             lambda: spectral_snapshots(store, store.runs.get(run.id)),
             f"Computing the singular values of {literal(run.name)}",
             patience=_PATIENCE if patience is None else patience,

@@ -86,12 +86,14 @@ def copy_of(store: Store, run: Run, damage: Damage, off: tuple[Neuron, ...] = ()
     abp.data.datasets.DataUnavailable
         If the criterion needs the training pictures and they cannot be had.
     """
-    return _copy(store, str(store.path), run.id, version(run), damage if damage.share else UNDAMAGED, off)
+    return _copy(store, store.name, run.id, version(run), damage if damage.share else UNDAMAGED, off)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _copy(_store: Store, path: str, run: int, version: tuple, damage: Damage, off: tuple[Neuron, ...]) -> Copy | None:
-    whole = _trained(_store, path, run, version)
+def _copy(
+    _store: Store, database: str, run: int, version: tuple, damage: Damage, off: tuple[Neuron, ...]
+) -> Copy | None:
+    whole = _trained(_store, database, run, version)
     if whole is None:
         return None
     copy = switched_off(damaged(whole, damage.criterion, damage.share) if damage.share else whole, off)
@@ -103,7 +105,7 @@ def _copy(_store: Store, path: str, run: int, version: tuple, damage: Damage, of
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def _trained(_store: Store, path: str, run: int, version: tuple) -> TrainedNetwork | None:
+def _trained(_store: Store, database: str, run: int, version: tuple) -> TrainedNetwork | None:
     return trained_network(_store, _store.runs.get(run))
 
 
@@ -117,7 +119,7 @@ def accuracy(copy: Copy) -> float | None:
 
 def damage_curves(store: Store, run: Run, damage: Damage) -> None:
     """Accuracy against the share removed, for every criterion, with the knee of the chosen one."""
-    whole = _trained(store, str(store.path), run.id, version(run))
+    whole = _trained(store, store.name, run.id, version(run))
     if whole is None:
         return
     try:
@@ -128,7 +130,7 @@ def damage_curves(store: Store, run: Run, damage: Damage) -> None:
             icon=":material/image_not_supported:",
         )
         return
-    work = (str(store.path), "break", run.id, version(run))
+    work = (store.name, "break", run.id, version(run))
     place = st.container()
     own = partial(curves, whole, (damage.criterion,))
     table = in_background((*work, damage.criterion), own, "Computing the accuracy curve of this criterion")

@@ -148,7 +148,7 @@ def _compute(store: Store, record: StudyRecord, runs: int) -> None:
             fill_baselines(store, record.id)
             return True
 
-        key = (str(store.path), requested, st.session_state[requested])
+        key = (store.name, requested, st.session_state[requested])
         try:
             done = in_background(key, compute, "Computing PCA and SVD")
         except Exception:

@@ -288,7 +288,7 @@ def _downloads(store: Store, record: StudyRecord, found: Findings) -> None:
     if st.session_state.get(requested):
         results = tuple(found.runs["run"]), tuple(found.runs["status"]), tuple(found.cells["seeds"])
         content = in_background(
-            (str(store.path), requested, record.name, results),
+            (store.name, requested, record.name, results),
             lambda: report(record, found.runs, found.cells, found.results, conclusions(found.cells)),
             "Creating the report",
         )

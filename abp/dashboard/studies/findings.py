@@ -40,7 +40,7 @@ def findings(store: Store, state: StudyState) -> Findings | None:
     """The results of a study so far; None, after saying so, while they are being tabulated."""
     finished = tuple((member.run.id, member.run.status) for member in state.members)
     baselines = len(store.baselines.all())
-    work = (str(store.path), "study", state.record.id, state.record.specification, finished, baselines)
+    work = (store.name, "study", state.record.id, state.record.specification, finished, baselines)
     return in_background(work, lambda: _tabulate(store, state), "Reading the results of the study", patience=0.4)
 
 
