@@ -171,6 +171,21 @@ def _doctor(command: argparse.ArgumentParser) -> None:
     _add_json(command, "what was found")
 
 
+def _backup(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="file to write; one that is there is replaced")
+
+
+def _restore(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", metavar="FILE", help="a file that abp backup wrote, of either kind of database")
+
+
+def _tidy(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--remove", action="store_true", help="remove it; without this nothing is changed")
+    command.add_argument(
+        "--days", type=_days, default=30.0, metavar="N", help="only of runs that ended so many days ago (default: 30)"
+    )
+
+
 COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] = {
     "dashboard": ("dashboard", "open the dashboard in a browser", _dashboard),
     "train": ("train", "train and prune a network; the run appears in the dashboard too", _train),
@@ -182,6 +197,9 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] 
     "export": ("export", "write the network of a run as safetensors or ONNX, or its history for TensorBoard", _export),
     "replay": ("replay", "train an ended run again from its record; say whether every bit is the same", _replay),
     "doctor": ("doctor", "look at this installation and say what is wrong and what to do", _doctor),
+    "backup": ("backup", "write all runs, studies and data sets to one file, while runs go on", _backup),
+    "restore": ("restore", "let a backup take the place of what the database holds, which is kept", _restore),
+    "tidy": ("tidy", "say what old runs have no more use for, and remove it on request", _tidy),
 }
 """Every command: its module in `abp.cli`, one line of help, and the function that adds its options."""
 
@@ -225,6 +243,16 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65_535:
         raise argparse.ArgumentTypeError(f"must be a number from 1 to 65535, not {text!r}")
     return int(text)
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < 1e6:
+        raise argparse.ArgumentTypeError(f"must be a number of days, 0 or more, not {text!r}")
+    return days
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -44,8 +44,12 @@ class Kind(Protocol):
         """Do what can be done only once the database is known to be ours."""
         ...
 
-    def keep_copy(self, engine: Engine, connection: Connection, version: int) -> Path:
+    def keep_copy(self, connection: Connection, version: int) -> Path:
         """Copy a database of an earlier version, which nobody else writes to now, to where its owner finds it."""
+        ...
+
+    def snapshot(self, path: Path) -> None:
+        """Copy all that it holds at this moment to a new file of SQLite, while others read and write."""
         ...
 
     def now(self) -> ColumnElement[float]:

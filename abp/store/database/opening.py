@@ -114,7 +114,7 @@ def _migrate(engine: Engine, kind: Kind) -> None:
         kind.alone(connection)
         version = stored_version(connection)
         if version is not None and version < VERSION:
-            copy = kind.keep_copy(engine, connection, version)
+            copy = kind.keep_copy(connection, version)
             migrate(connection, version)
             _log.warning(
                 "%s was brought from schema %s to %s; it lies as it was in %s", kind.name, version, VERSION, copy

@@ -18,8 +18,10 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError
 
+from abp.home import home
+from abp.store.database.copying import refuse_unwritable, to_file, unused
 from abp.store.database.errors import StoreBusy, StoreFull, StoreUnreachable, StoreUnusable
 
 ALONE = 0x4142504C  # "ABPL": the number of the lock that `alone` and `share` take
@@ -100,9 +102,24 @@ class PostgresqlServer:
     def settle_down(self, engine: Engine) -> None:
         """There is nothing to do."""
 
-    def keep_copy(self, engine: Engine, connection: Connection, version: int) -> Path:
-        """Copy all that it holds to a file in the home folder."""
-        raise NotImplementedError
+    def keep_copy(self, connection: Connection, version: int) -> Path:
+        """Copy all that it holds to a file of SQLite in the home folder."""
+        copy = unused(home() / f"{self.url.database}-schema-{version}.sqlite3")
+        try:
+            to_file(connection, copy)
+        except (DatabaseError, OSError) as error:
+            what = f"The database {self.name} is of an earlier version and must be copied before it is changed"
+            raise refuse_unwritable(copy, error, what) from error
+        return copy
+
+    def snapshot(self, path: Path) -> None:
+        """Copy all that it holds to a new file of SQLite, as of one moment."""
+        engine = self.engine()
+        try:
+            with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+                to_file(connection, path)
+        finally:
+            engine.dispose()
 
     def now(self) -> ColumnElement[float]:
         """The server's time of day: as it is now, not as it was when the transaction began."""

@@ -4,9 +4,7 @@ import os
 import shutil
 import sqlite3
 import time
-from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, count
 from pathlib import Path
 
 from sqlalchemy import Column, ColumnElement, Connection, Engine, Float, create_engine, event, literal, or_
@@ -14,6 +12,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from abp.home import home
+from abp.store.database.copying import file_to_file, refuse_unwritable, unused
 from abp.store.database.errors import StoreBusy, StoreFull, StoreUnusable
 
 BUSY = 30
@@ -76,22 +75,19 @@ class SqliteFile:
                     raise
                 time.sleep(0.02)
 
-    def keep_copy(self, engine: Engine, connection: Connection, version: int) -> Path:
+    def keep_copy(self, connection: Connection, version: int) -> Path:
         """Copy the file beside itself, under a name that says its version."""
-        path = self.path
-        endings = chain([""], (f"-{number}" for number in count(2)))
-        names = (f"{path.stem}-schema-{version}{ending}{path.suffix}" for ending in endings)
-        copy = next(each for each in map(path.with_name, names) if not each.exists())
+        copy = unused(self.path.with_name(f"{self.path.stem}-schema-{version}{self.path.suffix}"))
         try:
-            with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
-                source.backup(target)
+            file_to_file(self.path, copy)
         except (sqlite3.Error, OSError) as error:
-            copy.unlink(missing_ok=True)
-            raise StoreUnusable(
-                f"The database {path} is of an earlier version and must be copied before it is changed, but {copy} "
-                f"could not be written: {error}. Nothing was changed. Free some space on the disk and start again."
-            ) from error
+            what = f"The database {self.path} is of an earlier version and must be copied before it is changed"
+            raise refuse_unwritable(copy, error, what) from error
         return copy
+
+    def snapshot(self, path: Path) -> None:
+        """Copy the file."""
+        file_to_file(self.path, path)
 
     def now(self) -> ColumnElement[float]:
         """The machine's time of day."""

@@ -1,0 +1,1 @@
+"""Upkeep: backups of the whole database, restoring them, and making room."""
