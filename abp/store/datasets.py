@@ -78,8 +78,8 @@ class Datasets:
             columns, key = schema.datasets.c, own.key
             known = connection.execute(select(columns.private).where(columns.key == key)).first()
             if known is None:
-                row = {"key": key, "name": own.name, "hash": own.hash, "private": own.private, "created": self.database.now()}
-                row |= {"size": len(own.packed), "description": own.description}
+                row = {"key": key, "name": own.name, "hash": own.hash, "private": own.private}
+                row |= {"created": self.database.now(), "size": len(own.packed), "description": own.description}
                 connection.execute(insert(schema.datasets).values(row))
                 for part, start in enumerate(range(0, len(own.packed), PART)):
                     content = own.packed[start : start + PART]

@@ -8,6 +8,7 @@ from abp.store.baselines import Baselines
 from abp.store.checkpoints import Checkpoints
 from abp.store.commands import Commands
 from abp.store.database import Database, located
+from abp.store.database.kind import Kind
 from abp.store.database.sqlite import SqliteFile
 from abp.store.datasets import Datasets
 from abp.store.frames import Frames
@@ -46,7 +47,7 @@ class Store:
     """
 
     def __init__(
-        self, where: Path | str | None = None, *, guard: Callable[[], None] | None = None, patience: float = 0.0
+        self, where: Path | str | Kind | None = None, *, guard: Callable[[], None] | None = None, patience: float = 0.0
     ) -> None:
         self.database = database = Database(located(where), guard, patience=patience)
         self.name = database.kind.name

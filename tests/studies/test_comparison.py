@@ -82,9 +82,9 @@ def test_summaries_of_an_earlier_version_get_what_chance_would_give(trained, tmp
     old = changed(store, tmp_path, fewer)
     expected = repr(read_results(store, number).measures)
     assert repr(read_results(old, number).measures) == expected
-    with sqlite3.connect(old.path) as connection:  # recorded: the weights are needed once only
-        connection.execute("DELETE FROM weights")
-    assert repr(read_results(Store(old.path), number).measures) == expected
+    with old.transaction() as connection:  # recorded: the weights are needed once only
+        connection.exec_driver_sql("DELETE FROM weights")
+    assert repr(read_results(Store(old.database.kind), number).measures) == expected
 
 
 def test_each_run_has_a_row_with_what_its_weights_show(trained):

@@ -14,7 +14,7 @@ from abp.store.database.sqlite import SqliteFile, database_path
 VARIABLE = "ABP_DATABASE"
 
 
-def located(where: Path | str | None = None) -> Kind:
+def located(where: Path | str | Kind | None = None) -> Kind:
     """The database in this file or at this URL; by default the one that ``ABP_DATABASE`` names, or the home folder's.
 
     Raises
@@ -28,6 +28,8 @@ def located(where: Path | str | None = None) -> Kind:
         where = os.environ.get(VARIABLE) or database_path()
     if isinstance(where, Path):
         return SqliteFile(where)
+    if not isinstance(where, str):
+        return where
     try:
         url = make_url(where)
     except (ArgumentError, ValueError):

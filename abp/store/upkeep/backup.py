@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from abp.store import schema
-from abp.store.database import StoreUnusable
+from abp.store.database import Database, StoreUnusable, located
 from abp.store.store import Store
 from abp.store.upkeep.checking import check
 
@@ -47,10 +47,10 @@ def backup(store: Store, path: Path) -> Contents:
     try:
         store.database.kind.snapshot(part)
         check(part)
-        copied = Store(part)
-        with copied.database.reading() as connection:
+        copied = Database(located(part))
+        with copied.reading() as connection:
             found = contents(connection)
-        copied.database.dispose()
+        copied.dispose()
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(path)

@@ -1,5 +1,6 @@
 """Checking a backup before anything of it is used: whole, of a version that is known, and nothing in it forged."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -73,9 +74,17 @@ def _complaints(connection: sqlite3.Connection) -> Iterator[str]:
             yield f"its table {table.name} holds values that do not belong there"
     for number, settings in connection.execute("SELECT id, settings FROM runs ORDER BY id"):
         try:
-            Experiment.from_json(settings)
-        except (AbpError, SettingError, ValueError, TypeError, KeyError) as error:
+            Experiment.from_json(_with_known_data(settings))
+        except (AbpError, SettingError, ValueError, TypeError, KeyError, AttributeError) as error:
             yield f"the settings of its run {number} cannot be used ({str(error)[:200]})"
+
+
+def _with_known_data(settings: str) -> str:
+    """Settings with a data set that comes with the program, where they name one of the backup's own."""
+    values = json.loads(settings)
+    if "@" in str(values.get("dataset")):
+        values["dataset"] = "digits"
+    return json.dumps(values)
 
 
 def _is_wrong(column: Column) -> str:

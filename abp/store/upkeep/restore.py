@@ -12,7 +12,7 @@ from sqlalchemy import delete, update
 
 from abp.home import home
 from abp.store import schema
-from abp.store.database import StoreUnusable, located
+from abp.store.database import Database, StoreUnusable, located
 from abp.store.database.copying import copy_rows, count_on, unused
 from abp.store.database.errors import StorePassing
 from abp.store.database.sqlite import SqliteFile
@@ -46,7 +46,7 @@ def restore(path: Path) -> Restored:
     with _up_to_date(path) as source:
         store, damaged = _opened()
         before = damaged or _kept(store)
-        with source.database.reading() as reading, store.transaction(alone=True) as connection:
+        with source.reading() as reading, store.transaction(alone=True) as connection:
             for table in reversed(TABLES):
                 connection.execute(delete(table))
             copy_rows(reading, connection, TABLES)
@@ -58,7 +58,7 @@ def restore(path: Path) -> Restored:
 
 
 @contextmanager
-def _up_to_date(path: Path) -> Iterator[Store]:
+def _up_to_date(path: Path) -> Iterator[Database]:
     """A copy of a backup, brought to today's schema and checked again."""
     with tempfile.TemporaryDirectory(prefix="restoring-", dir=home(), ignore_cleanup_errors=True) as folder:
         copy = Path(folder) / "backup.sqlite3"
@@ -68,12 +68,12 @@ def _up_to_date(path: Path) -> Iterator[Store]:
             raise StoreUnusable(
                 f"{path} cannot be copied to {home()}: {error.strerror}. Nothing was changed. Free some space there."
             ) from error
-        source = Store(copy)
+        source = Database(located(copy))
         try:
             check(copy)
             yield source
         finally:
-            source.database.dispose()
+            source.dispose()
 
 
 def _opened() -> tuple[Store, Path | None]:
