@@ -22,7 +22,7 @@ def trained(store: Store, experiment: Experiment, **details) -> int:
     Parameters
     ----------
     details
-        As of `abp.store.runs.Runs.add`.
+        As of `abp.store.repositories.runs.Runs.add`.
     """
     number = store.runs.add(experiment, **details)
     finish(store, number)

@@ -8,7 +8,7 @@ from pathlib import Path
 from abp.cli.output import require_json_target, write_json
 from abp.data.datasets import DATASETS
 from abp.store.database import exists
-from abp.store.datasets import DatasetRow
+from abp.store.repositories.datasets import DatasetRow
 from abp.store.store import Store
 
 

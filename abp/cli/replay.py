@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from abp.cli.output import require_json_target, write_json
 from abp.runs.replay import Replayed, replay
-from abp.runs.session import Progressed
+from abp.runs.session.session import Progressed
 from abp.store.store import Store
 
 

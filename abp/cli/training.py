@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from abp.cli.output import write_json
 from abp.runs.results_json import result
-from abp.runs.session import Progressed
+from abp.runs.session.session import Progressed
 from abp.runs.worker import execute, new_owner
 from abp.store.records import Run, Status
 from abp.store.store import Store

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from abp.errors import AbpError
-from abp.runs.session import Progressed, Session
+from abp.runs.session.session import Progressed, Session
 from abp.store.records import Command, CommandKind, Run, Status
 from abp.store.store import Store
 from abp.training.trainer import Diverged

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from abp.data.datasets import DataUnavailable
 from abp.data.download import Progress
 from abp.home import HomeUnusable
-from abp.runs.session import Report, Session
+from abp.runs.session.session import Report, Session
 from abp.store.database import StoreUnusable
-from abp.store.leases import LEASE, ClaimLost
 from abp.store.records import Status
+from abp.store.repositories.leases import LEASE, ClaimLost
 from abp.store.store import Store
 from abp.training.checkpoint import CheckpointDamaged
 from abp.training.experiment import SettingError

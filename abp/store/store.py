@@ -4,22 +4,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from abp.data.datasets import DATASETS
-from abp.store.baselines import Baselines
-from abp.store.checkpoints import Checkpoints
-from abp.store.commands import Commands
 from abp.store.database import Database, located
 from abp.store.database.kind import Kind
 from abp.store.database.sqlite import SqliteFile
-from abp.store.datasets import Datasets
-from abp.store.frames import Frames
-from abp.store.histories import Histories
-from abp.store.leases import Leases
 from abp.store.records import Run
-from abp.store.runs import Runs
-from abp.store.studies import Studies
-from abp.store.summaries import Summaries
-from abp.store.watches import Watches
-from abp.store.weights import Weights
+from abp.store.repositories.baselines import Baselines
+from abp.store.repositories.checkpoints import Checkpoints
+from abp.store.repositories.commands import Commands
+from abp.store.repositories.datasets import Datasets
+from abp.store.repositories.frames import Frames
+from abp.store.repositories.histories import Histories
+from abp.store.repositories.leases import Leases
+from abp.store.repositories.runs import Runs
+from abp.store.repositories.studies import Studies
+from abp.store.repositories.summaries import Summaries
+from abp.store.repositories.watches import Watches
+from abp.store.repositories.weights import Weights
 
 
 class Store:

@@ -105,7 +105,7 @@ def _started(path: Path, run: int, dies_after: int) -> BaseProcess:
 
 def _work(path: str, run: int, dies_after: int) -> None:
     """Train a run; if asked to, die between the so-manieth pruning and its record."""
-    from abp.runs import session
+    from abp.runs.session import session
 
     session.SAVE_EVERY = 0.05  # so that most moments have a checkpoint to go back to
     if dies_after:

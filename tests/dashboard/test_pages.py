@@ -24,10 +24,11 @@ from abp.dashboard.frame.page import MENU
 from abp.dashboard.frame.status import STATUS
 from abp.data.datasets import DATASETS, DataUnavailable
 from abp.pruning.criteria import CRITERIA
-from abp.runs import session, worker
-from abp.store import watches
-from abp.store.commands import Commands
+from abp.runs import worker
+from abp.runs.session import session
 from abp.store.records import RunUnknown
+from abp.store.repositories import watches
+from abp.store.repositories.commands import Commands
 from abp.store.store import Store
 from abp.training.experiment import Experiment, settings
 from tests.rows import die

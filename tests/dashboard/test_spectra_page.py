@@ -16,7 +16,8 @@ from abp.cli.main import main
 from abp.dashboard.networks import spectra
 from abp.dashboard.networks.spectra import changes, curves, summaries
 from abp.data.datasets import load_dataset
-from abp.runs import session, worker
+from abp.runs import worker
+from abp.runs.session import session
 from abp.store.database import StoreUnusable
 from abp.store.lineage import dense_twin
 from abp.store.snapshots import Moment, Snapshot, spectral_snapshots

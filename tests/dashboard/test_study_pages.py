@@ -14,8 +14,8 @@ from abp.dashboard.studies.charts import means, named
 from abp.dashboard.studies.compare import more_of, progress_words
 from abp.dashboard.studies.findings import conclusions
 from abp.dashboard.studies.report import report
+from abp.store.repositories.studies import Studies
 from abp.store.store import Store
-from abp.store.studies import Studies
 from abp.studies.comparison import read_results, run_table
 from abp.studies.comparison import table as cell_table
 from abp.studies.registry import extend_study, start_study, studies, study_progress, study_record

@@ -17,7 +17,8 @@ from abp.dashboard.networks.neuron_sheet import neuron_table, sorted_neurons
 from abp.dashboard.networks.weights import cost_table
 from abp.data.datasets import DataUnavailable, load_test_set
 from abp.network.mlp import Network
-from abp.runs import session, worker
+from abp.runs import worker
+from abp.runs.session import session
 from abp.store.snapshots import moments, snapshot
 from tests.dashboard.opening import PRUNED, again, open_page, words
 from tests.recordings import trained

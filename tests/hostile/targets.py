@@ -40,7 +40,7 @@ from abp.data.uploads import UploadUnusable, decoded
 from abp.errors import AbpError
 from abp.network.mlp import Network
 from abp.runs.export import to_onnx
-from abp.runs.session import _positive
+from abp.runs.session.session import _positive
 from abp.store.records import checked_name
 from abp.studies.specification import Study, preset
 from abp.training.experiment import Experiment

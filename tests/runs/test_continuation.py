@@ -12,10 +12,10 @@ from sklearn.decomposition import PCA
 
 from abp.data.datasets import load_dataset
 from abp.network.masks import live_weights, pack, sparsity, unpack
-from abp.runs import session
 from abp.runs.continuation import ORIGINS, continue_run
 from abp.runs.results_json import result
-from abp.runs.session import Progressed
+from abp.runs.session import session
+from abp.runs.session.session import Progressed
 from abp.runs.worker import execute
 from abp.store.lineage import dense_twin
 from abp.store.snapshots import spectral_snapshots

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import update
 
 from abp.cli.main import main
-from abp.runs import session
 from abp.runs.continuation import continue_run
 from abp.runs.replay import NotReplayable, replay
+from abp.runs.session import session
 from abp.runs.worker import execute
 from abp.store import schema
 from abp.store.store import Store

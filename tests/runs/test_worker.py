@@ -22,15 +22,16 @@ from safetensors.torch import load, save
 from abp.data import download
 from abp.data.datasets import load_dataset
 from abp.network.masks import pack, unpack
-from abp.runs import session, worker
-from abp.runs.command_words import pruning_outcome
+from abp.runs import worker
+from abp.runs.session import session
+from abp.runs.session.command_words import pruning_outcome
 from abp.runs.worker import execute
 from abp.store.database import StoreFull
-from abp.store.frames import Frames
-from abp.store.leases import ClaimLost
 from abp.store.records import Command, RunUnknown, pack_counts
+from abp.store.repositories.frames import Frames
+from abp.store.repositories.leases import ClaimLost
+from abp.store.repositories.watches import Watches
 from abp.store.store import Store
-from abp.store.watches import Watches
 from abp.training.experiment import Experiment
 from abp.training.history import Epoch, Pruning
 from abp.training.step import TrainingStep

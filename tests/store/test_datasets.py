@@ -16,8 +16,9 @@ from abp.data.datasets import DATASETS, DataUnavailable, load_dataset
 from abp.data.own.reading import read_own
 from abp.data.own.samples import Options
 from abp.runs.worker import execute
-from abp.store import datasets, schema
-from abp.store.datasets import DatasetInUse, DatasetUnknown
+from abp.store import schema
+from abp.store.repositories import datasets
+from abp.store.repositories.datasets import DatasetInUse, DatasetUnknown
 from abp.store.store import Store
 from abp.studies.specification import Study
 from abp.training.experiment import Experiment

@@ -13,8 +13,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from abp.runs.worker import execute
-from abp.store import checkpoints, migrations
+from abp.store import migrations
 from abp.store.database import StoreUnusable
+from abp.store.repositories import checkpoints
 from abp.store.schema import VERSION, metadata
 from abp.store.store import Store
 from abp.studies.registry import studies

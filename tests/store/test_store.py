@@ -19,10 +19,10 @@ import torch
 
 from abp.home import HomeUnusable
 from abp.network.masks import pack, unpack
-from abp.store import checkpoints, leases
 from abp.store.database import StoreFull, StoreUnusable
-from abp.store.leases import ClaimLost
 from abp.store.records import RunUnknown, pack_counts
+from abp.store.repositories import checkpoints, leases
+from abp.store.repositories.leases import ClaimLost
 from abp.store.store import Store
 from abp.training.experiment import Experiment, SettingError
 from tests.databases import POSTGRESQL, only_sqlite
@@ -650,7 +650,7 @@ def test_a_writer_killed_within_a_transaction_leaves_nothing_of_it_and_blocks_no
     before = contents(store)
     program = """
 import sys
-from abp.store import checkpoints
+from abp.store.repositories import checkpoints
 from abp.store.store import Store
 from tests.store.test_store import pruning_row, save_pruning
 

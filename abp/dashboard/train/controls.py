@@ -11,7 +11,7 @@ import streamlit as st
 
 from abp.dashboard.frame.page import plain_errors
 from abp.pruning.criteria import CRITERIA
-from abp.runs.command_words import HELP
+from abp.runs.session.command_words import HELP
 from abp.store.records import Arguments, CommandKind, Run, RunUnknown, Status
 from abp.store.store import Store
 

@@ -8,12 +8,12 @@ from sqlalchemy import and_, delete, insert, select, update
 
 from abp.data.datasets import DATASETS
 from abp.store import schema
-from abp.store.commands import Commands
 from abp.store.database import Database, is_id, once, patient, put
-from abp.store.datasets import Datasets
-from abp.store.leases import Leases, may_start
 from abp.store.quotas import require_room
 from abp.store.records import RESUMABLE, Lane, Run, Status, checked_name, no_run
+from abp.store.repositories.commands import Commands
+from abp.store.repositories.datasets import Datasets
+from abp.store.repositories.leases import Leases, may_start
 from abp.training.experiment import Experiment
 
 

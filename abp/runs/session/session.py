@@ -11,10 +11,10 @@ from abp.analysis.network_summary import summarise_network
 from abp.data.datasets import Dataset, load_dataset
 from abp.data.download import Progress
 from abp.network.masks import unpack
-from abp.runs.command_words import OUTCOMES, pace_outcome, pruning_outcome, refusal
-from abp.runs.rate import Rate
-from abp.runs.recent_activity import RecentActivity
-from abp.runs.recording import checkpoint_row, epoch_row, frame_row, pack_spectra, pack_weights, pruning_row
+from abp.runs.session.command_words import OUTCOMES, pace_outcome, pruning_outcome, refusal
+from abp.runs.session.rate import Rate
+from abp.runs.session.recent_activity import RecentActivity
+from abp.runs.session.recording import checkpoint_row, epoch_row, frame_row, pack_spectra, pack_weights, pruning_row
 from abp.runs.summaries import to_row
 from abp.store.records import Command, CommandKind, Run, Status
 from abp.store.store import Store

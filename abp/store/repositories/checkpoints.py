@@ -8,8 +8,8 @@ from sqlalchemy import Connection, delete, select, update
 
 from abp.store import schema
 from abp.store.database import Database, patient, put
-from abp.store.leases import Leases
 from abp.store.records import ACCURACIES
+from abp.store.repositories.leases import Leases
 
 PART = 2**26
 """Bytes of a checkpoint in one row: SQLite takes a thousand million at most, and all of them go through memory."""

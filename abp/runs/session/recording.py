@@ -12,7 +12,7 @@ from torch import Tensor
 from abp.analysis.spectra import singular_values
 from abp.network.evaluation import Metrics
 from abp.network.masks import live_weights, pack
-from abp.runs.recent_activity import RecentActivity
+from abp.runs.session.recent_activity import RecentActivity
 from abp.store import schema
 from abp.store.records import pack_counts
 from abp.training.checkpoint import save_checkpoint

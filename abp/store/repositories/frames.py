@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from abp.store import schema
 from abp.store.database import Database, patient, put
-from abp.store.leases import Leases
 from abp.store.records import Frame, unpack_counts
+from abp.store.repositories.leases import Leases
 
 
 @patient

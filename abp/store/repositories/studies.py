@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
 
 from abp.store import schema
-from abp.store.commands import Commands
 from abp.store.database import Database, is_id, once, patient
-from abp.store.leases import in_paused_study_only
 from abp.store.records import CommandKind, Lane, Run, Status, StudyRow, no_study
+from abp.store.repositories.commands import Commands
+from abp.store.repositories.leases import in_paused_study_only
 
 
 @patient

@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, and_, insert, select, update
 
 from abp.store import schema
 from abp.store.database import Database, once, patient
-from abp.store.leases import Leases
 from abp.store.records import ACTIVE, Arguments, Command, CommandKind, Lane, Status, no_run
+from abp.store.repositories.leases import Leases
 
 TOO_LATE = "Too late: the run had ended."
 

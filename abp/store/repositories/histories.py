@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from sqlalchemy import Table, delete, func, select
 
 from abp.store import schema
-from abp.store.checkpoints import Checkpoints
-from abp.store.commands import Commands
 from abp.store.database import Database, patient, put
-from abp.store.leases import Leases
 from abp.store.records import ACCURACIES, Command, unpack_counts, unpack_spectra
-from abp.store.weights import Weights
+from abp.store.repositories.checkpoints import Checkpoints
+from abp.store.repositories.commands import Commands
+from abp.store.repositories.leases import Leases
+from abp.store.repositories.weights import Weights
 
 if TYPE_CHECKING:
     import pandas as pd

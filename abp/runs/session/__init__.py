@@ -1,0 +1,1 @@
+"""One session of training a run: steering it, and recording what it does."""
