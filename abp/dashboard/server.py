@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 
 from abp import logs
 from abp.dashboard.channel.route import LiveChannel
+from abp.dashboard.channel.uploads import Uploads
 from abp.dashboard.frame import access, services
 from abp.home import HomeUnusable
 
@@ -35,10 +36,10 @@ _log = logging.getLogger(__name__)
 
 
 def routes() -> list[BaseRoute]:
-    """The live channel and the operator's link, below the server's base path."""
+    """The live channel, the operator's link and uploads, below the server's base path."""
     path = st.get_option("server.baseUrlPath").strip("/")
     base = f"/{path}" if path else ""
-    return [*LiveChannel(services.store, base).routes(), access.operate_route(base)]
+    return [*LiveChannel(services.store, base).routes(), access.operate_route(base), Uploads(base).route()]
 
 
 @asynccontextmanager

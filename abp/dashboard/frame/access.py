@@ -42,11 +42,16 @@ def needs_key() -> bool:
     return asked != "everyone" if asked else st.get_option("server.address") not in _LOOPBACK
 
 
+def may_operate(cookies: Mapping[str, str]) -> bool:
+    """Whether the browser that sends these cookies may change anything: for routes of our own."""
+    return not needs_key() or _holds_key(cookies)
+
+
 def operating() -> bool:
     """Whether the browser that this page is drawn for may start and steer runs; true of the server's own work."""
     if get_script_run_ctx(suppress_warning=True) is None:
         return True
-    return not needs_key() or _holds_key(st.context.cookies)
+    return may_operate(st.context.cookies)
 
 
 _WATCHING = (

@@ -95,6 +95,12 @@ PAGES = {
             "seed", "magnitude", "random", "regulariser", "nuclear norm", "mask", "fine-tuning", "singular value",
         ),
     ),
+    "Data": Help(
+        "Here you bring data of your own: pictures in folders, or tables of numbers, which a network then learns to "
+        "classify. Before anything is kept you see what was found in your file, and what was left out and why. "
+        "Nothing leaves this computer, and samples that you mark private are shown to nobody else.",
+        ("network", "run", "epoch", "seed", "study"),
+    ),
     "Playground": Help(
         "Two trained networks, side by side, look at the same picture: yours, or a test picture. You see how each "
         "classifies it, how sure it is, and how strongly each of its neurons responds. The network on the left stays "

@@ -30,6 +30,7 @@ MENU = {
     "Watch": [
         ("pages/demo.py", "Guided demo", ":material/slideshow:"),
         ("pages/train.py", "Train", ":material/play_circle:"),
+        ("pages/data.py", "Data", ":material/database:"),
         ("pages/runs.py", "Runs", ":material/list_alt:"),
     ],
     "Play": [("pages/playground.py", "Playground", ":material/draw:")],

@@ -8,18 +8,10 @@ from numpy.typing import NDArray
 
 from abp.dashboard.charts.images import picture_png
 from abp.dashboard.charts.widgets import picture
-from abp.dashboard.frame.access import operating
+from abp.dashboard.frame.privacy import may_show_samples
 from abp.dashboard.networks.cache import pictures_of
 from abp.data.datasets import DATASETS
 from abp.data.own.columns import table_of
-
-
-def may_show_samples(dataset: str) -> bool:
-    """Whether the samples of a data set may be shown to this browser; says so in their place if not."""
-    if not DATASETS[dataset].private or operating():
-        return True
-    st.caption(":material/lock: These data are private: their samples are shown to the operator alone.")
-    return False
 
 
 def show_test_samples(dataset: str, indices: NDArray, captions: Sequence[str], alt: Sequence[str]) -> None:

@@ -1,5 +1,7 @@
 """Starting a run: the form of a new one, and that of one that continues another."""
 
+import dataclasses
+
 import streamlit as st
 
 from abp.dashboard.frame.access import offers_controls
@@ -34,7 +36,10 @@ def _form(store: Store) -> None:
     """Settings, and the button that starts with them."""
     source = run_from_link("from")
     initial = Experiment() if source is None else store.runs.get(source).experiment
-    form = ExperimentForm(initial, key="new" if source is None else f"from-{source}")
+    key, data = "new" if source is None else f"from-{source}", st.query_params.get("data")
+    if data is not None and source is None:  # the link of a data set
+        initial, key = dataclasses.replace(initial, dataset=data), f"new-{data}"
+    form = ExperimentForm(initial, key=key)
     experiment = form.experiment
     with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=experiment is None)

@@ -101,6 +101,23 @@ def record_of(name: str, description: Mapping[str, Any], private: bool, packed: 
     )
 
 
+def own_data(name: str, description: Mapping[str, Any], private: bool, packed: bytes) -> OwnData:
+    """The value of which these are the description and the samples."""
+    x, y = unpack(packed)
+    shape = description["image_shape"]
+    return OwnData(
+        name=name,
+        x=x,
+        y=y,
+        samples=dict(description["samples"]),
+        image_shape=None if shape is None else tuple(shape),
+        class_names=tuple(description["class_names"]),
+        columns=tuple(Column(*values) for values in description["columns"]),
+        private=private,
+        notes=dict(description["notes"]),
+    )
+
+
 def unpack(packed: bytes) -> tuple[NDArray, NDArray]:
     """The samples and their labels, of `OwnData.packed`."""
     tensors = load(packed)

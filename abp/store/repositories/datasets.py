@@ -128,6 +128,21 @@ class Datasets:
             self._records[key] = record_of(row["name"], row["description"], row["private"], packed)
         return self._records[key]
 
+    def content(self, key: str) -> OwnData:
+        """A data set as it was added, samples and all.
+
+        Raises
+        ------
+        DatasetUnknown
+            If there is none of this key.
+        abp.data.DataUnavailable
+            If its samples are damaged.
+        """
+        from abp.data.own.content import own_data
+
+        row = self.get(key)
+        return own_data(row.name, row.description, row.private, _packed(self.database, row.key))
+
     def users(self, key: str) -> Users:
         """The runs and studies that name a data set."""
         quoted = f'%"{key}"%'

@@ -1,0 +1,115 @@
+"""The Data page, without a browser: what was sent is asked about, shown, kept and deleted."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from abp.data.datasets import DATASETS
+from abp.data.own.reading import read_own
+from abp.data.own.samples import Options
+from abp.training.experiment import Experiment
+from tests.dashboard.opening import again, open_page, settled, words
+from tests.data.own.files import drawings, table, zipped
+
+PLACE = "0" * 32
+
+
+@pytest.fixture
+def sent(home):
+    """Put a file where the browser would have sent it, and open the page."""
+
+    def send(name: str, contents: bytes):
+        folder = home / "uploads" / PLACE
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(contents)
+        page = open_page("data")
+        page.session_state["upload-place"] = PLACE
+        return settled(page)
+
+    return send
+
+
+def press(page, label: str):
+    next(button for button in page.button if button.label == label).click()
+    return settled(page)
+
+
+def test_an_empty_page_says_what_can_be_brought_and_what_is_built_in(store):
+    page = open_page("data")
+    text = words(page)
+    assert "Nothing leaves this computer" in text and "200 MB a file" in text and "no data of your own yet" in text
+    assert "Wine" in text
+
+
+def test_a_zip_of_drawings_is_seen_before_it_is_kept(store, sent, tmp_path):
+    files = zipped(tmp_path / "a.zip", {**drawings(8), "cross/fake.png": b"x"})
+    page = sent("My-shapes.zip", files.read_bytes())
+    assert store.datasets.all() == []
+    text = words(page)
+    assert "24 pictures" in text and "3 classes" in text and "17 for training" in text
+    assert page.text_input[0].value == "my-shapes"
+    (chart,) = page.get("vega_lite_chart")
+    assert "circle" in json.dumps(json.loads(chart.proto.spec)) or "class" in chart.proto.spec
+    assert any("cross/fake.png" in markdown.value for markdown in page.markdown)
+
+    page.text_input[0].set_value("digits")
+    page = settled(page)
+    assert "already" in words(page) and next(b for b in page.button if b.label == "Add data set").disabled
+    page.text_input[0].set_value("shapes")
+    page.selectbox[0].set_value(16)
+    page = press(settled(page), "Add data set")
+    (row,) = store.datasets.all()
+    assert row.name == "shapes" and row.description["image_shape"] == [16, 16]
+    assert page.query_params["data"] in (row.key, [row.key]) and "Its exact bytes are named" in words(page)
+    expected = read_own("shapes", files, Options(size=16))
+    assert row.hash == expected.hash
+
+
+def test_a_table_asks_for_its_label_and_says_what_is_wrong_with_it(store, sent):
+    page = sent("flowers.csv", table().replace("species", "flower").encode())
+    assert "Choose the column that holds the class" in words(page)
+    page.selectbox[0].set_value("length")
+    page = settled(page)
+    assert any("Labels must be names or whole numbers" in error.value for error in page.error)
+    page.selectbox[0].set_value("flower")
+    page = press(settled(page), "Add data set")
+    assert store.datasets.all()[0].description["class_names"] == ["iris", "lily", "rose"]
+
+
+def test_a_bad_file_is_one_sentence_and_can_be_discarded(store, sent, home):
+    page = sent("broken.zip", b"PK nothing")
+    assert len(page.error) == 1 and "cannot be read as a zip" in page.error[0].value
+    page = press(page, "Discard this file")
+    assert not page.error and store.datasets.all() == [] and not (home / "uploads" / PLACE).exists()
+
+
+@pytest.fixture
+def flowers(store, tmp_path) -> str:
+    (tmp_path / "flowers.csv").write_text(table())
+    return store.datasets.add(read_own("flowers", tmp_path / "flowers.csv", Options(private=True)))
+
+
+def test_private_samples_are_shown_to_the_operator_alone(store, flowers, monkeypatch):
+    assert len(settled(open_page("data", data=flowers)).dataframe) == 3
+    monkeypatch.setenv("ABP_OPERATE", "key")
+    page = settled(open_page("data", data="flowers"))
+    assert "These data are private" in words(page) and len(page.dataframe) == 1
+    assert not page.toggle and not [button for button in page.button if button.label != "CSV"]
+
+
+def test_a_data_set_is_deleted_with_what_depends_on_it(store, flowers):
+    run = store.runs.add(Experiment(dataset=flowers, hidden=(5,)))
+    page = settled(open_page("data", data=flowers))
+    assert f"is used by 1 run ({run})" in words(page)
+    page = press(page, "Delete it and all of these")
+    assert store.datasets.all() == [] and store.runs.all() == []
+    page = again(open_page("data", data=flowers))
+    assert "no data of your own yet" in words(page)
+
+
+def test_the_form_of_a_new_run_starts_from_the_link_of_a_data_set(store, flowers):
+    page = open_page("train", data=flowers)
+    choice = next(box for box in page.selectbox if box.label == "Data")
+    assert choice.value == flowers and DATASETS["breast-cancer"].title in choice.options
