@@ -18,6 +18,15 @@ def confusion(truth: NDArray, predicted: NDArray, classes: int) -> NDArray[np.in
     return confusion_matrix(truth, predicted, labels=np.arange(classes))
 
 
+def balanced_accuracy(truth: NDArray, predicted: NDArray) -> float:
+    """The share of each class that was classified correctly, averaged over the classes that occur.
+
+    >>> balanced_accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0]))
+    0.5
+    """
+    return float(np.mean([np.mean(predicted[truth == kind] == kind) for kind in np.unique(truth)]))
+
+
 def lost(truth: NDArray, before: NDArray, after: NDArray) -> NDArray[np.int64]:
     """Indices of the pictures that were classified correctly before and are not after."""
     return np.flatnonzero((before == truth) & (after != truth))

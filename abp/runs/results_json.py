@@ -8,6 +8,7 @@ import numpy as np
 
 from abp.analysis.spectra import nuclear_norm, rank, singular_values, summarise_all
 from abp.network.masks import live_neurons
+from abp.runs.balance import balanced_test_accuracy
 from abp.runs.baselines import baseline_accuracies
 from abp.store.records import Run, unpack_counts
 from abp.store.snapshots import final_network, recorded_masks
@@ -38,6 +39,7 @@ def result(store: Store, run: Run) -> dict[str, Any]:
         "train_accuracy": run.train_accuracy,
         "valid_accuracy": run.valid_accuracy,
         "test_accuracy": run.test_accuracy,
+        "test_balanced_accuracy": balanced_test_accuracy(store, run),
         "sparsity": run.sparsity,
         "layers": _layers(store, run),
         "events": _events(store, run),

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from sklearn.metrics import recall_score
 
-from abp.analysis.confusion import confusion, lost, predictions
+from abp.analysis.confusion import balanced_accuracy, confusion, lost, predictions
 from abp.network.mlp import Network
 
 CLASSES = arrays.arrays(np.int64, 60, elements=st.integers(0, 4))
@@ -19,6 +21,12 @@ def test_confusion_counts_every_pair_of_truth_and_answer(truth, predicted):
     for row in range(6):
         for column in range(6):
             assert counts[row, column] == sum((truth == row) & (predicted == column))
+
+
+@given(CLASSES, CLASSES)
+def test_balanced_accuracy_is_scikit_learn_s(truth, predicted):
+    expected = recall_score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0)
+    assert balanced_accuracy(truth, predicted) == pytest.approx(expected)
 
 
 @given(CLASSES, CLASSES, CLASSES)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from sklearn.metrics import balanced_accuracy_score
 
-from abp.data.datasets import DATASETS
+from abp.analysis.confusion import predictions
+from abp.data.datasets import DATASETS, load_test_set
 from abp.data.own.reading import read_own
 from abp.data.own.samples import Options
+from abp.runs.worker import execute
+from abp.store.snapshots import final_network
 from abp.training.experiment import Experiment
 from tests.dashboard.opening import again, open_page, settled, words
 from tests.data.own.files import drawings, table, zipped
@@ -113,3 +117,22 @@ def test_the_form_of_a_new_run_starts_from_the_link_of_a_data_set(store, flowers
     page = open_page("train", data=flowers)
     choice = next(box for box in page.selectbox if box.label == "Data")
     assert choice.value == flowers and DATASETS["breast-cancer"].title in choice.options
+
+
+def test_pages_of_a_run_on_a_table_name_its_columns_and_classes(store, tmp_path):
+    lines = [line for line in table(90).splitlines() if not line.endswith("rose")]
+    rows = [*lines, *(2 * [line for line in lines if line.endswith("iris")])]
+    (tmp_path / "flowers.csv").write_text("\n".join(rows))
+    key = store.datasets.add(read_own("flowers", tmp_path / "flowers.csv", Options()))
+    run = store.runs.add(Experiment(dataset=key, hidden=(6, 4), criterion="none", epochs=2))
+    assert execute(store, run, "me")
+
+    weights = settled(open_page("weights", run=run))
+    assert not weights.error and "Its incoming weights by column" in words(weights)
+    drawn = " ".join(str(chart.proto) for chart in weights.get("vega_lite_chart"))
+    assert "colour: red" in drawn and "lily" in drawn
+    watched = settled(open_page("train", run=run))
+    x, y = load_test_set(key)
+    predicted = predictions(final_network(store, store.runs.get(run)), x)
+    expected = balanced_accuracy_score(y.numpy(), predicted)
+    assert f"balanced {100 * expected:.1f} %" in words(watched)

@@ -13,12 +13,12 @@ from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.markdown import literal
 from abp.data.own.columns import table_of
 from abp.data.own.content import OwnData
+from abp.runs.balance import is_unbalanced
 from abp.training.experiment import Experiment
 
 _PARTS = {"training": TRAINING, "validation": VALIDATION, "test": MUTED}
 _BARS = 40  # classes in the chart
 _EXAMPLES = 16
-_UNBALANCED = 1.5  # times the average class
 
 # A training step of the published network, 321,000 weights and 32 samples, takes 0.6 ms; a worker without data 300 MB.
 _STEP, _STEP_A_WEIGHT, _WORKER = 1.5e-4, 1.4e-9, 3e8
@@ -71,7 +71,7 @@ def _warnings(own: OwnData) -> None:
         )
     counts = np.array(notes["counts"])
     largest = int(counts.argmax())
-    if counts.max() > _UNBALANCED * counts.mean():
+    if is_unbalanced(notes["counts"]):
         st.info(
             f"The classes are unbalanced: a network that always answered “{literal(own.class_names[largest])}” would "
             f"be right for {100 * counts.max() / counts.sum():.0f} % of the samples. Look at the balanced accuracy, "

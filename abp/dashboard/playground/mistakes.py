@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from abp.analysis.confusion import confusion, lost
+from abp.analysis.confusion import balanced_accuracy, confusion, lost
 from abp.dashboard.charts.charts import Chart
 from abp.dashboard.charts.widgets import download_csv
 from abp.dashboard.networks.cache import pictures_of
@@ -28,19 +28,26 @@ def mistakes_view(left: Copy, right: Copy) -> None:
         for copy in (left, right)
         if copy.predicted is not None
     ]
+    percents = {
+        title: 100 * balanced_accuracy(truth, copy.predicted)
+        for title, copy in zip(("As trained", "Your copy"), (left, right), strict=True)
+        if copy.predicted is not None
+    }
     both = pd.concat(
         [table.assign(network=side) for table, side in zip(tables, ("as trained", "your copy"), strict=True)]
     )
     st.subheader(
         "Confusion matrix",
         anchor=False,
-        help="A row for each true class and a column for each predicted class; on the diagonal the network is right.",
+        help="A row for each true class and a column for each predicted class; on the diagonal the network is right. "
+        "Balanced accuracy is the share of each class that is right, averaged over the classes, so that a large class "
+        "counts no more than a small one.",
     )
     st.caption("Test pictures of each class by predicted class; everything off the diagonal is a mistake.")
     for place, title, table in zip(st.columns(2, gap="large"), ("As trained", "Your copy"), tables, strict=True):
         wrong = int(table.loc[table["true class"] != table["predicted class"], "pictures"].sum())
         with place:
-            st.markdown(f"**{title}**: {wrong:,} of {len(truth):,} wrong")
+            st.markdown(f"**{title}**: {wrong:,} of {len(truth):,} wrong; balanced accuracy {percents[title]:.1f} %")
             st.altair_chart(
                 confusion_chart(table, names),
                 width="stretch",

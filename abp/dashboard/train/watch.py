@@ -4,9 +4,12 @@ import streamlit as st
 
 from abp.dashboard.components.live_run import live_run
 from abp.dashboard.frame.access import offers_controls
+from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.status import STATUS
 from abp.dashboard.train.controls import controls
+from abp.data.datasets import DATASETS
+from abp.runs.balance import balanced_test_accuracy, is_unbalanced
 from abp.store.records import Run, Status
 from abp.store.store import Store
 
@@ -18,6 +21,7 @@ def watch(store: Store, number: int) -> None:
     if (run.active or run.status == Status.INTERRUPTED) and offers_controls():
         controls(store, run)
     live_run(store, run)
+    _balance(store, run)
     _next_links(run)
 
 
@@ -35,6 +39,20 @@ def _heading(run: Run) -> None:
             st.badge("Pruned by hand", icon=":material/content_cut:", color="violet")
         if run.parent is not None:
             st.badge(f"Run {run.parent}, {run.origin}", icon=":material/fast_forward:", color="gray")
+
+
+def _balance(store: Store, run: Run) -> None:
+    """The balanced accuracy beside the accuracy, where classes of one's own data are unbalanced."""
+    counts = DATASETS[run.experiment.dataset].notes.get("counts", [1])
+    if not run.has_weights or not is_unbalanced(counts):
+        return
+    work = (str(store.path), "balance", run.id)
+    found = in_background(work, lambda: balanced_test_accuracy(store, run), "Measuring the balanced accuracy")
+    if found is not None and run.test_accuracy is not None:
+        st.caption(
+            f"The classes are unbalanced: test accuracy {100 * run.test_accuracy:.1f} %, balanced "
+            f"{100 * found:.1f} % (the share of each class that is right, averaged over the classes)."
+        )
 
 
 def _next_links(run: Run) -> None:
