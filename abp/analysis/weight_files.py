@@ -50,12 +50,12 @@ def _shape(matrix: Tensor) -> str:
 
 def _from_safetensors(path: Path) -> dict[str, Tensor]:
     tensors = load_file(path)
-    names = sorted((name for name, tensor in tensors.items() if tensor.ndim == 2), key=_natural)
+    names = sorted((name for name, tensor in tensors.items() if tensor.ndim == 2), key=natural_order)
     return {name: tensors[name].float() for name in names}
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Numbers in a name sort as numbers."""
+def natural_order(name: str) -> list[tuple[int, str]]:
+    """A key by which numbers in names sort as numbers."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 

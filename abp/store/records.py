@@ -58,6 +58,9 @@ class Arguments(TypedDict, total=False):
     amount: float
 
 
+ELSEWHERE = 0
+"""The parent of a network that was read from a file instead of being trained here: no run has this number."""
+
 ACTIVE = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
 """Statuses of runs in progress or waiting for a worker."""
 
@@ -123,6 +126,11 @@ class Run(Displayed):
     def experiment(self) -> Experiment:
         """The run's settings."""
         return Experiment.from_json(self.settings)
+
+    @property
+    def from_file(self) -> bool:
+        """Whether its network was trained elsewhere and read from a file."""
+        return self.parent == ELSEWHERE
 
     @property
     def active(self) -> bool:

@@ -24,7 +24,7 @@ def runs(records: Sequence[Run]) -> pd.DataFrame:
                 "Test accuracy": None if run.test_accuracy is None else 100 * run.test_accuracy,
                 "Sparsity": 100 * run.sparsity,
                 "Epochs": run.epoch,
-                "Continues": "" if run.parent is None else f"{run.parent}: {run.origin}",
+                "Continues": _continues(run),
                 "Data": DATASETS[settings.dataset].title,
                 "Method": CRITERIA[settings.criterion].title if pruned else _unpruned(run),
                 "Amount": 100 * settings.amount if pruned else 0.0,
@@ -36,6 +36,14 @@ def runs(records: Sequence[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _continues(run: Run) -> str:
+    if run.from_file:
+        return str(run.origin)
+    return "" if run.parent is None else f"{run.parent}: {run.origin}"
+
+
 def _unpruned(run: Run) -> str:
     """Method of a run that removes nothing by itself; one that continues another may have a mask all the same."""
+    if run.from_file:
+        return "trained elsewhere"
     return "dense" if run.parent is None else "continued"

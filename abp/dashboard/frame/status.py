@@ -24,6 +24,7 @@ ENDED_BY = {
     "fine-tuned": "fine-tuning after the last pruning was completed",
     "epochs": "all epochs were completed",
     "hand": "a user pressed Stop",
+    "elsewhere": "it was trained elsewhere and read from a file",
 }
 
 

@@ -22,6 +22,8 @@ def family(run: Run, runs: list[Run]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if parent is not None:
             _relative(parent, f"Continues run {parent.id}: {literal(parent.name)}", ":material/arrow_upward:")
+        elif run.from_file:
+            st.caption(f"Trained elsewhere: {literal(str(run.origin))}.")
         elif run.parent is not None:
             st.caption(f"Continues run {run.parent}, which was deleted ({run.origin}).")
         for child in children:

@@ -20,7 +20,10 @@ def watch(store: Store, number: int) -> None:
     _heading(run)
     if (run.active or run.status == Status.INTERRUPTED) and offers_controls():
         controls(store, run)
-    live_run(store, run)
+    if run.from_file:
+        _not_trained_here(run)
+    else:
+        live_run(store, run)
     _balance(store, run)
     _next_links(run)
 
@@ -30,15 +33,34 @@ def _heading(run: Run) -> None:
         st.title(literal(run.name), anchor=False, width="content")
         word, icon, colour = STATUS[run.status]
         st.badge(word, icon=icon, color=colour)
-        if not run.active:
+        if not run.active and not run.from_file:
             st.caption(f"{run.epoch} of {run.experiment.epochs} epochs", width="content")
         if run.experiment.nuclear and run.seconds:
             share = run.regulariser_seconds / run.seconds
             st.caption(f"Regulariser: {100 * share:.0f} % of the time", width="content")
         if run.pruned_by_hand:
             st.badge("Pruned by hand", icon=":material/content_cut:", color="violet")
-        if run.parent is not None:
+        if run.from_file:
+            st.badge(literal(str(run.origin)), icon=":material/upload_file:", color="gray")
+        elif run.parent is not None:
             st.badge(f"Run {run.parent}, {run.origin}", icon=":material/fast_forward:", color="gray")
+
+
+def _not_trained_here(run: Run) -> None:
+    """Of a network that was read from a file there is nothing to watch, and all the rest to look at."""
+    accuracies = {"training": run.train_accuracy, "validation": run.valid_accuracy, "test": run.test_accuracy}
+    words = ", ".join(f"{part} {100 * share:.1f} %" for part, share in accuracies.items() if share is not None)
+    sizes = " – ".join(map(str, run.experiment.sizes))
+    st.markdown(f"This network was trained elsewhere. Its layers: {sizes}. Its accuracy: {words}.")
+    with st.container(horizontal=True):
+        for file, label, icon in (
+            ("spectra", "Spectra", "show_chart"),
+            ("weights", "Weights", "grid_on"),
+            ("low_rank", "Low rank", "compress"),
+            ("playground", "Playground", "draw"),
+        ):
+            query = {"run": str(run.id)}
+            st.page_link(f"pages/{file}.py", label=label, icon=f":material/{icon}:", query_params=query)
 
 
 def _balance(store: Store, run: Run) -> None:
