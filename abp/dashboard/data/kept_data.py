@@ -11,7 +11,7 @@ from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.markdown import literal
 from abp.data.datasets import DATASETS
-from abp.store.datasets import DatasetRow
+from abp.store.repositories.datasets import DatasetRow
 from abp.store.store import Store
 
 
