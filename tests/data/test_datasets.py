@@ -19,7 +19,7 @@ from sklearn.datasets import load_digits
 from abp.data import download, idx
 from abp.data.datasets import DATASETS, Dataset, DataUnavailable, load_dataset, load_test_set
 
-ROOT = Path(download.__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 OFFICIAL = ("mnist", "fashion-mnist")
 
 

@@ -25,7 +25,7 @@ from abp.data.datasets import DataUnavailable, load_dataset, load_test_set
 from abp.home import HomeUnusable, home
 from tests.waiting import PATIENCE
 
-ROOT = Path(download.__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 
 

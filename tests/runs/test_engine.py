@@ -10,7 +10,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from abp.runs import engine as engine_module
 from abp.runs.engine import Engine
 from abp.store.store import Store
 from abp.training.experiment import Experiment
@@ -18,7 +17,7 @@ from tests.rows import die
 from tests.runs.test_worker import FAST, LONG, TINY, alone, recorded, same
 from tests.waiting import wait_until
 
-ROOT = Path(engine_module.__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 CORES = os.cpu_count() or 1
 ENDLESS = Experiment(**FAST, criterion="none", epochs=10_000, stop_accuracy=1.0, patience=0)
 

@@ -39,7 +39,7 @@ from abp.training.trainer import Trainer
 from tests.rows import die
 from tests.waiting import wait_until
 
-ROOT = Path(worker.__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 DIGITS = load_dataset("digits")
 FAST = {"hidden": (20, 10), "learning_rate": 0.1, "amount": 0.6, "prunings": 3, "start_accuracy": 0.5}
 TINY = Experiment(**FAST, criterion="magnitude", stop_accuracy=0.9, epochs=30)  # some seven epochs

@@ -15,7 +15,6 @@ from alembic.script import ScriptDirectory
 from abp.runs.worker import execute
 from abp.store import migrations
 from abp.store.database import StoreUnusable
-from abp.store.repositories import checkpoints
 from abp.store.schema import VERSION, metadata
 from abp.store.store import Store
 from abp.studies.registry import studies
@@ -171,7 +170,7 @@ def test_an_ordinary_start_does_not_import_alembic(tmp_path):
     program += "; sys.exit('alembic' in sys.modules)"
     path = tmp_path / "abp.sqlite3"
     for _ in range(2):
-        subprocess.run([sys.executable, "-c", program, path], check=True, cwd=Path(checkpoints.__file__).parents[2])
+        subprocess.run([sys.executable, "-c", program, path], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_runs_prunings_and_studies_by_wanda_of_old_get_its_new_name(path):

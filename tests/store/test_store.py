@@ -30,7 +30,7 @@ from tests.disks import fill
 from tests.rows import contents, die
 from tests.waiting import wait_until
 
-ROOT = Path(leases.__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 SMALL = Experiment(hidden=(20, 10), criterion="magnitude")
 
 

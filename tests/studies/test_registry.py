@@ -12,7 +12,6 @@ import pytest
 from abp.runs.worker import execute
 from abp.store.records import StudyUnknown
 from abp.store.store import Store
-from abp.studies import registry as studies_module
 from abp.studies.registry import (
     extend_study,
     rename_study,
@@ -28,7 +27,7 @@ from abp.training.experiment import Experiment, SettingError, dense_settings
 from tests.rows import change_run
 from tests.waiting import wait_until
 
-ROOT = Path(studies_module.__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 BASE = Experiment(hidden=(12, 8), learning_rate=0.1, epochs=4, start_accuracy=0.0, stop_accuracy=0.5)
 STUDY = Study(
     datasets=("digits",),

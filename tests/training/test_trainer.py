@@ -18,11 +18,10 @@ from abp.data.datasets import Dataset
 from abp.network.masks import pack
 from abp.pruning import prune_network as choice
 from abp.pruning.criteria import CRITERIA
-from abp.training import trainer as trainer_module
 from abp.training.history import Epoch, Pruning
 from abp.training.trainer import Diverged
 
-ROOT = Path(trainer_module.__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 REMOVING = [name for name, entry in CRITERIA.items() if entry.scores]
 OPTIMISERS = {
     "sgd": {"learning_rate": 0.1},
