@@ -186,6 +186,36 @@ def _tidy(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _scheduler(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--host", default="0.0.0.0", help="the address to listen on (default: all of this host's)")
+    command.add_argument("--port", type=_port, default=8786, metavar="N", help="(default: 8786)")
+    command.add_argument(
+        "--plain", action="store_true", help="without TLS; only with ABP_SCHEDULER_PLAIN=trusted in the environment"
+    )
+
+
+def _worker(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--processes", type=_count, metavar="N", help="runs to train at a time (default: one for each core)"
+    )
+    command.add_argument(
+        "--by-hand", type=int, default=0, metavar="N", help="of these, kept for runs started by hand (default: 0)"
+    )
+    command.add_argument(
+        "--memory", default="0", metavar="SIZE", help="a process may take so much, such as 4GiB (default: no limit)"
+    )
+    command.add_argument(
+        "--death-timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="end after so long without a scheduler (default: 60)",
+    )
+    command.add_argument(
+        "--lifetime", metavar="TIME", help="end after so long, such as '55 minutes', before a batch system does"
+    )
+
+
 COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] = {
     "dashboard": ("dashboard", "open the dashboard in a browser", _dashboard),
     "train": ("train", "train and prune a network; the run appears in the dashboard too", _train),
@@ -200,6 +230,8 @@ COMMANDS: dict[str, tuple[str, str, Callable[[argparse.ArgumentParser], None]]] 
     "backup": ("backup", "write all runs, studies and data sets to one file, while runs go on", _backup),
     "restore": ("restore", "let a backup take the place of what the database holds, which is kept", _restore),
     "tidy": ("tidy", "say what old runs have no more use for, and remove it on request", _tidy),
+    "scheduler": ("scheduler", "run the scheduler that workers on other hosts join", _scheduler),
+    "worker": ("worker", "train runs of the cluster that ABP_SCHEDULER names, on this host", _worker),
 }
 """Every command: its module in `abp.cli`, one line of help, and the function that adds its options."""
 
@@ -242,6 +274,12 @@ def _parsed(name: str, text: str) -> tuple[int, ...]:
 def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65_535:
         raise argparse.ArgumentTypeError(f"must be a number from 1 to 65535, not {text!r}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 1024, not {text!r}")
     return int(text)
 
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import set_forkserver_preload
 from multiprocessing.forkserver import ensure_running
 from pathlib import Path
@@ -25,7 +28,12 @@ from typing import TYPE_CHECKING
 
 from abp import logs
 from abp.home import home
+from abp.runs.cluster import settings
+from abp.runs.cluster.address import scheduler_address, security
+from abp.runs.cluster.software import software
+from abp.runs.cluster.workers import QUEUE, resources
 from abp.store.records import Lane
+from abp.store.repositories.leases import LEASE
 
 if TYPE_CHECKING:  # imported for good only once the workers are starting
     from distributed import Client, Future
@@ -35,6 +43,8 @@ if TYPE_CHECKING:  # imported for good only once the workers are starting
 
 LOOK_EVERY = 0.2  # seconds between looks into the store
 RETRY_AFTER = 2.0  # seconds after a look that failed
+ASK_EVERY = 1.0  # seconds between questions to a cluster's scheduler who is there
+ANSWER_WITHIN = 10.0  # seconds for its answer
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +64,7 @@ class Engine:
         self._process = self._start()
 
     def ensure(self) -> None:
-        """Start the engine anew if it has died; its runs are interrupted by then, not lost."""
+        """Start the engine anew if it has died; its runs go on from their checkpoints."""
         with self._lock:
             if self._process.poll() is not None:
                 _log.warning("the engine had ended with status %s; a new one starts", self._process.returncode)
@@ -66,7 +76,7 @@ class Engine:
         return self._process.pid
 
     def stop(self) -> None:
-        """End the engine and wait for it; runs in progress are interrupted."""
+        """End the engine and wait for it; runs in progress go on from their checkpoints with the next one."""
         with self._lock:
             assert self._process.stdin is not None
             self._process.stdin.close()
@@ -123,35 +133,32 @@ def start_fork_server() -> None:
 
 
 async def serve(ended: asyncio.Event, queue_workers: int) -> None:
-    """Run the scheduler, `queue_workers` workers and one more for runs started by hand; feed them until `ended`."""
-    import dask
+    """Feed workers until `ended`: those of the cluster that ``ABP_SCHEDULER`` names, or else some of our own."""
+    address = scheduler_address()
+    if address is not None:
+        await _serve_cluster(address, ended)
+        return
+    settings.configure()
+    from distributed import Client, Nanny, Scheduler, Security, SpecCluster  # reads the settings when imported
 
-    dask.config.set(
-        {
-            "temporary-directory": str(home() / "workers"),
-            "distributed.worker.multiprocessing-method": "forkserver",
-            "distributed.scheduler.allowed-failures": 0,  # what a dead worker had is interrupted, not rerun
-            "distributed.worker.profile.enabled": False,  # it samples every 10 ms
-            "distributed.admin.tick.interval": "1s",  # a look at its own event loop, by default every 20 ms
-            "distributed.admin.system-monitor.interval": "10s",
-            "distributed.admin.system-monitor.gil.enabled": False,
-        }
-    )
-    from distributed import Client, Nanny, Scheduler, SpecCluster  # reads the settings above when imported
-
-    place = {"host": "127.0.0.1", "dashboard_address": None, "dashboard": False}
-    worker = {"cls": Nanny, "options": {"host": "127.0.0.1", "nthreads": 1, "memory_limit": 0, "dashboard": False}}
+    # Known to this process and its workers alone: nobody else on this machine can send them programs.
+    own = Security.temporary()
+    place = {"host": "127.0.0.1", "protocol": "tls://", "security": own, "dashboard_address": None}
+    options = {"host": "127.0.0.1", "protocol": "tls://", "security": own, "nthreads": 1, "memory_limit": 0}
     # Workers for any run, and one more that a run from the queue may not take.
-    workers = {f"core-{core}": _with_resources(worker, {"queue": 1}) for core in range(queue_workers)}
-    workers["hand"] = _with_resources(worker, {})
+    workers = {
+        name: {"cls": Nanny, "options": {**options, "dashboard": False, "resources": resources(queue=name != "hand")}}
+        for name in (*(f"core-{core}" for core in range(queue_workers)), "hand")
+    }
     async with (
         SpecCluster(
-            scheduler={"cls": Scheduler, "options": place},
+            scheduler={"cls": Scheduler, "options": {**place, "dashboard": False}},
             workers=workers,
+            security=own,
             asynchronous=True,
             silence_logs=logging.ERROR,
         ) as cluster,
-        Client(cluster, asynchronous=True, set_as_default=False) as client,
+        Client(cluster, security=own, asynchronous=True, set_as_default=False) as client,
     ):
         await feed(client, ended, queue_workers)
         # Dask would wait half a minute for what is being trained; that can go on from its checkpoint another day.
@@ -159,43 +166,106 @@ async def serve(ended: asyncio.Event, queue_workers: int) -> None:
         await asyncio.gather(*closing, return_exceptions=True)
 
 
-def _with_resources(worker: dict, resources: dict[str, float]) -> dict:
-    return {**worker, "options": {**worker["options"], "resources": resources}}
+async def _serve_cluster(address: str, ended: asyncio.Event) -> None:
+    """Feed the workers of a cluster, as many as there are at each moment; wait for its scheduler if it is away."""
+    settings.configure(settings.BETWEEN_HOSTS)
+    from distributed import Client
+
+    protected = security(address)
+    while not ended.is_set():
+        try:
+            async with Client(address, security=protected, asynchronous=True, set_as_default=False) as client:
+                await feed(client, ended, partial(_room, client))
+        except (OSError, TimeoutError) as error:
+            _log.error("The scheduler %s does not answer: %s", address, error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), RETRY_AFTER)
+
+
+async def _room(client: Client) -> int:
+    """How many runs of the queue the workers train that are there now and have our versions."""
+    found = await client.scheduler.identity()  # type: ignore[union-attr]
+    offers = [worker["resources"] for worker in found["workers"].values()]
+    return sum(int(offer.get(QUEUE, 0)) for offer in offers if software() in offer)
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A run that Dask has; its worker's name as the run's owner ends in `name`."""
+    """A run that Dask has; its worker's name as the run's owner ends in `name`.
+
+    Attributes
+    ----------
+    claims
+        How often the run had been taken when Dask got it.
+    """
 
     name: str
     lane: Lane
+    claims: int
     future: Future
 
 
-async def feed(client: Client, ended: asyncio.Event, queue_workers: int) -> None:
-    """Hand queued runs to Dask as they appear, until `ended`; what goes wrong is logged and tried again."""
+async def feed(client: Client, ended: asyncio.Event, room: int | Callable[[], Awaitable[int]]) -> None:
+    """Hand queued runs to Dask as they appear, until `ended`; what goes wrong is logged and tried again.
+
+    Parameters
+    ----------
+    room
+        How many runs of the queue there are workers for; of a cluster, what tells it now.
+    """
     from abp.store.database import StoreUnusable
     from abp.store.store import Store
 
     store: Store | None = None
     placed: dict[int, Placement] = {}
+    known = _Known(room)
+    well_since = -math.inf  # since when the database has been there, as far as is known
     while not ended.is_set():
         pause = LOOK_EVERY
         try:
             store = store or Store()
             await _let_go(store, placed)
-            store.leases.expire()
-            for run in store.runs.queued(limit=len(placed) + queue_workers):  # those placed may not be claimed yet
-                if run.id not in placed and _has_room(run, placed, queue_workers):
+            if time.monotonic() - well_since > LEASE:  # after an outage all leases count anew
+                store.leases.expire()
+            workers = await known.now()
+            for run in store.runs.queued(limit=len(placed) + max(workers, 1)):  # those placed may not be claimed yet
+                _take_back(placed, run)
+                if run.id not in placed and _has_room(run, placed, workers):
                     placed[run.id] = _place(client, run)
         except StoreUnusable as error:
             _log.error("%s", error)
+            well_since, pause = time.monotonic() + RETRY_AFTER, RETRY_AFTER
+        except OSError:
+            if getattr(client, "status", "running") != "running":  # the scheduler is gone: whoever called begins anew
+                raise
+            _log.exception("The engine could not look for queued runs; it tries again in %g s", RETRY_AFTER)
             pause = RETRY_AFTER
         except Exception:
             _log.exception("The engine could not look for queued runs; it tries again in %g s", RETRY_AFTER)
             pause = RETRY_AFTER
         with suppress(TimeoutError):
             await asyncio.wait_for(ended.wait(), pause)
+
+
+class _Known:
+    """The room of a cluster, asked for now and then; that of workers of our own does not change."""
+
+    def __init__(self, room: int | Callable[[], Awaitable[int]]) -> None:
+        self._ask = None if isinstance(room, int) else room
+        self._room = room if isinstance(room, int) else 0
+        self._asked = -math.inf
+
+    async def now(self) -> int:
+        if self._ask is not None and time.monotonic() - self._asked > ASK_EVERY:
+            self._room = await asyncio.wait_for(self._ask(), ANSWER_WITHIN)
+            self._asked = time.monotonic()
+        return self._room
+
+
+def _take_back(placed: dict[int, Placement], run: Run) -> None:
+    """Forget the placement of a run that a worker took and lost since: it waits for another one."""
+    if run.id in placed and placed[run.id].claims < run.claims:
+        placed.pop(run.id).future.release()
 
 
 def _has_room(run: Run, placed: Mapping[int, Placement], queue_workers: int) -> bool:
@@ -212,19 +282,19 @@ def _place(client: Client, run: Run) -> Placement:
         name,
         key=name,
         pure=False,
-        resources=None if by_hand else {"queue": 1},
+        resources=resources(queue=not by_hand),
         priority=1 if by_hand else 0,
     )
-    return Placement(name, run.lane, future)
+    return Placement(name, run.lane, run.claims, future)
 
 
 async def _let_go(store: Store, placed: dict[int, Placement]) -> None:
-    """Forget the runs that Dask has done with; those whose worker died are interrupted."""
+    """Forget the runs that Dask has done with; those whose worker died wait for another one."""
     for run, placement in list(placed.items()):
         if placement.future.done():
             if placement.future.status == "error":
                 _log.error("The worker of run %s was lost: %s", run, await placement.future.exception())
-                store.leases.interrupt(run, placement.name)
+                store.leases.lost(run, placement.name)
             del placed[run]
 
 

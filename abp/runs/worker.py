@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from abp.data.datasets import DataUnavailable
 from abp.data.download import Progress
 from abp.home import HomeUnusable
+from abp.runs.cluster.software import processor
 from abp.runs.session.session import Report, Session
 from abp.store.database import StoreUnusable
 from abp.store.records import Status
@@ -56,7 +57,7 @@ def execute(
     bool
         False if the run could not be claimed, since it is not queued or another worker was faster.
     """
-    claimed = store.leases.claim(run, owner)
+    claimed = store.leases.claim(run, owner, processor=processor())
     if claimed is None:
         return False
     with _lease_kept(store, run, owner):

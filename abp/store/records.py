@@ -121,6 +121,9 @@ class Run(Displayed):
     test_accuracy: float | None
     parent: int | None
     origin: str | None
+    claims: int = 0
+    deaths: int = 0
+    processor: str | None = None
 
     @cached_property
     def experiment(self) -> Experiment:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from abp.store.records import CommandKind, Lane, Status
 
-VERSION = 9
+VERSION = 10
 """Raise it with every change below, and add a step to `abp.store.migrations`."""
 
 OLDEST = 4
@@ -63,6 +63,9 @@ runs = Table(
     Column("regulariser_seconds", Float, nullable=False, default=0.0),  # of these, on the nuclear norm
     Column("owner", String(100)),  # the worker that has it
     Column("lease", Float),  # until when, unless renewed
+    Column("claims", whole, nullable=False, server_default="0"),  # how often a worker took it
+    Column("deaths", whole, nullable=False, server_default="0"),  # of workers that had it, since its last checkpoint
+    Column("processor", String(200)),  # kind of the one that trained it last: others may compute other bits
     Column("stopped_by", String(30)),
     Column("message", Text),  # what went wrong, for people
     # How far it is; the history is in the tables below.

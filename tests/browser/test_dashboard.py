@@ -413,7 +413,7 @@ def test_killing_the_dashboard_leaves_no_process_behind(visit, tmp_path):
         left = wait_gone(family)
         assert left == []
         wait_until(
-            lambda: mortal.store.leases.expire() or mortal.store.runs.get(run).status == "interrupted", "for the lease"
+            lambda: mortal.store.leases.expire() or mortal.store.runs.get(run).status == "queued", "for the lease"
         )
 
 

@@ -124,24 +124,27 @@ def test_a_run_obeys_commands_in_a_worker_process(store):
 # Deaths of workers
 
 
-def test_a_run_whose_worker_is_killed_is_interrupted_and_finishes_unchanged_when_resumed(store):
+def taken(store: Store, run: int) -> int:
+    """How often a worker has taken a run."""
+    return store.runs.get(run).claims
+
+
+def test_a_run_whose_worker_is_killed_goes_on_by_itself_and_finishes_unchanged(store):
     run = store.runs.add(LONG, pace=5.0)
     wait_until(lambda: store.runs.get(run).epoch >= 5, "for five epochs")
     kill_worker(store, run)
-    wait_until(lambda: status(store, run) == "interrupted", "for the death to be noticed")
-    row = store.runs.get(run)
-    assert (row.owner, row.lease) == (None, None) and row.epoch >= 5
+    wait_until(lambda: taken(store, run) == 2, "for another worker to take it")
     store.commands.add(run, "pace", epochs_per_second=None)
-    store.commands.add(run, "resume")
-    wait_until(lambda: status(store, run) == "finished", "for the resumed run")
+    wait_until(lambda: status(store, run) == "finished", "for the run to end")
     same(recorded(store, run), alone(LONG))
+    assert store.runs.get(run).processor
 
 
-def test_a_held_run_whose_worker_is_killed_is_interrupted_too(store):
+def test_a_held_run_whose_worker_is_killed_is_held_by_the_next_one(store):
     run = store.runs.add(ENDLESS, held=True)
     wait_until(lambda: status(store, run) == "paused")
     kill_worker(store, run)
-    wait_until(lambda: status(store, run) == "interrupted")
+    wait_until(lambda: taken(store, run) == 2 and status(store, run) == "paused")
     store.commands.add(run, "stop")
     wait_until(lambda: status(store, run) == "stopped")
 
@@ -153,18 +156,23 @@ def test_only_the_run_of_a_killed_worker_suffers(store):
     wait_until(lambda: any(status(store, run) == "running" for run in others) or CORES == 1)
     kill_worker(store, killed)
     wait_until(lambda: all(status(store, run) == "finished" for run in others), "for the others in the queue")
-    assert status(store, killed) == "interrupted"
+    wait_until(lambda: taken(store, killed) == 2, "for the one that lost its worker")
+    assert {taken(store, run) for run in others} == {1}
     assert not any("coroutine" in line for line in (store.path.parent / "engine.log").open())
 
 
 def test_after_many_deaths_every_worker_still_works(store):
     runs = [store.runs.add(ENDLESS, pace=0.01) for _ in range(CORES + 1)]
-    wait_until(lambda: all(status(store, run) == "running" for run in runs), "for all workers to be taken")
-    for run in runs:
-        kill_worker(store, run)
-    wait_until(lambda: all(status(store, run) == "interrupted" for run in runs))
-    again = [store.runs.add(ENDLESS, pace=0.01) for _ in range(CORES + 1)]
-    wait_until(lambda: all(status(store, run) == "running" for run in again), "for all workers to be there again")
+
+    def all_taken(times: int) -> bool:
+        rows = [store.runs.get(run) for run in runs]
+        return all(row.status == "running" and row.claims == times for row in rows)
+
+    for times in (1, 2):
+        wait_until(lambda times=times: all_taken(times), "for all workers to be taken")
+        for run in runs:
+            kill_worker(store, run)
+    wait_until(lambda: all_taken(3), "for all workers to be there again")
 
 
 # The engine itself
@@ -193,12 +201,12 @@ def test_an_engine_that_is_killed_takes_its_workers_along_and_is_started_again(e
     wait_until(lambda: gone(processes), "for the workers of the killed engine to end")
     engine.ensure()
     assert engine.pid != first
-    wait_until(lambda: status(store, run) == "interrupted", "for the new engine to notice")
+    wait_until(lambda: taken(store, run) == 2 and status(store, run) == "paused", "for the new engine to notice")
     after = store.runs.add(TINY)
     wait_until(lambda: status(store, after) == "finished", "for the new engine to train")
 
 
-def test_stopping_an_engine_ends_all_its_processes_and_interrupts_its_runs(home):
+def test_stopping_an_engine_ends_all_its_processes_and_its_runs_wait_for_the_next(home):
     engine, store = Engine(), Store()
     run = store.runs.add(ENDLESS, pace=5.0)
     wait_until(lambda: store.runs.get(run).epoch >= 1)
@@ -207,7 +215,7 @@ def test_stopping_an_engine_ends_all_its_processes_and_interrupts_its_runs(home)
     engine.stop()
     wait_until(lambda: gone(processes), "for all processes to end")
     engine.stop()  # once more harms nothing
-    wait_until(lambda: store.leases.expire() or status(store, run) == "interrupted", "for the lease to expire")
+    wait_until(lambda: store.leases.expire() or status(store, run) == "queued", "for the lease to expire")
 
 
 def start_parent() -> subprocess.Popen:
@@ -224,7 +232,7 @@ def start_parent() -> subprocess.Popen:
     )
 
 
-def test_when_the_dashboard_is_killed_no_process_is_left_and_its_runs_can_be_resumed(home):
+def test_when_the_dashboard_is_killed_no_process_is_left_and_its_runs_go_on_with_the_next(home):
     store = Store()
     runs = [store.runs.add(ENDLESS, pace=5.0), store.runs.add(ENDLESS, held=True)]
     with start_parent() as parent:
@@ -237,10 +245,10 @@ def test_when_the_dashboard_is_killed_no_process_is_left_and_its_runs_can_be_res
 
     engine = Engine()
     try:
-        wait_until(lambda: [status(store, run) for run in runs] == ["interrupted"] * 2, "for the next engine")
+        wait_until(lambda: [taken(store, run) for run in runs] == [2, 2], "for the next engine")
         epoch = store.runs.get(runs[0]).epoch
-        store.commands.add(runs[0], "resume")
-        wait_until(lambda: store.runs.get(runs[0]).epoch > epoch, "for the resumed run to go on")
+        wait_until(lambda: store.runs.get(runs[0]).epoch > epoch, "for the run to go on")
+        wait_until(lambda: status(store, runs[1]) == "paused")
     finally:
         engine.stop()
 

@@ -95,7 +95,7 @@ def test_the_feed_survives_what_nobody_thought_of_and_says_it_in_the_log(error, 
     assert str(error) in caplog.text
 
 
-def test_a_run_whose_worker_died_is_interrupted(home):
+def test_a_run_whose_worker_died_goes_on_with_another_one(home):
     store, client = Store(), Client()
     run = store.runs.add(TINY)
 
@@ -104,7 +104,8 @@ def test_a_run_whose_worker_died_is_interrupted(home):
         _, (name,), future = client.submitted[0]
         assert store.leases.claim(run, f"a machine:123:{name}")
         future.end("error")
-        await until(lambda: store.runs.get(run).status == "interrupted")
+        await until(lambda: len(client.submitted) == 2)
+        assert client.submitted[1][0] == run and store.runs.get(run).deaths == 1
 
     fed(client, story)
 

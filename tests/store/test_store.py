@@ -268,7 +268,7 @@ def test_a_worker_that_has_lost_its_run_can_answer_no_command(deleted, store):
     assert contents(store) == before
 
 
-def test_a_run_whose_lease_expired_is_interrupted_and_no_other(store, monkeypatch):
+def test_a_run_whose_lease_expired_waits_for_another_worker_and_no_other(store, monkeypatch):
     healthy, parked, queued = running(store), in_status(store, "parked"), in_status(store, "queued")
     monkeypatch.setattr(leases, "LEASE", -1.0)
     lost = running(store)
@@ -278,9 +278,42 @@ def test_a_run_whose_lease_expired_is_interrupted_and_no_other(store, monkeypatc
     assert [store.runs.get(run).status for run in (healthy, parked, queued)] == ["running", "paused", "queued"]
     for run in (lost, paused):
         row = store.runs.get(run)
-        assert (row.status, row.owner, row.lease) == ("interrupted", None, None)
+        assert (row.status, row.owner, row.lease, row.deaths) == ("queued", None, None, 1)
         assert len(store.histories.epochs(run)) == 1  # what was recorded stays
+    assert store.runs.get(paused).held  # it will be paused with its next worker too
     assert store.leases.expire() == 0
+
+
+def test_a_run_that_kills_its_workers_at_the_same_place_is_interrupted_after_the_third(store):
+    run = running(store)
+    for death in (1, 2, 1, 2, 3):
+        store.leases.lost(run, "me")
+        row = store.runs.get(run)
+        assert (row.deaths, row.status) == (death, "interrupted" if death == 3 else "queued")
+        if death == 3:
+            break
+        claimed = store.leases.claim(run, "me")
+        assert claimed.claims > row.claims
+        if death == 2 and row.claims == 2:  # it gets further in between
+            store.checkpoints.save(run, "me", checkpoint_row(2))
+    assert "died 3 times" in row.message
+    store.commands.add(run, "resume")
+    assert (store.runs.get(run).status, store.runs.get(run).deaths) == ("queued", 0)
+
+
+def test_a_step_of_the_clock_ends_no_lease_and_a_restart_of_the_machine_all(store, monkeypatch):
+    run = running(store)
+    monkeypatch.setattr(time, "time", lambda now=time.time: now() + 7)
+    assert store.leases.expire() == 0
+    if not POSTGRESQL:
+        monkeypatch.setattr(time, "monotonic", lambda: 1.0)  # since the machine was started
+        assert store.leases.expire() == 1 and store.runs.get(run).status == "queued"
+
+
+def test_a_run_of_a_process_that_is_gone_goes_on_with_any_worker(store):
+    run = running(store, lane="self")
+    store.leases.lost(run, "me")
+    assert [each.id for each in store.runs.queued()] == [run]
 
 
 def test_every_write_of_a_worker_renews_its_lease(store, monkeypatch):

@@ -54,7 +54,7 @@ def ensure_engine() -> None:
 
 
 def stop_engine() -> None:
-    """End the engine; runs in progress are interrupted."""
+    """End the engine; runs in progress go on with the next one."""
     with _lock:
         for engine in _engines.values():
             engine.stop()

@@ -27,7 +27,7 @@ class Checkpoints:
         """Replace the checkpoint of a run: columns of `schema.checkpoints`, and its bytes as ``state``."""
         place = {name: value for name, value in row.items() if name != "state"}
         state, parts = memoryview(row["state"]), schema.checkpoint_parts
-        with self.leases.held(run, owner) as connection:
+        with self.leases.held(run, owner, deaths=0) as connection:
             put(connection, schema.checkpoints, {"run": run, **place})
             for part, start in enumerate(range(0, len(state), PART)):
                 put(connection, parts, {"run": run, "part": part, "content": bytes(state[start : start + PART])})

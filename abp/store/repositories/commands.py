@@ -55,7 +55,7 @@ class Commands:
             number = connection.execute(adding).scalar_one()
             wakes = row.status == Status.PAUSED or (row.status == Status.INTERRUPTED and kind in _WAKING)
             if wakes and row.owner is None:
-                again = {"status": Status.QUEUED, "lane": Lane.HAND, "message": None}
+                again = {"status": Status.QUEUED, "lane": Lane.HAND, "message": None, "deaths": 0}
                 connection.execute(update(runs).where(runs.c.id == run).values(again))
             return int(number)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select, update
 
 from abp.store import schema
 from abp.store.database import Database, patient
@@ -17,6 +17,11 @@ from abp.store.records import Lane, Run, Status
 
 LEASE = 6.0
 """Seconds for which a worker has a run, unless it renews its lease."""
+
+DEATHS = 3
+"""Deaths of its workers, without a checkpoint in between, after which a run no longer goes on by itself."""
+
+DIED = f"Its worker died {DEATHS} times at the same place. The logs may say why; Resume tries again."
 
 _INTERRUPTED = {"status": Status.INTERRUPTED, "owner": None, "lease": None}
 _HELD = schema.runs.c.status.in_((Status.RUNNING, Status.PAUSED))
@@ -53,7 +58,7 @@ class Leases:
             if time.monotonic() - began > LEASE / 4:  # as the checkpoint of a large network takes on a slow disk
                 connection.execute(update(schema.runs).where(mine).values(lease=self._until()))
 
-    def claim(self, run: int, owner: str) -> Run | None:
+    def claim(self, run: int, owner: str, *, processor: str | None = None) -> Run | None:
         """Take a queued run, if nobody else has and its study is not paused; nobody waits for another one's claim."""
         columns = schema.runs.c
         waiting = and_(columns.status == Status.QUEUED, may_start())
@@ -68,6 +73,8 @@ class Leases:
                 lease=self._until(),
                 started=func.coalesce(columns.started, self.database.now()),
                 message=None,
+                claims=columns.claims + 1,
+                processor=processor,
             )
         )
         with self.database.writing() as connection:
@@ -93,7 +100,7 @@ class Leases:
             return True
 
     def expire(self) -> int:
-        """Mark runs whose lease has expired as interrupted and return how many there were."""
+        """Let runs whose lease has expired go on with another worker, and return how many there were."""
         columns = schema.runs.c
         expired = select(columns.id).where(_HELD, self.database.kind.over(columns.lease, LEASE)).order_by(columns.id)
         with self.database.reading() as connection:
@@ -102,18 +109,30 @@ class Leases:
         with self.database.writing() as connection:
             # Who has a run's row locked is alive, or will be found out when the database ends its transaction.
             runs = connection.execute(expired.with_for_update(key_share=True, skip_locked=True)).scalars().all()
-            connection.execute(update(schema.runs).where(columns.id.in_(runs)).values(**_INTERRUPTED))
+            _died(connection, columns.id.in_(runs))
             return len(runs)
 
+    def lost(self, run: int, owner: str) -> None:
+        """Let a run whose worker died go on with another one, unless that has happened already.
+
+        Parameters
+        ----------
+        owner
+            The name of the lost worker, or an ending of it that is unique.
+        """
+        columns = schema.runs.c
+        with self.database.writing() as connection:
+            _died(connection, and_(columns.id == run, _HELD, columns.owner.endswith(owner, autoescape=True)))
+
     def interrupt(self, run: int, owner: str) -> None:
-        """Mark a run as interrupted whose worker was lost, unless another worker has claimed it since.
+        """Mark a run as interrupted whose worker gives it up, unless another worker has claimed it since.
 
         A run in `Lane.SELF` is marked even if it had not been claimed yet.
 
         Parameters
         ----------
         owner
-            The name of the lost worker, or an ending of it that is unique.
+            The worker's name, or an ending of it that is unique.
         """
         columns = schema.runs.c
         held = and_(_HELD, columns.owner.endswith(owner, autoescape=True))
@@ -124,6 +143,19 @@ class Leases:
 
     def _until(self) -> ColumnElement[float]:
         return self.database.kind.ticks() + LEASE
+
+
+def _died(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Queue runs again whose workers died; those that do not get further are interrupted."""
+    columns = schema.runs.c
+    dead = {"owner": None, "lease": None, "deaths": columns.deaths + 1}
+    hopeless, others = and_(which, columns.deaths >= DEATHS - 1), and_(which, columns.deaths < DEATHS - 1)
+    ended = update(schema.runs).where(hopeless).values(**dead, status=Status.INTERRUPTED, message=DIED)
+    # What a process trained for itself goes on with any worker: that process is gone.
+    lane = case((columns.lane == Lane.SELF, literal(Lane.HAND, columns.lane.type)), else_=columns.lane)
+    again = update(schema.runs).where(others).values(**dead, status=Status.QUEUED, lane=lane)
+    connection.execute(ended)
+    connection.execute(again)
 
 
 def in_paused_study_only() -> ColumnElement[bool]:

@@ -113,6 +113,7 @@ class Studies:
             "message": None,
             "owner": None,
             "lease": None,
+            "deaths": 0,
         }
         with self.database.writing() as connection:
             connection.execute(update(schema.runs).where(which).values(values))
