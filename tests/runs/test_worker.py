@@ -556,8 +556,7 @@ def test_a_run_whose_process_is_killed_goes_on_from_its_checkpoint_to_the_same_e
     assert process.returncode == -signal.SIGKILL
     assert store.runs.get(run).status == "running" and store.runs.get(run).owner == "doomed"
     wait_until(store.leases.expire, "for the lease to expire")
-    assert store.runs.get(run).status == "interrupted"
-    store.commands.add(run, "resume")
+    assert store.runs.get(run).status == "queued"
     store.commands.add(run, "pace", epochs_per_second=None)
     execute(store, run, "another")
     same(recorded(store, run), alone(LONG))
