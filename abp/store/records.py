@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, TypedDict
@@ -92,7 +92,10 @@ def no_study(number: int) -> StudyUnknown:
 
 @dataclass(frozen=True)
 class Run(Displayed):
-    """One run as the store knows it; columns are described in `abp.store.schema`."""
+    """One run as the store knows it; columns are described in `abp.store.schema`.
+
+    It holds on to what knows the data set that its settings name, `kept_by`, since it may outlast its store.
+    """
 
     id: int
     name: str
@@ -124,6 +127,7 @@ class Run(Displayed):
     claims: int = 0
     deaths: int = 0
     processor: str | None = None
+    kept_by: object = field(default=None, repr=False, compare=False)
 
     @cached_property
     def experiment(self) -> Experiment:

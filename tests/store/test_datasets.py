@@ -61,6 +61,15 @@ def test_runs_of_registered_data_take_them_along(store):
     assert torch.equal(load_dataset(data.name).train_x, data.train_x)
 
 
+def test_a_run_knows_its_data_when_its_store_is_gone(tmp_path, shapes):
+    path = tmp_path / "abp.sqlite3"
+    store = Store(path)
+    number = store.runs.add(Experiment(dataset=store.datasets.add(shapes), hidden=(5,)))
+    del store
+    run = Store(path).runs.get(number)
+    assert run.experiment.sizes == [144, 5, 3] and load_dataset(run.experiment.dataset).image_shape == (12, 12)
+
+
 def test_another_process_finds_the_data_by_name(store, shapes):
     key = store.datasets.add(shapes)
     program = (

@@ -1,5 +1,7 @@
 """A data set before its eyes: samples a class, examples or ranges, what was left out, and what a run will take."""
 
+from typing import Any
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -8,7 +10,7 @@ import streamlit as st
 from abp.dashboard.charts.charts import Chart
 from abp.dashboard.charts.colours import MUTED, TRAINING, VALIDATION
 from abp.dashboard.charts.images import picture_png
-from abp.dashboard.charts.widgets import chart_with_data, picture
+from abp.dashboard.charts.widgets import chart_with_data, download_csv, picture
 from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.markdown import literal
 from abp.data.own.columns import table_of
@@ -43,7 +45,7 @@ def overview(own: OwnData, *, key: str) -> None:
         if own.private and not operating():
             st.caption(":material/lock: These data are private: their samples are shown to the operator alone.")
         elif own.image_shape is None:
-            _ranges(own)
+            _ranges(own, key)
         else:
             _examples(own)
 
@@ -156,7 +158,7 @@ def _examples(own: OwnData) -> None:
     )
 
 
-def _ranges(own: OwnData) -> None:
+def _ranges(own: OwnData, key: str) -> None:
     """The range of each column, in its own units."""
     st.subheader(
         "Columns",
@@ -174,7 +176,9 @@ def _ranges(own: OwnData) -> None:
             "Highest": [column.high for column in numbers],
         }
     )
-    st.dataframe(table, hide_index=True, height=240, alt="Lowest, mean and highest value of each column.")
+    height: Any = 240 if len(table) > 6 else "auto"
+    st.dataframe(table, hide_index=True, height=height, alt="Lowest, mean and highest value of each column.")
+    download_csv(f"columns-{key}", lambda: table)
     words = [column.name for column in own.columns if column.group]
     if words:
         st.caption(f"Inputs made of words: {literal(', '.join(words[:20]))}.")

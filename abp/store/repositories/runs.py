@@ -116,7 +116,7 @@ class Runs:
                 row = connection.execute(select(schema.runs).where(schema.runs.c.id == run)).mappings().first()
         if row is None:
             raise no_run(run)
-        return Run(**row)
+        return Run(**row, kept_by=self.datasets)
 
     def all(self, statuses: Collection[Status] | None = None) -> list[Run]:
         """All runs, or those in one of these statuses, the newest first."""
@@ -124,7 +124,7 @@ class Runs:
         if statuses is not None:
             query = query.where(schema.runs.c.status.in_(statuses))
         with self.database.reading() as connection:
-            return [Run(**row) for row in connection.execute(query).mappings()]
+            return [Run(**row, kept_by=self.datasets) for row in connection.execute(query).mappings()]
 
     def queued(self, limit: int | None = None) -> list[Run]:
         """Runs that wait for a worker of the engine, those started by hand first, without those of paused studies.
@@ -139,7 +139,7 @@ class Runs:
         query = select(schema.runs).where(wanted)
         with self.database.reading() as connection:
             rows = connection.execute(query.order_by(columns.lane != Lane.HAND, columns.id).limit(limit)).mappings()
-            return [Run(**row) for row in rows]
+            return [Run(**row, kept_by=self.datasets) for row in rows]
 
     def set_state(self, run: int, owner: str, **values: Any) -> None:
         """Change columns of a claimed run."""
