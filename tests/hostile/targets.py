@@ -14,6 +14,8 @@ import os
 import struct
 import tempfile
 import unicodedata
+import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +38,8 @@ from abp.dashboard.frame import links
 from abp.dashboard.frame.markdown import literal
 from abp.data import idx
 from abp.data.drawings import photographed, prepared
+from abp.data.own.reading import glance, read_own
+from abp.data.own.samples import Options
 from abp.data.uploads import UploadUnusable, decoded
 from abp.errors import AbpError
 from abp.network.mlp import Network
@@ -217,6 +221,17 @@ def pictures(contents: bytes) -> None:
         assert picture.dtype == np.uint8 and picture.ndim == 2 and max(picture.shape) <= 512
 
 
+def own_data(given: tuple[str, bytes]) -> None:
+    ending, contents = given
+    with tempfile.TemporaryDirectory(dir=_shared_memory()) as folder:
+        path = Path(folder) / f"data{ending}"
+        path.write_bytes(contents)
+        with warnings.catch_warnings(), refused_in_a_sentence():
+            warnings.simplefilter("ignore")
+            glance(path, Options(size=8))
+            read_own("hostile", path, Options(size=8))
+
+
 def weight_files(given: tuple[str, bytes]) -> None:
     ending, contents = given
     with tempfile.TemporaryDirectory(dir=_shared_memory()) as folder:
@@ -300,6 +315,44 @@ _weights = st.one_of(
 )
 
 
+def _archive(files: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, contents in files.items():
+            archive.writestr(name, contents)
+    return file.getvalue()
+
+
+def _arrays(**arrays: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+_LABELS = np.arange(24) % 2
+_own = st.one_of(
+    st.tuples(
+        st.just(".zip"),
+        strategies.mutated([_archive({f"{label}/{n}.png": _png() for n in range(12) for label in "ab"})]),
+    ),
+    st.tuples(
+        st.just(".npz"),
+        strategies.mutated([_arrays(x=np.arange(24.0 * 3).reshape(24, 3), y=_LABELS), _arrays(x=_LABELS)]),
+    ),
+    st.tuples(
+        st.sampled_from([".csv", ".tsv", ".parquet"]),
+        strategies.mutated([b"a,b,class\n" + b"".join(b"%d,%d,%d\n" % (n, n * n, n % 2) for n in range(24))]),
+    ),
+    st.tuples(
+        st.just(".csv"),
+        st.lists(strategies.texts, min_size=2, max_size=6).map(
+            lambda cells: "\n".join(",".join(cells) for _ in range(12)).encode("utf-8", "replace")
+        ),
+    ),
+    st.tuples(st.just("-idx3-ubyte"), strategies.mutated([_IDX])),
+)
+
+
 @dataclass(frozen=True)
 class Hostile:
     """A target, what it is given, and its share of all inputs: what is cheap gets more."""
@@ -322,7 +375,7 @@ TARGETS = {
         json_study,
         0.05,
     ),
-    "names": Hostile(strategies.texts, names, 0.15),
+    "names": Hostile(strategies.texts, names, 0.14),
     "links": Hostile(strategies.texts, linked_numbers, 0.10),
     "origins": Hostile(st.tuples(strategies.texts, strategies.texts), origins, 0.05),
     "what a browser sends": Hostile(_sent, from_a_browser, 0.05),
@@ -346,4 +399,5 @@ TARGETS = {
         0.05,
     ),
     "weight files": Hostile(_weights, weight_files, 0.02),
+    "data of one's own": Hostile(_own, own_data, 0.01),
 }

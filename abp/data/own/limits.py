@@ -1,6 +1,6 @@
 """What a data set may be, said before anybody sends one, and the error for one that is not."""
 
-from abp.errors import AbpError
+from abp.errors import AbpError, listed
 
 CLASSES = (2, 1_000)
 SAMPLES = (10, 500_000)
@@ -22,7 +22,10 @@ RULES = (
 
 
 class BadData(AbpError, ValueError):
-    """Data that cannot be used; says what is wrong, where, and what to do."""
+    """Data that cannot be used; says what is wrong, where, and what to do, however long the names in it are."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(listed([message], most=1500))
 
 
 def check_size(bytes_: int, what: str) -> None:
