@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
+from sqlalchemy import select
 
 from abp import logs
 from abp.errors import AbpError
@@ -31,7 +32,7 @@ LITTLE, VERY_LITTLE = 2 * 10**9, 2 * 10**8
 """Bytes of free space below which a note is made, and below which it is a problem: a run saves up to 1.5 GB."""
 
 SKEW = 5.0
-"""Seconds by which two clocks may differ: leases of runs last six."""
+"""Seconds by which two clocks may differ."""
 
 
 class State(StrEnum):
@@ -243,7 +244,7 @@ def _clock() -> _Look:
 
     now = datetime.now(UTC)
     built = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
-    advice = "Set this machine's clock (timedatectl set-ntp true): leases of runs last seconds."
+    advice = "Set this machine's clock (timedatectl set-ntp true): what is recorded names times by it."
     if now < built - timedelta(days=1):
         yield State.PROBLEM, f"it says {now:%Y-%m-%d %H:%M} UTC, before this program was installed", advice
         return
@@ -251,7 +252,13 @@ def _clock() -> _Look:
     if os.environ.get("ABP_DATABASE") or database_path().exists():
         from abp.store.store import Store
 
-        newest = max((run.created for run in Store().runs.all()), default=0.0)
+        store = Store()
+        with store.database.reading() as connection:
+            apart = time.time() - float(connection.execute(select(store.database.now())).scalar_one())
+        if abs(apart) > SKEW:
+            yield State.NOTE, f"it is {abs(apart):.0f} s {'ahead of' if apart > 0 else 'behind'} the database's", advice
+            return
+        newest = max((run.created for run in store.runs.all()), default=0.0)
     if newest > time.time() + SKEW:
         yield State.PROBLEM, f"the newest run was made {newest - time.time():.0f} s in its future", advice
     else:

@@ -382,9 +382,12 @@ class Trainer(Displayed):
         """Take note of what some batches came to."""
         self.activity.add(self._step.take_counts(), self._live.alive, len(y))
         self.correct += int((outputs.argmax(1) == y).sum())
-        loss = functional.cross_entropy(outputs, y, reduction="sum").item()
-        self._require_finite(loss)
-        self.loss_sum += loss
+        losses = functional.cross_entropy(outputs, y, reduction="none").double()
+        size = self.experiment.batch_size
+        # Batch by batch, so that the sum has the same bits however many batches were trained at a time.
+        for loss in functional.pad(losses, (0, -len(losses) % size)).view(-1, size).sum(1).tolist():
+            self.loss_sum += loss
+        self._require_finite(self.loss_sum)
 
     def _require_finite(self, loss: float) -> None:
         if not math.isfinite(loss):

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import gzip
 import io
 import json
 import os
+import sqlite3
 import struct
 import tempfile
 import unicodedata
@@ -45,7 +47,10 @@ from abp.errors import AbpError
 from abp.network.mlp import Network
 from abp.runs.export import to_onnx
 from abp.runs.session.session import _positive
+from abp.store import schema
 from abp.store.records import checked_name
+from abp.store.store import Store
+from abp.store.upkeep.checking import check
 from abp.studies.specification import Study, preset
 from abp.training.experiment import Experiment
 from abp.training.randomness import generator
@@ -232,6 +237,36 @@ def own_data(given: tuple[str, bytes]) -> None:
             read_own("hostile", path, Options(size=8))
 
 
+@functools.cache
+def _backup() -> bytes:
+    """A backup of one run."""
+    with tempfile.TemporaryDirectory(dir=_shared_memory()) as folder:
+        store = Store(Path(folder) / "abp.sqlite3")
+        store.runs.add(Experiment(hidden=(5,)))
+        with store.database.reading() as connection:
+            connection.exec_driver_sql("VACUUM INTO ?", (str(Path(folder) / "copy"),))
+        store.database.dispose()
+        return (Path(folder) / "copy").read_bytes()
+
+
+def backups(given: tuple[list[tuple[int, bytes]], int | None, tuple[str, str, Any] | None]) -> None:
+    """A backup with bytes changed, cut, or with a value of its own."""
+    edits, length, forged = given
+    contents = bytearray(_backup())
+    for place, put in edits:
+        contents[place % len(contents) : place % len(contents) + len(put)] = put
+    with tempfile.TemporaryDirectory(dir=_shared_memory()) as folder:
+        path = Path(folder) / "backup"
+        path.write_bytes(contents[:length])
+        if forged is not None:
+            table, column, value = forged
+            with contextlib.closing(sqlite3.connect(path)) as connection, contextlib.suppress(sqlite3.Error):
+                connection.execute(f'UPDATE "{table}" SET "{column}" = ?', (value,))
+                connection.commit()
+        with refused_in_a_sentence():
+            check(path)
+
+
 def weight_files(given: tuple[str, bytes]) -> None:
     ending, contents = given
     with tempfile.TemporaryDirectory(dir=_shared_memory()) as folder:
@@ -329,6 +364,25 @@ def _arrays(**arrays: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+_COLUMNS = [(table.name, column.name) for table in schema.metadata.sorted_tables for column in table.columns]
+_backups = st.tuples(
+    st.lists(st.tuples(st.integers(0, 2**24), st.binary(min_size=1, max_size=8)), max_size=3),
+    st.one_of(st.none(), st.integers(0, 2**17)),
+    st.one_of(
+        st.none(),
+        st.tuples(
+            st.sampled_from(_COLUMNS),
+            st.one_of(
+                st.none(),
+                st.integers(-(2**63), 2**63 - 1),
+                st.floats(),
+                st.binary(max_size=20),
+                strategies.json_texts.map(lambda text: text.encode("utf-8", "replace").decode()),
+            ),
+        ).map(lambda forged: (*forged[0], forged[1])),
+    ),
+)
+
 _LABELS = np.arange(24) % 2
 _own = st.one_of(
     st.tuples(
@@ -375,7 +429,7 @@ TARGETS = {
         json_study,
         0.05,
     ),
-    "names": Hostile(strategies.texts, names, 0.14),
+    "names": Hostile(strategies.texts, names, 0.13),
     "links": Hostile(strategies.texts, linked_numbers, 0.10),
     "origins": Hostile(st.tuples(strategies.texts, strategies.texts), origins, 0.05),
     "what a browser sends": Hostile(_sent, from_a_browser, 0.05),
@@ -400,4 +454,5 @@ TARGETS = {
     ),
     "weight files": Hostile(_weights, weight_files, 0.02),
     "data of one's own": Hostile(_own, own_data, 0.01),
+    "backups": Hostile(_backups, backups, 0.01),
 }

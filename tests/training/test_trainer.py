@@ -445,3 +445,19 @@ def test_a_deep_copy_trains_its_own_network_and_goes_on_with_the_same_bits(optim
         for layer, weight in zip(network.layers, network.weights, strict=True):
             assert torch.equal(layer.weight, weight)
     assert twin.evaluate("test") == trainer.evaluate("test")
+
+
+@pytest.mark.parametrize("batch_size", [32, 100])
+def test_an_epoch_has_the_same_bits_however_many_batches_are_trained_at_a_time(batch_size):
+    def trained(most: int | None) -> tuple:
+        trainer = Trainer(Experiment(hidden=(20, 10), criterion="none", batch_size=batch_size, learning_rate=0.1))
+        for _ in range(2):
+            while not trainer.train_batches(most):
+                pass
+            epoch = trainer.finish_epoch()
+        weights = [tensor.numpy().tobytes() for tensor in trainer.network.tensors().values()]
+        return epoch, [count.tolist() for count in trainer.activity.counts], weights
+
+    expected = trained(None)
+    for most in (1, 5, 14):
+        assert trained(most) == expected

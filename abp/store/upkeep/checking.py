@@ -7,12 +7,14 @@ from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import JSON, Boolean, Column, Enum, Float, Integer, LargeBinary, create_engine
+from sqlalchemy.exc import DatabaseError
 
 from abp.errors import AbpError
 from abp.store import schema
 from abp.store.database import StoreUnusable
 from abp.store.database.opening import stored_version
-from abp.training.experiment import Experiment, SettingError
+from abp.training.experiment import LONGEST_TEXT, Experiment, SettingError
+from abp.training.setting import read_json
 
 
 class BackupUnusable(StoreUnusable):
@@ -39,8 +41,8 @@ def check(path: Path) -> int:
             if version == schema.VERSION:  # an older one is looked at again once it is brought up to date
                 for complaint in _complaints(connection):
                     raise _unusable(path, complaint)
-    except sqlite3.DatabaseError as error:
-        raise _unusable(path, f"it is no backup, or damaged ({error})") from error
+    except (sqlite3.DatabaseError, DatabaseError, UnicodeError) as error:  # UnicodeError: a text in it is no text
+        raise _unusable(path, f"it is no backup, or damaged ({str(error)[:200]})") from error
     return version
 
 
@@ -81,7 +83,7 @@ def _complaints(connection: sqlite3.Connection) -> Iterator[str]:
 
 def _with_known_data(settings: str) -> str:
     """Settings with a data set that comes with the program, where they name one of the backup's own."""
-    values = json.loads(settings)
+    values = read_json(settings, "settings", LONGEST_TEXT)
     if "@" in str(values.get("dataset")):
         values["dataset"] = "digits"
     return json.dumps(values)
