@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from packaging.requirements import Requirement
 from sqlalchemy import select
 
-from abp import logs
+from abp import logs, sign_in
 from abp.errors import AbpError
 from abp.home import home
 from abp.limits import LIMITS, limit
@@ -270,6 +270,15 @@ def _limits() -> _Look:
     yield State.WELL, ", ".join(given) or "as the program sets them (SECURITY.md)"
 
 
+def _sign_in() -> _Look:
+    if not sign_in.asked():
+        yield State.WELL, "nobody has to (ABP_AUTH is not set); who may start runs: SECURITY.md"
+    elif (trouble := sign_in.trouble()) is None:
+        yield State.WELL, f"through the provider that {sign_in.secrets_file()} names"
+    else:
+        yield State.PROBLEM, f"nobody gets in: {trouble}"
+
+
 def _errors() -> _Look:
     """Errors in the logs of the last day."""
     since = (datetime.now(UTC) - timedelta(days=1)).isoformat()
@@ -296,6 +305,7 @@ _SUBJECTS: dict[str, Callable[[], _Look]] = {
     "Data": _data,
     "Clock": _clock,
     "Limits": _limits,
+    "Sign-in": _sign_in,
     "Logs": _errors,
 }
 

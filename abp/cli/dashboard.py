@@ -9,6 +9,7 @@ from pathlib import Path
 from click import Abort
 from streamlit.web import cli
 
+from abp import sign_in
 from abp.data.uploads import most_megabytes
 
 _PACKAGE = Path(__file__).parents[1]
@@ -20,6 +21,8 @@ def run(options: argparse.Namespace) -> int:
     flags = [f"--server.address={options.host}", f"--server.port={options.port}"]
     if "ABP_MAX_UPLOAD_MB" in os.environ:
         flags.append(f"--server.maxUploadSize={most_megabytes()}")
+    if sign_in.asked():
+        flags.append(f"--secrets.files={sign_in.secrets_file()}")
     if options.no_browser:
         flags.append("--server.headless=true")
     with suppress(Abort):  # Control-C is the way to stop it, no failure

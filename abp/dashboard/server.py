@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 from abp import logs
 from abp.dashboard.channel.route import LiveChannel
 from abp.dashboard.channel.uploads import Uploads
-from abp.dashboard.frame import access, services
+from abp.dashboard.frame import access, gate, services
 from abp.home import HomeUnusable
 
 # narwhals, which Altair and scikit-learn import, is here already: its modules import each other, so that a page and
@@ -39,13 +39,15 @@ def routes() -> list[BaseRoute]:
     """The live channel, the operator's link and uploads, below the server's base path."""
     path = st.get_option("server.baseUrlPath").strip("/")
     base = f"/{path}" if path else ""
-    return [*LiveChannel(services.store, base).routes(), access.operate_route(base), Uploads(base).route()]
+    live = LiveChannel(services.store, base, admits=gate.admits)
+    return [*live.routes(), access.operate_route(base), Uploads(base).route()]
 
 
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
     """The engine starts and ends with the server, and is started anew if it dies."""
     logs.write_to("dashboard")
+    gate.keep_secrets()
     _announce()
     # Before PyTorch is imported: the cores are for training, and a page that took them all would wait for them longest.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -32,20 +32,24 @@ _GONE = 4404  # the code with which a socket is closed whose run is not there an
 class LiveChannel:
     """Sends every viewer of a run what is recorded of it.
 
-    Nothing that a viewer sends is obeyed, or even kept. Who is refused (no such run, another site's page, too many
-    sockets) is refused before the socket opens.
+    Nothing that a viewer sends is obeyed, or even kept. Who is refused (no such run, another site's page, nobody who
+    may watch, too many sockets) is refused before the socket opens.
 
     Parameters
     ----------
     store
         Returns the store; called when it is first needed, since opening it takes imports that the first page does
         without.
+    admits
+        Whether a request comes from somebody who may watch.
     base
         Path below which the dashboard is served, such as ``"/lab"``; empty at the top.
     """
 
-    def __init__(self, store: Callable[[], Store], base: str = "") -> None:
-        self._store = store
+    def __init__(
+        self, store: Callable[[], Store], base: str = "", *, admits: Callable[[HTTPConnection], bool] = lambda _: True
+    ) -> None:
+        self._store, self._admits = store, admits
         self._base = base
         self._open = 0
         self._readers: Readers | None = None
@@ -60,7 +64,7 @@ class LiveChannel:
 
     async def watch(self, socket: WebSocket) -> None:
         """Serve one viewer until it, or the run, goes."""
-        run = await self._run_of(socket)
+        run = await self._run_of(socket) if self._admits(socket) else None
         if run is None or self._open >= MOST_SOCKETS or not same_origin(socket):
             await socket.close()  # before it is accepted: the browser is told 403, and nothing else
             return
@@ -94,6 +98,8 @@ class LiveChannel:
 
     async def film(self, request: Request) -> Response:
         """The film of a run that has ended."""
+        if not self._admits(request):
+            return PlainTextResponse("Sign in to see this.", status_code=403)
         number = await self._run_of(request)
         if number is None:
             return PlainTextResponse("There is no such run.", status_code=404)

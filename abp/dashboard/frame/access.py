@@ -2,7 +2,8 @@
 
 On this machine alone everybody operates. Where others can reach the server, it takes the operator's key: opening
 ``/operate?key=...`` once gives a browser a cookie. An address decides nothing, since behind a proxy everyone is local.
-The rule is applied where the store is written (`abp.store.database.Database`), so that no forged message gets past it.
+Where people sign in (``ABP_AUTH=oidc``), their account's role decides instead: see `abp.dashboard.frame.gate`. The rule
+is applied where the store is written (`abp.store.database.Database`), so that no forged message gets past it.
 """
 
 import hmac
@@ -19,8 +20,10 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from abp import logs
+from abp import logs, sign_in
+from abp.dashboard.frame.gate import account, account_in
 from abp.home import home
+from abp.sign_in import Account
 
 COOKIE = "abp_operator"
 MODES = ("everyone", "key")
@@ -36,14 +39,19 @@ class NotOperating(PermissionError):
 def needs_key() -> bool:
     """Whether operating takes the key: as ``ABP_OPERATE`` says, by default where other devices reach the server.
 
-    A value of ``ABP_OPERATE`` that is not understood locks rather than opens.
+    Where people sign in (`abp.sign_in`) there is no key. A value of ``ABP_OPERATE`` that is not understood locks rather
+    than opens.
     """
+    if sign_in.asked():
+        return False
     asked = os.environ.get("ABP_OPERATE", "")
     return asked != "everyone" if asked else st.get_option("server.address") not in _LOOPBACK
 
 
 def may_operate(cookies: Mapping[str, str]) -> bool:
     """Whether the browser that sends these cookies may change anything: for routes of our own."""
+    if sign_in.asked():
+        return _operates(account_in(cookies))
     return not needs_key() or _holds_key(cookies)
 
 
@@ -51,6 +59,8 @@ def operating() -> bool:
     """Whether the browser that this page is drawn for may start and steer runs; true of the server's own work."""
     if get_script_run_ctx(suppress_warning=True) is None:
         return True
+    if sign_in.asked():
+        return _operates(account())
     return may_operate(st.context.cookies)
 
 
@@ -58,20 +68,27 @@ _WATCHING = (
     "You are watching. To start, control, rename or delete runs, open the operator's link, which was printed where "
     "the dashboard was started."
 )
+_NO_OPERATOR = (
+    "You are watching: your account may not start, control, rename or delete runs. Ask whoever runs this dashboard."
+)
 
 
 def require_operator() -> None:
     """Let the operator pass, or raise NotOperating: the store asks before anything is written."""
     if not operating():
-        raise NotOperating(_WATCHING)
+        raise NotOperating(_why_watching())
 
 
 def offers_controls() -> bool:
     """Whether to draw what only the operator can use; to others it says in its place that they are watching."""
     if operating():
         return True
-    st.caption(f":material/visibility: {_WATCHING}")
+    st.caption(f":material/visibility: {_why_watching()}")
     return False
+
+
+def _why_watching() -> str:
+    return _NO_OPERATOR if sign_in.asked() else _WATCHING
 
 
 def operator_key() -> str:
@@ -111,6 +128,8 @@ def operate_route(base: str) -> Route:
     """The route that checks a key and gives the cookie, below the `base` path."""
 
     async def operate(request: Request) -> Response:
+        if sign_in.asked():
+            return PlainTextResponse("Here people sign in; there is no operator's key.", status_code=404)
         if not _is_key(request.query_params.get("key", "")):
             return PlainTextResponse(
                 "This is not the operator's key. The right link was printed where the dashboard was started.",
@@ -126,6 +145,10 @@ def operate_route(base: str) -> Route:
         return answer
 
     return Route(f"{base}/operate", operate)
+
+
+def _operates(who: Account | None) -> bool:
+    return who is not None and who.operates
 
 
 def _holds_key(cookies: Mapping[str, str]) -> bool:

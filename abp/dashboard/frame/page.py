@@ -12,6 +12,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.exceptions import RerunException, StopException
 
 from abp.dashboard.frame.access import NotOperating
+from abp.dashboard.frame.gate import account_line, pass_gate
 from abp.dashboard.frame.glossary import page_help
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.services import ensure_engine, store
@@ -71,6 +72,7 @@ def page(title: str) -> Iterator[None]:
     st.query_params.from_dict(st.query_params.to_dict())
     st.html(_STYLE)
     st.html(f"<script>{_SCRIPT}// {_what_is_shown(title)}\n</script>", unsafe_allow_javascript=True)
+    pass_gate()
     with st.sidebar:
         st.markdown("### :material/hub: ABP Lab")
         for section, pages in MENU.items():
@@ -87,6 +89,7 @@ def page(title: str) -> Iterator[None]:
                     width="stretch",
                     query_params=query,
                 )
+        account_line()
     if not presenting():
         with st.container(key="page-help"):
             page_help(title)
