@@ -15,7 +15,9 @@ from abp.training.experiment import Experiment
 from tests.browser.conftest import serving
 from tests.browser.provider import CLIENT, SECRET, providing
 from tests.recordings import trained
-from tests.waiting import run_async
+from tests.waiting import PATIENCE, run_async
+
+expect.set_options(timeout=1000 * PATIENCE)
 
 SECRETS = """[auth]
 redirect_uri = "http://localhost:{{port}}/oauth2callback"
