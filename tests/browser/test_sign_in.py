@@ -53,6 +53,17 @@ def film(url: str, cookies: str) -> int:
         return refusal.code
 
 
+def upload(url: str, cookies: str) -> int:
+    asked = urllib.request.Request(
+        f"{url}/upload/{'0' * 32}?name=x.csv", data=b"a,b", method="PUT", headers={"Cookie": cookies} if cookies else {}
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refusal:
+        return refusal.code
+
+
 def cookies_of(page) -> str:
     return "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in page.context.cookies())
 
@@ -68,7 +79,7 @@ def test_who_signs_in_may_watch_who_operates_may_start_and_nobody_else_gets_anyt
         with serving(home, **environment) as dashboard:
             url = dashboard.url
             # Nobody has signed in: no page, no socket, no file, by any link; and the operator's key is none here.
-            assert (watched(url, ""), film(url, "")) == ("403", 403)
+            assert (watched(url, ""), film(url, ""), upload(url, "")) == ("403", 403, 403)
             page = visit(f"{url}/runs")
             expect(page.get_by_role("button", name="Sign in")).to_be_visible()
             expect(page.get_by_text("Somebody's run")).to_have_count(0)
@@ -91,7 +102,7 @@ def test_who_signs_in_may_watch_who_operates_may_start_and_nobody_else_gets_anyt
             expect(page.get_by_role("button", name="Start a demo run")).to_have_count(0)
             assert (watched(url, cookies_of(page)), film(url, cookies_of(page))) == ("history", 200)
             forged = cookies_of(page).replace("_streamlit_user=", "_streamlit_user=x")
-            assert watched(url, forged) == "403"
+            assert (watched(url, forged), upload(url, cookies_of(page))) == ("403", 403)
             page.goto(f"{url}/train?run=1")
             expect(page.get_by_role("heading", name="Somebody's run")).to_be_visible()
             expect(page.get_by_text("Finished").first).to_be_visible()
@@ -104,7 +115,7 @@ def test_who_signs_in_may_watch_who_operates_may_start_and_nobody_else_gets_anyt
             expect(page.get_by_text("Signed in as Grace")).to_be_visible()
             page.get_by_role("button", name="Start a demo run").click()
             expect(page.get_by_text("of 500").first).to_be_visible()
-            assert len(dashboard.store.runs.all()) == 2
+            assert len(dashboard.store.runs.all()) == 2 and upload(url, cookies_of(page)) == 201
         logged = (home / "server.log").read_text() + "".join(path.read_text() for path in (home / "logs").glob("*"))
         for secret in (SECRET, "a-cookie-secret", "eyJ"):
             assert secret not in logged
