@@ -1,14 +1,19 @@
-"""Killed at any moment and resumed: runs whose worker gets SIGKILL come to the bits of runs that are left alone."""
+"""Killed at any moment and resumed: runs whose worker gets SIGKILL come to the bits of runs that are left alone.
+
+``python -m benchmarks.soak.resume KIND ...`` kills one run of each of these kinds, and prints what came of it as JSON.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
+import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -81,13 +86,18 @@ def killed_and_resumed(store: Store, kind: str, chance: random.Random, *, patien
     return Died(kind, kills, replay(store, ended).different)
 
 
-def part(moments: int = 50, seed: int = 0) -> list[Line]:
-    """Kill so many runs; one line."""
-    chance = random.Random(seed)
+def killed(kinds: Sequence[str], chance: random.Random) -> list[Died]:
+    """What came of a run of each of these kinds, in a store of their own."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ABP_HOME"] = folder
         store = Store(Path(folder) / "abp.sqlite3")
-        died = [killed_and_resumed(store, chance.choice(list(EXPERIMENTS)), chance) for _ in range(moments)]
+        return [killed_and_resumed(store, kind, chance) for kind in kinds]
+
+
+def part(moments: int = 50, seed: int = 0) -> list[Line]:
+    """Kill so many runs; one line."""
+    chance = random.Random(seed)
+    died = killed([chance.choice(list(EXPERIMENTS)) for _ in range(moments)], chance)
     wrong = [f"{each.kind}: {', '.join(each.different)}" for each in died if each.different]
     kills = sum(each.kills for each in died)
     what = f"runs killed at a random moment and resumed ({kills} died), with other bits"
@@ -143,3 +153,7 @@ def _wait(holds: Callable[[], bool], patience: float) -> None:
         if time.monotonic() > until:
             raise TimeoutError("the run did not come on")
         time.sleep(0.005)
+
+
+if __name__ == "__main__":  # for the tests: in a process of its own, since what is forked imports its parent's script
+    print(json.dumps([asdict(each) for each in killed(sys.argv[1:], random.Random(0))]))

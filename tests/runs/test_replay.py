@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import random
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -15,8 +18,11 @@ from abp.runs.worker import execute
 from abp.store import schema
 from abp.store.store import Store
 from abp.training.experiment import Experiment
-from benchmarks.soak.resume import AFTER_PRUNING, killed_and_resumed
+from benchmarks.soak.resume import AFTER_PRUNING
 from tests.rows import change_run
+from tests.waiting import PATIENCE
+
+ROOT = Path(__file__).parents[2]
 
 SHORT = Experiment(
     hidden=(20, 10), criterion="activation", amount=0.5, prunings=2, start_accuracy=0.2, stop_accuracy=1.0, epochs=6,
@@ -103,9 +109,13 @@ def test_what_has_no_complete_record_is_refused_in_a_sentence(store, capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kind", ["momentum", "Adam", "by hand", AFTER_PRUNING])
-def test_a_run_killed_at_a_random_moment_and_resumed_has_the_bits_of_one_left_alone(kind, store):
-    died = killed_and_resumed(store, kind, random.Random(kind))
-    assert died.different == ()
-    if kind == AFTER_PRUNING:
-        assert died.kills == 1
+def test_runs_killed_at_random_moments_and_resumed_have_the_bits_of_runs_left_alone():
+    kinds = ("momentum", "Adam", "by hand", AFTER_PRUNING)
+    command = [sys.executable, "-m", "benchmarks.soak.resume", *kinds]
+    environment = {name: value for name, value in os.environ.items() if name != "ABP_DATABASE"}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=2 * PATIENCE)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    died = json.loads(ended.stdout.splitlines()[-1])
+    assert [each["kind"] for each in died] == list(kinds)
+    assert [each["different"] for each in died] == [[]] * len(kinds)
+    assert died[-1]["kills"] == 1  # it died by itself, between a pruning and its record
