@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from abp.cli.output import require_json_target, write_json
@@ -26,7 +26,7 @@ def _add(options: argparse.Namespace) -> int:
     # Only now: listing needs neither pandas nor Pillow.
     from abp.data.own.limits import BadData
     from abp.data.own.preparation import checked_name
-    from abp.data.own.reading import read_own
+    from abp.data.own.reading import glance, is_dark_ink, read_own
     from abp.data.own.samples import Options
 
     checked_name(options.name)
@@ -38,11 +38,13 @@ def _add(options: argparse.Namespace) -> int:
         leave_out=options.leave_out,
         size=options.size,
         colour=options.colour,
-        invert=options.invert,
+        invert=bool(options.invert),
         pixels=options.pixels,
         seed=options.seed,
         private=options.private,
     )
+    if options.invert is None and is_dark_ink(glance(Path(options.path), wanted)):
+        wanted = replace(wanted, invert=True)
     own = read_own(options.name, Path(options.path), wanted)
     if any(row.name == own.name and row.key != own.key for row in store.datasets.all()):
         raise BadData(

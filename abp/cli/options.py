@@ -141,7 +141,12 @@ def _data(command: argparse.ArgumentParser) -> None:
     )
     add.add_argument("--size", type=int, default=28, metavar="N", help="rows and columns of pictures (default: 28)")
     add.add_argument("--colour", action="store_true", help="keep the colours of pictures")
-    add.add_argument("--invert", action="store_true", help="make dark bright, for dark ink on light paper")
+    add.add_argument(
+        "--invert",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether to make dark bright (default: if the pictures are dark ink on light paper)",
+    )
     add.add_argument(
         "--pixels",
         action=argparse.BooleanOptionalAction,

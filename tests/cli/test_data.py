@@ -26,13 +26,14 @@ def run_abp(home, capsys):
 
 def test_data_of_ones_own_are_added_listed_trained_with_and_removed(run_abp, tmp_path):
     drawn = zipped(tmp_path / "shapes.zip", {**drawings(10), "cross/broken.png": b"x"})
-    status, out, err = run_abp("data", "add", "shapes", drawn, "--size", 12, "--invert")
+    status, out, err = run_abp("data", "add", "shapes", drawn, "--size", 12)
     assert status == 0 and "30 pictures of 12 × 12, 3 classes" in out and "Left out: cross/broken.png" in err
     (tmp_path / "flowers.csv").write_text(table())
     assert run_abp("data", "add", "flowers", tmp_path / "flowers.csv", "--leave-out", "colour", "--private")[0] == 0
     status, out, _ = run_abp("data", "list")
     assert status == 0 and "flowers: 60 rows of 2 inputs, 3 classes" in out and "private" in out and "shapes" in out
     found = json.loads(run_abp("data", "list", "--json", "-")[1])["datasets"]
+    assert found[1]["description"]["notes"]["ink"] == "bright"  # the drawings were dark: they are inverted
     assert [row["name"] for row in found] == ["flowers", "shapes"]
 
     arguments = ("--hidden", "10", "--criterion", "none", "--epochs", 3, "--json", "-")

@@ -19,7 +19,7 @@ from abp.data.own.content import OwnData
 from abp.data.own.limits import RULES, BadData
 from abp.data.own.pictures import SIZES
 from abp.data.own.preparation import checked_name
-from abp.data.own.reading import Glance, glance, read_own
+from abp.data.own.reading import Glance, glance, is_dark_ink, read_own
 from abp.data.own.samples import Options
 from abp.store.store import Store
 
@@ -100,7 +100,9 @@ def _options(file: Path, seen: Glance) -> tuple[str, Options]:
 def _picture_options(seen: Glance) -> dict:
     size = st.selectbox("Rows and columns", SIZES, index=SIZES.index(28), width=150)
     colour = st.toggle("Keep colours", help="A picture with colours has three numbers a pixel.")
-    invert = st.toggle("Invert", help="Dark becomes bright: for dark ink on light paper.")
+    dark = is_dark_ink(seen) and not colour
+    help_ = "Dark becomes bright: for dark ink on light paper, which networks learn better as bright ink."
+    invert = st.toggle("Invert", value=dark, help=help_)
     return {"size": size, "colour": colour, "invert": invert}
 
 

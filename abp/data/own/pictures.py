@@ -102,6 +102,17 @@ def preview(path: Path, options: Options, per_class: int = 2, most: int = 16) ->
     return dict(sorted(counts.items(), key=lambda item: natural(item[0]))), shown, refused
 
 
+def ink_of(pictures: NDArray[np.uint8]) -> str | None:
+    """``"bright"`` or ``"dark"`` for drawings on an even background of the other kind, uint8 ``[n, rows, columns]``."""
+    if not len(pictures):
+        return None
+    edge = np.concatenate([pictures[:, 0], pictures[:, -1], pictures[:, :, 0], pictures[:, :, -1]], axis=1)
+    middle = np.median(edge)
+    if (np.abs(edge.astype(int) - middle) < 40).mean() < 0.9:
+        return None
+    return "bright" if middle < 64 else "dark" if middle > 191 else None
+
+
 def decoded(contents: bytes, options: Options) -> NDArray[np.uint8]:
     """A picture's pixels, uint8 ``[size, size]`` or with colours ``[size, size, 3]``.
 

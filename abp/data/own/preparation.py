@@ -14,6 +14,7 @@ from abp.data.datasets import Column
 from abp.data.own.archive import natural
 from abp.data.own.content import OwnData
 from abp.data.own.limits import CLASSES, LEAST_OF_A_CLASS, BadData, check_inputs, check_samples
+from abp.data.own.pictures import ink_of
 from abp.data.own.samples import Options, Samples
 from abp.data.own.splits import split
 
@@ -78,7 +79,7 @@ def prepare(name: str, samples: Samples, options: Options, source: str) -> OwnDa
             "duplicates": _duplicates(x, lengths),
             "counts": [int(count) for count in np.bincount(y, minlength=len(names))],
             "pictures": {"size": samples.size, "colour": samples.colour, "invert": samples.invert},
-            "ink": None if shape is None else _ink(x, shape),
+            "ink": None if shape is None or len(shape) != 2 else ink_of(x[:1000].reshape(-1, *shape)),
         },
     )
 
@@ -129,15 +130,3 @@ def _duplicates(x: NDArray, lengths: dict[str, int]) -> int:
     rows = [row.tobytes() for row in x]
     train = set(rows[lengths["valid"] : lengths["valid"] + lengths["train"]])
     return sum(row in train for row in (*rows[: lengths["valid"]], *rows[lengths["valid"] + lengths["train"] :]))
-
-
-def _ink(x: NDArray, shape: tuple[int, ...]) -> str | None:
-    """``"bright"`` or ``"dark"`` for drawings on an even background of the other kind, where a drawing pad fits."""
-    if len(shape) != 2:
-        return None
-    pictures = x[:1000].reshape(-1, *shape)
-    edge = np.concatenate([pictures[:, 0], pictures[:, -1], pictures[:, :, 0], pictures[:, :, -1]], axis=1)
-    even = np.abs(edge.astype(int) - np.median(edge)) < 40
-    if even.mean() < 0.9:
-        return None
-    return "bright" if np.median(edge) < 64 else "dark" if np.median(edge) > 191 else None

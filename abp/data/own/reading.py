@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -16,7 +17,7 @@ from abp.data.own.arrays import read_npz
 from abp.data.own.content import OwnData
 from abp.data.own.idx_pairs import is_idx, read_idx
 from abp.data.own.limits import BadData, check_size
-from abp.data.own.pictures import preview, read_pictures
+from abp.data.own.pictures import ink_of, preview, read_pictures
 from abp.data.own.preparation import prepare
 from abp.data.own.samples import Options, Samples
 from abp.data.own.tables import guessed_label, read_frame, read_table
@@ -62,6 +63,12 @@ class Glance:
     refused: list[str] = field(default_factory=list)
     rows: pd.DataFrame | None = None
     label: str = ""
+
+
+def is_dark_ink(seen: Glance) -> bool:
+    """Whether a source holds drawings of dark ink on light paper, which are learned better if they are inverted."""
+    grey = [pixels for _, pixels in seen.examples if pixels.ndim == 2]
+    return bool(grey) and ink_of(np.stack(grey)) == "dark"
 
 
 def kind_of(path: Path) -> str:
