@@ -48,14 +48,19 @@ class CommandKind(StrEnum):
     STOP = "stop"
     PACE = "pace"
     PRUNE = "prune"
+    UNDO = "undo"  # the last pruning by hand
 
 
 class Arguments(TypedDict, total=False):
-    """What goes with a command: `epochs_per_second` with ``pace``, the others with ``prune``."""
+    """What goes with a command: `epochs_per_second` with ``pace``, the others with ``prune``.
+
+    `amount` is a share of all hidden weights, or of those that are left then, as `of` says: ``"all"`` or ``"left"``.
+    """
 
     epochs_per_second: float | None
     criterion: str
     amount: float
+    of: str
 
 
 ELSEWHERE = 0

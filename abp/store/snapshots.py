@@ -25,7 +25,7 @@ class Moment:
         The epoch in which it falls.
     source
         Under which name the store has the weights, if it has them. Those right after a pruning are those before it
-        under its masks.
+        under its masks; those after one was taken back are those from before it.
     prunings
         Prunings made until then.
     """
@@ -62,9 +62,15 @@ def moments(store: Store, run: Run) -> list[Moment]:
         return []
     found = [Moment("start", 0, "initial", 0)]
     table = store.histories.prunings(run.id)
-    for number, epoch in zip(table["number"].astype(int), table["epoch"].astype(int), strict=True):
-        found.append(Moment(f"before {number}", int(epoch), f"before-{number}", int(number) - 1))
-        found.append(Moment(f"after {number}", int(epoch), f"before-{number}", int(number)))
+    by_hand: list[int] = []  # prunings by hand that have not been taken back
+    for row in table[["number", "epoch", "made_by"]].itertuples():
+        number, epoch, source = int(row.number), int(row.epoch), f"before-{row.number}"
+        found.append(Moment(f"before {number}", epoch, source, number - 1))
+        if row.made_by == "hand":
+            by_hand.append(number)
+        elif row.made_by == "undo":
+            source = f"before-{by_hand.pop()}"
+        found.append(Moment(f"after {number}", epoch, source, number))
     if not run.active and store.weights.has(run.id, "final"):
         found.append(Moment("end", run.epoch, "final", len(table)))
     return found

@@ -276,13 +276,15 @@ class Experiment:
             amount += f", nuclear norm{weights} {self.nuclear:g}"
         return f"{DATASETS[self.dataset].title} · {method}{amount} · seed {self.seed}"
 
-    def check_pruning(self, criterion: str, amount: float) -> None:
+    def check_pruning(self, criterion: str, amount: float, of: str = "all") -> None:
         """Raise a SettingError where a run of these settings cannot be pruned by hand like that."""
         removing = sorted(name for name, entry in CRITERIA.items() if entry.scores)
         if not isinstance(criterion, str) or criterion not in removing:
             raise SettingError(f"criterion must be one of {', '.join(removing)}, not {quoted(criterion)}")
         if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= 1:
             raise SettingError(f"amount must be between 0 and 1, not {quoted(amount)}")
+        if of not in ("all", "left"):
+            raise SettingError(f"of must be one of all, left, not {quoted(of)}")
         if self.ranks:
             raise SettingError("a run of limited ranks cannot be pruned: removing weights would raise the ranks again")
 

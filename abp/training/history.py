@@ -31,13 +31,13 @@ class Pruning:
         Where it fell: after so many batches of this epoch (counted from 1).
     criterion, by
         What chose the weights, a key of `abp.pruning.criteria.CRITERIA`, and who asked: ``"schedule"``, ``"stall"`` or
-        ``"hand"``.
+        ``"hand"``; ``"undo"`` where a person took back a pruning by hand.
     requested, achieved
         Shares of all hidden weights that this pruning was to remove, and removed in all.
     sparsity
         Share of hidden weights that are zero afterwards.
     weights_removed, neurons_removed
-        How many.
+        How many; negative where they were brought back.
     train_accuracy
         Running training accuracy of the epoch it fell in, so far.
     valid_before, valid_after, test_before, test_after

@@ -1,7 +1,7 @@
 """The trainer: trains one network, counts its activations, prunes it and keeps what was pruned at zero."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -229,7 +229,7 @@ class Trainer(Displayed):
         """Share of hidden weights that are removed, 0 to 1."""
         return sparsity(self.masks)
 
-    def prune(self, criterion: str, amount: float, *, by: str = "hand") -> Pruning:
+    def prune(self, criterion: str, amount: float, *, of: str = "all", by: str = "hand") -> Pruning:
         """Remove this share of all hidden weights, beyond those already removed, ranked over the experiment's scope.
 
         Parameters
@@ -238,6 +238,8 @@ class Trainer(Displayed):
             A key of `abp.pruning.criteria.CRITERIA`, not ``none``.
         amount
             0 to 1; outgoing weights of neurons that die with their last incoming one are counted in.
+        of
+            ``"left"`` for a share of the hidden weights that are left, instead of all.
         by
             Who asked, for the record.
 
@@ -246,16 +248,54 @@ class Trainer(Displayed):
         SettingError
             If the criterion is unknown, the amount not between 0 and 1, or ranks are limited; nothing is changed then.
         """
-        self.experiment.check_pruning(criterion, amount)
-        pruning = self._prune(criterion, Request(round(amount * total(self.masks))), float(amount), by)
+        self.experiment.check_pruning(criterion, amount, of)
+        weights = total(self.masks) if of == "all" else kept(self.masks)
+        requested = float(amount) if of == "all" else amount * weights / total(self.masks)
+        pruning = self._prune(criterion, Request(round(amount * weights)), requested, by)
         self.reinitialise_due |= CRITERIA[criterion].reinitialises and not self.schedule.remaining
         return pruning
 
+    def undo_pruning(
+        self, tensors: Mapping[str, Tensor], masks: Sequence[Tensor], *, criterion: str, by: str = "undo"
+    ) -> Pruning:
+        """Take a pruning back: the network is what it was just before it. Epochs and counts go on.
+
+        Parameters
+        ----------
+        tensors, masks
+            The parameters, as `Network.tensors` names them, and what was kept, just before the pruning.
+        criterion
+            What that pruning chose by, for the record.
+        by
+            Who asked, for the record.
+
+        Returns
+        -------
+        Pruning
+            What was brought back, as negative numbers of removed weights and neurons.
+
+        Raises
+        ------
+        ValueError
+            If the tensors are of another network; nothing is changed then.
+        """
+
+        def restore() -> None:
+            self.network.load_tensors(tensors)
+            self._mask_anew([mask.clone() for mask in masks])
+            self.reinitialise_due &= CRITERIA[self.experiment.criterion].reinitialises
+
+        return self._record(restore, criterion, -(kept(masks) - kept(self.masks)) / total(masks), by)
+
     def _prune(self, criterion: str, request: Request, amount: float, by: str) -> Pruning:
+        return self._record(lambda: self._apply(criterion, request), criterion, amount, by)
+
+    def _record(self, change: Callable[[], None], criterion: str, amount: float, by: str) -> Pruning:
+        """Change the masks; what that came to."""
         before = self.masks
         valid_before, test_before = self.evaluate("valid"), self.evaluate("test")
         self._require_finite(valid_before.loss)
-        self._apply(criterion, request)
+        change()
         return Pruning.between(
             before,
             self.masks,
@@ -292,7 +332,7 @@ class Trainer(Displayed):
 
     def _apply(self, criterion: str, request: Request) -> None:
         settings = self.experiment
-        self.masks = prune_network(
+        masks = prune_network(
             self.network,
             self.masks,
             criterion,
@@ -304,10 +344,15 @@ class Trainer(Displayed):
             measure=lambda: measure(self.network, self.data.train_x),
             gradients=lambda: loss_gradients(self.network, self.data.train_x, self.data.train_y),
         )
-        self.prunings += 1
-        self.schedule.early_stopping.restart()
         if settings.reset_counts:
             self.activity.reset()
+        self._mask_anew(masks)
+
+    def _mask_anew(self, masks: list[Tensor]) -> None:
+        """Train on under other masks, as after a pruning."""
+        self.masks = masks
+        self.prunings += 1
+        self.schedule.early_stopping.restart()
         self._renew_step(self._step.optimiser_state())
 
     def _reinitialise(self) -> None:

@@ -130,11 +130,20 @@ def test_prune_now_raises_the_sparsity_and_says_what_came_of_it(visit, dashboard
     expect(answer(page)).to_contain_text(f"sparsity {sparsity:.1f} %")
     expect(answer(page)).to_contain_text(re.compile(r"validation accuracy [\d.]+ → [\d.]+ %"))
 
-    button(page, "Prune now").click()
-    expect(number_of(page, "removed")).to_have_text("80.0 %")
+    weights = 64 * 60 + 60 * 40
+    expect(page.get_by_text(f"of the {round((1 - sparsity / 100) * weights):,} weights that are left")).to_be_visible()
+    button(page, "Prune now").click()  # of what is left, and not of all
+    expect(number_of(page, "removed")).to_have_text("64.0 %")
     button(page, "Step").click()  # and the network goes on learning without what was removed
     expect(page.get_by_text("2 of 10000")).to_be_visible()
-    assert dashboard.store.runs.get(run).sparsity >= 0.799
+    assert dashboard.store.runs.get(run).sparsity >= 0.639
+    button(page, "Undo").click()
+    expect(answer(page)).to_contain_text(re.compile("Brought back 1,49[0-9] weights"))
+    expect(number_of(page, "removed")).to_have_text("40.0 %")
+    button(page, "Undo").click()
+    expect(number_of(page, "removed")).to_have_text("0.0 %")
+    expect(button(page, "Undo")).to_have_count(0)
+    assert list(dashboard.store.histories.prunings(run)["made_by"]) == ["hand", "hand", "undo", "undo"]
     button(page, "Stop").click()
     expect(badge(page, "Stopped")).to_be_visible()
 
@@ -168,14 +177,26 @@ def test_a_reload_and_a_second_browser_show_the_same_run_in_the_same_state(visit
     expect(badge(page, "Stopped")).to_be_visible()
 
 
-def test_the_pace_can_be_set_and_set_free(visit, dashboard):
+def test_only_a_person_s_choice_sets_the_pace(visit, dashboard):
+    """No page load, no second tab, and no click on anything else does."""
     run = paused_run(dashboard)
-    page = watched(visit, dashboard, run)
-    for title, pace in (("1 epoch in 5 seconds", 0.2), ("As fast as possible", None)):
+    page, other = (watched(visit, dashboard, run) for _ in range(2))
+    asked = []
+    for title, pace in (("1 epoch in 5 seconds", 0.2), ("As fast as possible", None), ("2 epochs a second", 2.0)):
         page.get_by_role("combobox", name="Pace").click()
         page.get_by_role("option", name=title).click()
         wait_until(lambda pace=pace: dashboard.store.runs.get(run).pace == pace, f"for the pace {pace}")
         expect(answer(page)).to_contain_text("Pace: ")
+        asked.append(pace or 0.0)
+    for epoch, at in enumerate((other, page, other), start=1):
+        button(at, "Step").click()
+        expect(page.get_by_text(f"{epoch} of 10000")).to_be_visible()
+        expect(badge(page, "Paused")).to_be_visible()
+        page.reload(wait_until="commit")
+        expect(badge(page, "Paused")).to_be_visible()
+        expect(page.get_by_role("combobox", name="Pace")).to_have_value("2 epochs a second")
+    commands = [command for command in dashboard.store.commands.of(run)[::-1] if command.kind == "pace"]
+    assert [command.arguments["epochs_per_second"] for command in commands] == asked
     dashboard.store.commands.add(run, "stop")
 
 

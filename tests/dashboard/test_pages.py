@@ -549,7 +549,18 @@ def test_prune_now_writes_criterion_and_amount_even_when_they_were_typed_just_be
     press(page, "Prune now")
     command = Store().commands.of(runs["running"])[0]
     assert command.kind == "prune"
-    assert command.arguments == {"criterion": criterion, "amount": pytest.approx(0.35)}
+    assert command.arguments == {"criterion": criterion, "amount": pytest.approx(0.35), "of": "left"}
+
+
+def test_prune_now_says_before_what_would_remain_and_refuses_beside_the_field_what_cannot_be(runs):
+    page = watch(runs["running"])
+    weights = 64 * 20 + 20 * 10
+    left = weights - round(Store().runs.get(runs["running"]).sparsity * weights)
+    assert f"about {left - round(0.1 * left):,} of the {left:,} weights that are left" in words(page)
+    page.number_input[0].set_value(120)
+    press(page, "Prune now")
+    assert page.error[0].value == "“Remove, %” must be from 1 to 99, not 120."
+    assert "prune" not in [command.kind for command in Store().commands.of(runs["running"])]
 
 
 def test_a_pace_set_elsewhere_is_never_sent_back(runs):

@@ -31,6 +31,7 @@ from abp.store.records import Command, RunUnknown, pack_counts
 from abp.store.repositories.frames import Frames
 from abp.store.repositories.leases import ClaimLost
 from abp.store.repositories.watches import Watches
+from abp.store.snapshots import moments, snapshot
 from abp.store.store import Store
 from abp.training.experiment import Experiment
 from abp.training.history import Epoch, Pruning
@@ -212,12 +213,15 @@ def ask(store: Store, run: int, kind: str, **arguments) -> Command:
 
 def replay(experiment: Experiment, log: list[Command]) -> Trainer:
     """What a bare trainer comes to when it is pruned, and stopped, where this log says that a run was."""
-    trainer, log = Trainer(experiment, DIGITS), list(log)
+    trainer, log, by_hand = Trainer(experiment, DIGITS), list(log), []
     while True:
         while log and (log[0].epoch, log[0].batch) == (trainer.epoch, trainer.batch):
             command = log.pop(0)
             if command.kind == "prune" and "Removed" in command.outcome:
+                by_hand.append((trainer.network.tensors(), trainer.masks))
                 trainer.prune(**command.arguments)
+            if command.kind == "undo" and "Brought back" in command.outcome:
+                trainer.undo_pruning(*by_hand.pop(), criterion="magnitude")
             if command.kind == "stop":
                 return trainer
         if trainer.stopped_by is not None:
@@ -267,6 +271,13 @@ def test_every_command_is_answered_and_its_log_replayed_gives_the_same_bits(stor
         assert in_motion.outcome.startswith("Removed 148 weights") and in_motion.epoch >= 3
 
         assert ask(store, run, "pause").outcome == "Paused."
+        rest = 1480 - round(1480 * store.runs.get(run).sparsity)
+        of_the_rest = ask(store, run, "prune", criterion="random", amount=0.5, of="left")
+        assert of_the_rest.outcome.startswith(f"Removed {rest // 2} weights")
+        back = ask(store, run, "undo")
+        assert back.outcome.startswith(f"Brought back {rest // 2} weights")
+        assert store.runs.get(run).sparsity == pytest.approx(1 - rest / 1480)
+
         row, frame = store.runs.get(run), store.frames.newest(run, LONG.hidden)
         assert row.status == "paused" and row.held
         assert ask(store, run, "pace", epochs_per_second=40).outcome == "Pace: 40 epochs a second."
@@ -284,8 +295,10 @@ def test_every_command_is_answered_and_its_log_replayed_gives_the_same_bits(stor
     row = store.runs.get(run)
     assert (row.status, row.stopped_by, row.pruned_by_hand) == ("stopped", "hand", True)
     assert all(command.outcome and command.settled for command in store.commands.of(run))
-    by_hand = store.histories.prunings(run).query("made_by == 'hand'")
-    assert by_hand["criterion"].tolist() == ["random", "magnitude", "activation"]
+    by_hand = store.histories.prunings(run).query("made_by in ('hand', 'undo')")
+    assert by_hand["criterion"].tolist() == ["random", "magnitude", "activation", "random", "random"]
+    assert by_hand["made_by"].tolist() == ["hand"] * 4 + ["undo"]
+    assert by_hand["weights_removed"].iloc[3:].tolist() == [rest // 2, -(rest // 2)]
 
     log = store.commands.of(run)[::-1]
     places = [(command.epoch, command.batch) for command in log]
@@ -295,6 +308,36 @@ def test_every_command_is_answered_and_its_log_replayed_gives_the_same_bits(stor
     assert store.histories.masks(run, row.prunings) == pack(trainer.masks)
     frame = store.frames.newest(run, LONG.hidden)
     assert [counts.tolist() for counts in frame.counts] == [counts.tolist() for counts in trainer.activity.counts]
+
+
+def test_undo_takes_prunings_by_hand_back_one_by_one_and_survives_the_loss_of_the_worker(store):
+    run = store.runs.add(dataclasses.replace(LONG, criterion="none", epochs=10_000), held=True, pace=20.0)
+    with working(store, run):
+        assert ask(store, run, "undo").outcome.startswith("Nothing was undone")
+        for _ in range(2):
+            ask(store, run, "prune", criterion="magnitude", amount=0.5, of="left")
+        assert store.runs.get(run).sparsity == 0.75
+        die(store, run)
+        again = store.commands.add(run, "undo")  # its worker finds that it is gone
+    store.commands.add(run, "resume")
+    with working(store, run):
+        wait_until(lambda: store.runs.get(run).epoch, "for an epoch")
+        assert {command.id: command for command in store.commands.of(run)}[again].outcome.startswith("Brought back 370")
+        assert store.runs.get(run).sparsity == 0.5
+        ask(store, run, "pause")
+        ask(store, run, "undo")
+        assert store.runs.get(run).sparsity == 0.0
+        assert ask(store, run, "undo").outcome.startswith("Nothing was undone")
+        ask(store, run, "stop")
+    ended = store.runs.get(run)
+    assert ended.pruned_by_hand and ended.prunings == 4
+    assert store.histories.masks(run, 3) == store.histories.masks(run, 1)
+    found = {moment.name: snapshot(store, ended, moment) for moment in moments(store, ended)}
+    # What it learnt since is gone with what was pruned: it ends with the weights that it began with.
+    assert save(found["after 4"].network.tensors()) == store.weights.get(run, "initial")
+    assert store.weights.get(run, "final") == store.weights.get(run, "initial")
+    trainer = replay(ended.experiment, store.commands.of(run)[::-1])
+    assert save(trainer.network.tensors()) == store.weights.get(run, "final")
 
 
 def test_commands_given_before_a_worker_comes_are_obeyed_in_order_before_the_first_batch(store):

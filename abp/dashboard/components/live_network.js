@@ -130,7 +130,8 @@ class LiveNetwork {
 
   // The page around the view shows these: when they change, the script draws it anew.
   compare() {
-    const key = ({ status, name, pace, pruned_by_hand: byHand }) => JSON.stringify([status, name, pace || 0, byHand])
+    const key = ({ status, name, pace, pruned_by_hand: byHand, prunings }) =>
+      JSON.stringify([status, name, pace || 0, byHand, prunings])
     if (!this.record?.status || !this.data.drawn) return
     const [now, drawn] = [key(this.record.status), key(this.data.drawn)]
     if (now === drawn) this.asked = null
@@ -284,7 +285,7 @@ class LiveNetwork {
   }
 
   tellEvent(pruning) {
-    if (pruning.made_by === "hand") return // the answer to the command says it
+    if (["hand", "undo"].includes(pruning.made_by)) return // the answer to the command says it
     const sentence = this.part(".sentence")
     sentence.textContent = pruningSentence(pruning)
     sentence.classList.add("event")

@@ -32,7 +32,7 @@ def live_network(
 ) -> Any:
     """Draw a run, live while it goes on and as a film when it has ended.
 
-    What the page shows of the run outside this view is `run`'s name, status, pace, and whether it was pruned by hand.
+    What the page shows of the run outside this view is `run`'s name, status, pace, and how it was pruned.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def live_network(
         "hidden": list(run.experiment.hidden),
         "start": start,
         "colours": _COLOURS,
-        "drawn": {"status": run.status, "name": run.name, "pace": run.pace, "pruned_by_hand": run.pruned_by_hand},
+        "drawn": {name: getattr(run, name) for name in ("status", "name", "pace", "pruned_by_hand", "prunings")},
         "snapshot": snapshot,
         "frame": base64.b64encode(frame).decode(),  # within other data, Streamlit sends no bytes
     }

@@ -3,18 +3,24 @@
 Streamlit's own bounds are enforced in the browser, which keeps the value that was there before without a word.
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from abp.dashboard.frame.markdown import literal
 
 
-def number_field(label: str, value: float, low: float, high: float, **details: Any) -> Any:
+def number_field(
+    label: str, value: float, low: float, high: float, *, place: DeltaGenerator | None = None, **details: Any
+) -> Any:
     """A number from `low` to `high`, whole if `value` is; None, after saying why, while another one is written there.
 
     Parameters
     ----------
+    place
+        Where to say why, if there is no room below the field.
     details
         Passed on to ``st.number_input``.
     """
@@ -25,7 +31,8 @@ def number_field(label: str, value: float, low: float, high: float, **details: A
     if low <= given <= high:
         return given
     shown = [f"{number:,}" if whole else f"{number:g}" for number in (low, high, given)]
-    refuse(f"“{label}” must be from {shown[0]} to {shown[1]}, not {shown[2]}.")
+    with place or nullcontext():
+        refuse(f"“{label}” must be from {shown[0]} to {shown[1]}, not {shown[2]}.")
     return None
 
 

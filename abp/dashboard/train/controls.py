@@ -8,7 +8,9 @@ from contextlib import suppress
 from typing import Unpack
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from abp.dashboard.frame.fields import number_field
 from abp.dashboard.frame.page import plain_errors
 from abp.pruning.criteria import CRITERIA
 from abp.runs.session.command_words import HELP
@@ -40,7 +42,8 @@ def controls(store: Store, run: Run) -> None:
         return
     if not run.active:
         return
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+    row, below = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"), st.container()
+    with row:
         # Both share one place, but each is a button of its own to Streamlit: a click does what the button said.
         if run.status == Status.PAUSED:
             if st.button("Resume", icon=":material/play_arrow:", width=_SWITCH):
@@ -52,7 +55,14 @@ def controls(store: Store, run: Run) -> None:
         if st.button("Stop", icon=":material/stop:", help=HELP[CommandKind.STOP]):
             send(CommandKind.STOP)
         _pace(store, run, send)
-        _prune(run, send)
+        percent = _prune(run, send, below)
+    with below.container(horizontal=True, vertical_alignment="center"):
+        if percent is not None:
+            st.caption(would_remain(run, percent), width="content")
+        if store.histories.undoable_pruning(run.id) and st.button(
+            "Undo", icon=":material/undo:", help=HELP[CommandKind.UNDO]
+        ):
+            send(CommandKind.UNDO)
 
 
 def _pace(store: Store, run: Run, send) -> None:  # type: ignore[no-untyped-def]
@@ -76,7 +86,8 @@ def _pace(store: Store, run: Run, send) -> None:  # type: ignore[no-untyped-def]
         send(CommandKind.PACE, epochs_per_second=chosen)
 
 
-def _prune(run: Run, send) -> None:  # type: ignore[no-untyped-def]
+def _prune(run: Run, send, below: DeltaGenerator) -> int | None:  # type: ignore[no-untyped-def]
+    """The fields and the button that prune; the share that is asked for, if it can be used."""
     choices = [name for name, criterion in CRITERIA.items() if criterion.scores]
     preferred = run.experiment.criterion
     criterion = st.selectbox(
@@ -87,15 +98,29 @@ def _prune(run: Run, send) -> None:  # type: ignore[no-untyped-def]
         key=f"prune-criterion-{run.id}",
         width=179,
     )
-    percent = st.number_input(
+    percent = number_field(
         "Remove, %",
-        min_value=1,
-        max_value=99,
         value=10,
+        low=1,
+        high=99,
+        place=below,
         step=5,
         key=f"prune-amount-{run.id}",
         width=90,
         help=HELP[CommandKind.PRUNE],
     )
-    if st.button("Prune now", type="primary"):
-        send(CommandKind.PRUNE, criterion=criterion, amount=percent / 100)
+    if st.button("Prune now", type="primary", disabled=percent is None) and percent is not None:
+        send(CommandKind.PRUNE, criterion=criterion, amount=percent / 100, of="left")
+    return percent
+
+
+def would_remain(run: Run, percent: int) -> str:
+    """What a pruning of so many per cent of the weights that are left would leave."""
+    sizes = run.experiment.sizes
+    weights = sum(inputs * outputs for inputs, outputs in zip(sizes[:-2], sizes[1:-1], strict=True))
+    left = round((1 - run.sparsity) * weights)
+    remaining = left - round(percent / 100 * left)
+    return (
+        f"*Prune now* would leave about {remaining:,} of the {left:,} weights that are left: "
+        f"{100 * remaining / weights:.1f} % of all {weights:,}."
+    )

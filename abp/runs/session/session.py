@@ -11,12 +11,13 @@ from abp.analysis.network_summary import summarise_network
 from abp.data.datasets import Dataset, load_dataset
 from abp.data.download import Progress
 from abp.network.masks import unpack
-from abp.runs.session.command_words import OUTCOMES, pace_outcome, pruning_outcome, refusal
+from abp.runs.session.command_words import NOT_UNDONE, OUTCOMES, pace_outcome, pruning_outcome, refusal
 from abp.runs.session.rate import Rate
 from abp.runs.session.recent_activity import RecentActivity
 from abp.runs.session.recording import checkpoint_row, epoch_row, frame_row, pack_spectra, pack_weights, pruning_row
 from abp.runs.summaries import to_row
 from abp.store.records import Command, CommandKind, Run, Status
+from abp.store.snapshots import recorded_masks
 from abp.store.store import Store
 from abp.training.checkpoint import restore_checkpoint
 from abp.training.experiment import SettingError
@@ -188,6 +189,8 @@ class Session:
         """Do what a command says, and record what came of it."""
         if command.kind == CommandKind.PRUNE:
             self._prune_now(command)
+        elif command.kind == CommandKind.UNDO:
+            self._undo(command)
         else:
             self._answer(command, self._obey(command))
 
@@ -221,11 +224,23 @@ class Session:
 
     def _prune_now(self, command: Command) -> None:
         """Prune as a command says; what came of it is recorded with the pruning, if there is one."""
-        criterion, amount = command.arguments.get("criterion", ""), command.arguments.get("amount", -1)
+        arguments = command.arguments
+        criterion, amount, of = arguments.get("criterion", ""), arguments.get("amount", -1), arguments.get("of", "all")
         try:
-            self._prune(lambda: self.trainer.prune(criterion, amount), command)
+            self._prune(lambda: self.trainer.prune(criterion, amount, of=of), command)
         except SettingError as error:
             self._answer(command, refusal(error))
+
+    def _undo(self, command: Command) -> None:
+        """Take the last pruning by hand back; recorded like a pruning."""
+        found = self.store.histories.undoable_pruning(self.run)
+        recorded = found and self.store.weights.get(self.run, f"before-{found[0]}")
+        if not found or not recorded:
+            self._answer(command, NOT_UNDONE)
+            return
+        number, criterion = found
+        tensors, masks = load(recorded), recorded_masks(self.store, self.store.runs.get(self.run), number - 1)
+        self._prune(lambda: self.trainer.undo_pruning(tensors, masks, criterion=criterion), command)
 
     @property
     def _status(self) -> Status:

@@ -57,6 +57,27 @@ class Histories:
         large = ("run", "masks", "live_weights", "spectra_before", "spectra_after")
         return self._table(schema.prunings, run, after, leave_out=large)
 
+    def undoable_pruning(self, run: int) -> tuple[int, str] | None:
+        """Number and criterion of the pruning by hand that can be taken back: the last one that has not been yet.
+
+        None if the schedule has pruned since, or the weights from before it are not recorded.
+        """
+        columns = schema.prunings.c
+        query = select(columns.number, columns.criterion, columns.made_by).where(columns.run == run)
+        taken_back = 0
+        with self.database.reading() as connection:
+            rows = connection.execute(query.order_by(columns.number.desc())).all()
+        for number, criterion, made_by in rows:
+            if made_by == "undo":
+                taken_back += 1
+            elif made_by != "hand":
+                return None
+            elif taken_back:
+                taken_back -= 1
+            else:
+                return (number, criterion) if self.weights.has(run, f"before-{number}") else None
+        return None
+
     def last_prunings(self) -> dict[int, int]:
         """The epoch after which every run was pruned last, by run."""
         columns = schema.prunings.c
