@@ -52,3 +52,20 @@ def watched(visit: Any, dashboard: Dashboard, run: int, **details: Any) -> Any:
     page.locator(".live canvas").wait_for(timeout=1000 * PATIENCE)
     page.locator(".live").evaluate(_JOINED)
     return page
+
+
+def choose(page: Any, name: str, title: str) -> None:
+    """Choose an option of a field; the list is opened again when a redraw of the page has closed it."""
+    from playwright.sync_api import TimeoutError
+
+    field, option = page.get_by_role("combobox", name=name), page.get_by_role("option", name=title, exact=True)
+
+    def chosen() -> bool:
+        try:
+            field.click(timeout=5000)
+            option.click(timeout=5000)
+        except TimeoutError:
+            return field.input_value() == title
+        return True
+
+    wait_until(chosen, f"for the option {title}")

@@ -9,6 +9,7 @@ from abp.studies.registry import start_study, study_progress
 from abp.studies.specification import Study
 from abp.training.experiment import Experiment
 from tests.browser.conftest import Dashboard, give_up
+from tests.browser.fitting import misfits
 from tests.waiting import PATIENCE, wait_until
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -28,7 +29,7 @@ STUDY = Study(
     base=Experiment(hidden=(20, 10), epochs=3, start_accuracy=0.0, stop_accuracy=1.0, patience=0, learning_rate=0.05),
 )
 LOOKS = {
-    "light": {"color_scheme": "light"},
+    "light": {"color_scheme": "light", "width": 1280},
     "dark": {"color_scheme": "dark"},
     "phone": {"color_scheme": "light", "width": 390},
 }
@@ -90,13 +91,13 @@ def settled(page) -> None:
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_axe_finds_nothing_serious_on_any_page(look, visit, dashboard: Dashboard, shown):
+def test_axe_finds_nothing_serious_on_any_page_and_every_page_fits_its_window(look, visit, dashboard: Dashboard, shown):
     page = visit("about:blank", height=1500, **LOOKS[look])
     found = {}
     for label, address in shown.items():
         page.goto(f"{dashboard.url}{address}", wait_until="commit")
         settled(page)
-        if found_here := complaints(page):
+        if found_here := [*complaints(page), *misfits(page)]:
             found[label] = found_here
     assert found == {}
 

@@ -23,7 +23,13 @@ from abp.store.lineage import dense_twin
 from abp.store.snapshots import Moment, Snapshot, spectral_snapshots
 from tests.dashboard.opening import PRUNED, open_page, settled, words
 from tests.recordings import trained
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, wait_until
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch) -> None:
+    """Beside busy neighbours singular values take longer than a page usually waits before it says so."""
+    monkeypatch.setattr(spectra, "_PATIENCE", PATIENCE)
 
 
 def open_spectra(**link: object) -> AppTest:
@@ -260,7 +266,7 @@ def test_a_layer_collapsed_to_one_neuron(store):
     assert worker.execute(store, number, worker.new_owner())
     assert min(int(mask.any(dim=1).sum()) for mask in spectral_snapshots(store, store.runs.get(number))[-1].masks) == 1
     page = open_spectra(run=number)
-    assert not page.error and page.get("vega_lite_chart")
+    assert not page.error and settled(page).get("vega_lite_chart")
 
 
 def test_curves_of_wide_layers_are_thinned_but_keep_their_ends():
@@ -286,8 +292,8 @@ def test_runs_of_one_name_are_two_curves_and_the_scale_has_room_for_all(store):
     page = open_spectra(run=number)
     for other in others:
         page.multiselect[0].select(other)
-    again(page)
-    assert curve_names(page)[3:] == [f"{other}: The same name" for other in others]
+    expected = [f"{other}: The same name" for other in others]
+    wait_until(lambda: curve_names(again(page))[3:] == expected, "for both runs' singular values")
     highest = max(
         values[0] for other in others for values in spectral_snapshots(store, store.runs.get(other))[-1].spectra
     )

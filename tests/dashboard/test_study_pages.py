@@ -79,7 +79,7 @@ def test_a_study_is_started_by_the_form_once_however_often_it_is_asked_for(store
 
 def test_wrong_amounts_are_refused_in_words(store):
     page = open_page("compare")
-    for text, complaint in (("80, lots", "not '80, lots'"), ("120", "not 1.2"), ("", "at least one share")):
+    for text, complaint in (("80, lots", "not “80, lots”"), ("120", "not “120”"), ("", "such as 80, 90")):
         next(box for box in page.text_input if box.label == "Shares to remove, %").set_value(text)
         page.run()
         assert complaint in words(page), text

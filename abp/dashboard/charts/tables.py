@@ -24,13 +24,13 @@ def runs(records: Sequence[Run]) -> pd.DataFrame:
                 "Test accuracy": None if run.test_accuracy is None else 100 * run.test_accuracy,
                 "Sparsity": 100 * run.sparsity,
                 "Epochs": run.epoch,
+                "Started": None if run.started is None else pd.Timestamp(run.started, unit="s", tz="UTC"),
                 "Continues": _continues(run),
                 "Data": DATASETS[settings.dataset].title,
                 "Method": CRITERIA[settings.criterion].title if pruned else _unpruned(run),
                 "Amount": 100 * settings.amount if pruned else 0.0,
                 "Seed": settings.seed,
                 "Seconds": run.seconds,
-                "Started": None if run.started is None else pd.Timestamp(run.started, unit="s", tz="UTC"),
             }
         )
     return pd.DataFrame(rows)

@@ -111,8 +111,8 @@ PAGES = {
         ),
     ),
     "Runs": Help(
-        "This table lists every network that was trained here. Select a row to open that run, repeat it with other "
-        "settings, continue it, download its records, or delete it.",
+        "This table lists every network that was trained here. Tick a row to open that run, repeat it with other "
+        "settings, continue it, download its records, or delete it; tick several to do that to all of them at once.",
         ("run", "accuracy", "sparsity", "epoch", "seed", "activation", "pruning", "weight"),
     ),
     "Compare": Help(

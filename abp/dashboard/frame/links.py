@@ -1,9 +1,13 @@
 """What a page's link says: the numbers in it, and the run or the study that the page shows."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import streamlit as st
 
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.page import store
+from abp.dashboard.frame.run_label import labels
 from abp.store.records import Run, RunUnknown, StudyUnknown, no_run, no_study
 from abp.studies.registry import studies
 
@@ -82,6 +86,69 @@ def study_from_link() -> int | None:
         raise StudyUnknown(f"“{error}” is not the number of a study.") from None
 
 
+def in_link(parameter: str, key: str, options: Sequence[Any], usual: Any, draw: Callable[[], Any]) -> Any:
+    """The value of a widget that the page's link holds, so that Back, Forward and a copied address restore it.
+
+    What a person chooses goes into the link; what the link says when it changes goes into the widget.
+
+    Parameters
+    ----------
+    parameter
+        Its name in the link.
+    key
+        The widget's; it must be drawn with no value of its own.
+    options
+        What can be chosen. A value that is a list of some of them stands in the link with commas between.
+    usual
+        What is shown while the link does not say; the widget follows it if it changes.
+    draw
+        Draws the widget; returns its value.
+    """
+    state, said = st.session_state, st.query_params.get(parameter)
+    linked = _read(parameter, said, options, usual)
+    seen = f"{key}-in-link"
+    if key not in state or state.get(seen) != (said, usual) or not _possible(state[key], options):
+        state[key] = linked
+    state[seen] = said, usual
+    value = draw()
+    if value != linked:
+        said = _written(value)
+        st.query_params[parameter] = said
+        state[seen] = said, usual
+    return value
+
+
+def _possible(value: Any, options: Sequence[Any]) -> bool:
+    """Whether a widget can still show a value: a run that was chosen may have been deleted since."""
+    return all(each in options for each in (value if isinstance(value, list) else [value]) if each is not None)
+
+
+def _written(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else "none" if value is None else str(value)
+
+
+def _read(parameter: str, said: str | None, options: Sequence[Any], usual: Any) -> Any:
+    """What the link says, or what is usual, after saying so where it says something else."""
+    if said is None:
+        return usual
+    by_name = {str(option): option for option in options}
+    if isinstance(usual, list):
+        names = [name for name in said.split(",") if name]
+        known = [by_name[name] for name in names if name in by_name]
+    else:
+        names, known = [said], [by_name[said]] if said in by_name else []
+        if usual is None and said == "none":
+            return None
+    if len(known) < len(names):
+        wrong = next(name for name in names if name not in by_name)
+        invalid_link(LinkInvalid(wrong[:40]), f"value of “{parameter}” here", "It is left out.")
+    return known if isinstance(usual, list) else known[0] if known else usual
+
+
+_OF_ONE_RUN = ("moment", "overlay")
+"""Parameters of a link that mean something else, or nothing, for another run."""
+
+
 def choose_run() -> Run | None:
     """The run of ``?run=``, or the newest one; a list to choose another, which changes the link.
 
@@ -109,13 +176,15 @@ def choose_run() -> Run | None:
         offered.append(current)
 
     def update_link() -> None:
-        st.query_params["run"] = str(st.session_state["chosen-run"])
+        kept = {name: value for name, value in st.query_params.to_dict().items() if name not in _OF_ONE_RUN}
+        st.query_params.from_dict({**kept, "run": str(st.session_state["chosen-run"])})
 
     st.session_state["chosen-run"] = current
+    shown = labels({number: runs[number] for number in offered})
     st.selectbox(
         "Run",
         offered,
-        format_func=lambda number: f"{number}: {runs[number].name}",
+        format_func=lambda number: shown[number],
         key="chosen-run",
         on_change=update_link,
     )
@@ -147,7 +216,10 @@ def choose_study() -> int | None:
     def update_link() -> None:
         st.query_params["study"] = str(st.session_state["chosen-study"])
 
-    st.session_state["chosen-study"] = next(iter(names)) if linked is None else linked
+    if linked is None:  # the newest; a link to this page must go on showing it when there is a newer one
+        linked = next(iter(names))
+        st.query_params["study"] = str(linked)
+    st.session_state["chosen-study"] = linked
     return st.selectbox(
         "Study",
         list(names),

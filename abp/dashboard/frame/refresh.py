@@ -3,8 +3,10 @@
 import streamlit as st
 
 from abp.dashboard.frame.page import fragment
-from abp.store.records import Run
+from abp.store.records import Run, RunUnknown
 from abp.store.store import Store
+
+_ENDED_EVERY = 5.0  # seconds between two looks whether an ended run is still there
 
 
 def version(run: Run) -> tuple:
@@ -13,22 +15,15 @@ def version(run: Run) -> tuple:
 
 
 def redraw_on_change(store: Store, shown: Run) -> None:
-    """Redraw the page after each pruning of a run and when its status changes."""
+    """Redraw the page after each pruning of a run, and when its status changes or it is deleted."""
 
-    @fragment(run_every=1.0 if shown.active else None)
+    @fragment(run_every=1.0 if shown.active else _ENDED_EVERY)
     def watch() -> None:
-        if version(store.runs.get(shown.id)) != version(shown):
+        try:
+            now = version(store.runs.get(shown.id))
+        except RunUnknown:
+            st.rerun()  # the page says so
+        if now != version(shown):
             st.rerun()
 
     watch()
-
-
-def follow_newest(options: list, key: str) -> None:
-    """Keep the widget with this `key` at the newest of its options; to be called before it is drawn.
-
-    Once a person has chosen another option, the widget stays there, however many are added.
-    """
-    state, newest = st.session_state, f"{key}-newest"
-    chosen = state.get(key)
-    state[key] = options[-1] if chosen not in options or chosen == state.get(newest) else chosen
-    state[newest] = options[-1]

@@ -67,6 +67,7 @@ def _accuracies(store: Store, first: Run, second: Run) -> None:
             [_accuracy_chart(table)],
             lambda: table,
             f"pair-{first.id}-{second.id}",
+            legend=lambda: legend([(swatch_png(LEFT), 28, _name(first)), (swatch_png(RIGHT), 28, _name(second))]),
         )
 
 
@@ -90,7 +91,7 @@ def _accuracy_chart(table: pd.DataFrame) -> Chart:
             color=alt.Color(
                 "run:N",
                 scale=alt.Scale(domain=names, range=[LEFT, RIGHT][: len(names)]),
-                legend=alt.Legend(orient="top", title=None, columns=1, labelLimit=400),
+                legend=None,
             ),
             tooltip=["run:N", "epoch:Q", alt.Tooltip("accuracy:Q", format=".2%")],
         )

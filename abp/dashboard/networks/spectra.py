@@ -14,13 +14,16 @@ from abp.dashboard.charts.colours import METHODS, MUTED
 from abp.dashboard.charts.legend import legend, line_png
 from abp.dashboard.charts.widgets import chart_with_data, download_csv
 from abp.dashboard.frame.background import in_background
+from abp.dashboard.frame.links import in_link
 from abp.dashboard.frame.markdown import literal
-from abp.dashboard.frame.refresh import follow_newest, redraw_on_change, version
+from abp.dashboard.frame.refresh import redraw_on_change, version
+from abp.dashboard.frame.run_label import labels
 from abp.dashboard.networks.chance import chance_section
 from abp.store.records import Run, RunUnknown, Status
 from abp.store.snapshots import Snapshot, spectral_snapshots
 from abp.store.store import Store
 
+_SCALES = ["linear", "log"]
 _FLOOR = 1e-4  # what a logarithmic axis shows of smaller values
 _PATIENCE = 0.4  # seconds that a page waits for singular values before it says that they are being computed
 _MANY = 500  # values of a layer; of more, some are not drawn
@@ -38,7 +41,7 @@ def spectra_view(store: Store, run: Run) -> None:
         st.info(_too_early(run), icon=":material/hourglass_empty:")
         return
     with choices:
-        scale = st.segmented_control("Scale", ["linear", "log"], default="linear", required=True, key="spectra-scale")
+        scale = in_link("scale", "spectra-scale", _SCALES, _SCALES[0], _choose_scale)
         before, after = _chosen_snapshots(run, found)
         others = _other_runs(store, run)
     table = pd.concat([curves(found[0], before, after), *(_end_of(store, other, waiting) for other in others)])
@@ -48,6 +51,10 @@ def spectra_view(store: Store, run: Run) -> None:
     _change_charts(run, found[0], before, after)
     _summary_table(found)
     chance_section(store, run)
+
+
+def _choose_scale() -> str | None:
+    return st.segmented_control("Scale", _SCALES, required=True, key="spectra-scale")
 
 
 def _too_early(run: Run) -> str:
@@ -95,8 +102,12 @@ def _chosen_snapshots(run: Run, found: list[Snapshot]) -> tuple[Snapshot, Snapsh
         st.caption("Nothing was pruned in this run; its start and its end are shown.")
         return found[0], found[-1]
     key = f"spectra-pruning-{run.id}"
-    follow_newest(numbers, key)
-    chosen = numbers[-1] if len(numbers) == 1 else st.slider("Pruning", 1, numbers[-1], key=key, width=300)
+    if len(numbers) == 1:
+        chosen = 1
+    else:
+        chosen = in_link(
+            "moment", key, numbers, numbers[-1], lambda: st.slider("Pruning", 1, numbers[-1], key=key, width=300)
+        )
     return by_name[f"before {chosen}"], by_name[f"after {chosen}"]
 
 
@@ -108,14 +119,21 @@ def _other_runs(store: Store, run: Run) -> list[Run]:
         for other in store.runs.all()[:200]
         if other.id != run.id and other.status in (Status.FINISHED, Status.STOPPED) and other.experiment.sizes == shape
     }
-    chosen = st.multiselect(
-        "Overlay final spectra of",
-        list(candidates),
-        format_func=lambda number: _label(candidates[number]),
-        key=f"spectra-others-{run.id}",
-        max_selections=5,
-        width=380,
-    )
+    if not candidates:
+        return []
+    key, shown = f"spectra-others-{run.id}", labels(candidates)
+
+    def draw() -> list[int]:
+        return st.multiselect(
+            "Overlay final spectra of",
+            list(candidates),
+            format_func=lambda number: shown[number],
+            key=key,
+            max_selections=5,
+            width=380,
+        )
+
+    chosen = in_link("overlay", key, list(candidates), [], draw)
     return [candidates[number] for number in chosen]
 
 

@@ -7,7 +7,9 @@ import streamlit as st
 
 from abp.analysis.cost import cost, layer_costs
 from abp.dashboard.charts.widgets import download_csv
-from abp.dashboard.frame.refresh import follow_newest, redraw_on_change
+from abp.dashboard.frame.links import in_link
+from abp.dashboard.frame.refresh import redraw_on_change
+from abp.dashboard.frame.run_label import labels
 from abp.dashboard.networks.cache import frequencies_of, moments_of, snapshot_of
 from abp.dashboard.networks.compact import compacted_network
 from abp.dashboard.networks.layer_images import layer_pictures
@@ -16,6 +18,8 @@ from abp.dashboard.networks.neuron_sheet import neuron_sheet
 from abp.store.records import Run
 from abp.store.snapshots import Moment, Snapshot
 from abp.store.store import Store
+
+_SHOWN = ["weights", "zero pattern"]
 
 
 def weights_view(store: Store, run: Run) -> None:
@@ -28,7 +32,7 @@ def weights_view(store: Store, run: Run) -> None:
         st.info(f"This run has recorded no weights. {waits if run.active else never}", icon=":material/info:")
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        shown = st.segmented_control("Show", ["weights", "zero pattern"], default="weights", required=True, key="shown")
+        shown = in_link("show", "shown", _SHOWN, _SHOWN[0], _choose_shown)
         moment = _chosen_moment(run, found)
         other = _other_run(store, run)
     snapshot = snapshot_of(store, run, moment)
@@ -48,6 +52,10 @@ def weights_view(store: Store, run: Run) -> None:
         compacted_network(store, run)
 
 
+def _choose_shown() -> str | None:
+    return st.segmented_control("Show", _SHOWN, required=True, key="shown")
+
+
 def _chosen_moment(run: Run, found: list[Moment]) -> Moment:
     names = [moment.name for moment in found]
     if len(names) == 1:
@@ -55,9 +63,9 @@ def _chosen_moment(run: Run, found: list[Moment]) -> Moment:
         st.caption(f"These are the initial weights; {more}.")
         return found[0]
     key = f"moment-{run.id}"
-    follow_newest(names, key)
-    name = st.select_slider(
-        "Moment", names, key=key, width=320, help="The start, just before and just after each pruning, and the end."
+    meaning = "The start, just before and just after each pruning, and the end."
+    name = in_link(
+        "moment", key, names, names[-1], lambda: st.select_slider("Moment", names, key=key, width=320, help=meaning)
     )
     return found[names.index(name)]
 
@@ -69,16 +77,22 @@ def _other_run(store: Store, run: Run) -> Run | None:
         for other in store.runs.all()[:200]
         if other.id != run.id and other.started is not None and other.experiment.sizes == run.experiment.sizes
     }
-    number = st.selectbox(
-        "Compare with",
-        list(candidates),
-        index=None,
-        format_func=lambda number: f"{number}: {candidates[number].name}",
-        placeholder="Another run with the same layers" if candidates else "No other run has the same layers",
-        disabled=not candidates,
-        key=f"beside-{run.id}",
-        width=340,
-    )
+    if not candidates:
+        return None
+    key, shown = f"beside-{run.id}", labels(candidates)
+
+    def draw() -> int | None:
+        return st.selectbox(
+            "Compare with",
+            list(candidates),
+            index=None,
+            format_func=lambda number: shown[number],
+            placeholder="Another run with the same layers",
+            key=key,
+            width=340,
+        )
+
+    number = in_link("overlay", key, list(candidates), None, draw)
     return candidates.get(number) if number is not None else None
 
 

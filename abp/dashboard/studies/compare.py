@@ -7,7 +7,9 @@ from abp.analysis.paired_statistics import paired_difference
 from abp.dashboard.charts.widgets import chart_with_data, download_csv, download_text
 from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
-from abp.dashboard.frame.page import fragment
+from abp.dashboard.frame.markdown import literal
+from abp.dashboard.frame.page import fragment, plain_errors
+from abp.dashboard.frame.rename import rename_dialog
 from abp.dashboard.studies import charts as study_charts
 from abp.dashboard.studies.findings import Findings, conclusions, findings
 from abp.dashboard.studies.report import report
@@ -23,6 +25,7 @@ from abp.studies.registry import (
     extend_study,
     progress_of,
     read_study,
+    rename_study,
     resume_study,
     study_progress,
 )
@@ -68,16 +71,46 @@ def _progress(store: Store, state: StudyState) -> None:
         st.progress(now.done / max(now.total, 1), text=progress_words(now, paused=paused))
 
     draw()
+    place = st.container(horizontal=True, vertical_alignment="center")
+    with place:
+        query = {"study": str(number)}
+        st.page_link("pages/runs.py", label="Runs of this study", icon=":material/list_alt:", query_params=query)
+        st.page_link(
+            "pages/claims.py", label="What it says about the claims", icon=":material/gavel:", query_params=query
+        )
     if not operating():
         return
-    with st.container(horizontal=True):
-        if st.button("Pause", icon=":material/pause:", disabled=paused or not shown.going_on, key="pause-study"):
+    with place:
+        if shown.going_on and not paused and st.button("Pause", icon=":material/pause:", key="pause-study"):
             store.studies.pause(number)
             st.rerun()
         incomplete = shown.done < shown.total and (paused or not shown.going_on)
-        if st.button("Resume", icon=":material/play_arrow:", disabled=not incomplete, key="resume-study"):
+        if incomplete and st.button("Resume", icon=":material/play_arrow:", key="resume-study"):
             resume_study(store, number)
             st.rerun()
+        if st.button("Rename", icon=":material/edit:", key="rename-study"):
+            rename_dialog("study", state.record.name, lambda name: rename_study(store, number, name))
+        if st.button("Delete", icon=":material/delete:", key="delete-study"):
+            _delete(store, state.record)
+
+
+def _delete(store: Store, record: StudyRecord) -> None:
+    @st.dialog("Delete study?")
+    def ask() -> None:
+        st.markdown(
+            f"**{literal(record.name)}** (study {record.id}) will be deleted. Its runs are kept; those that have not "
+            "begun and that no other study needs are stopped."
+        )
+        with st.container(horizontal=True):
+            if st.button("Delete the study", type="primary", icon=":material/delete:"):
+                with plain_errors():
+                    store.studies.delete(record.id)
+                    st.query_params.pop("study", None)
+                    st.rerun()
+            if st.button("Keep the study"):
+                st.rerun()
+
+    ask()
 
 
 def progress_words(now: StudyProgress, *, paused: bool) -> str:
@@ -187,8 +220,8 @@ def _cells(cells: pd.DataFrame, runs: pd.DataFrame, dataset: str) -> None:
         "brackets.",
     )
     st.caption(
-        "One row for each method and amount; differences are in percentage points of test accuracy. Select two rows to "
-        "compare them."
+        "One row for each method and amount; differences are in percentage points of test accuracy. Tick a row for its "
+        "runs, or two to compare them."
     )
     shown = study_charts.readable(cells)
     key = f"methods-table-{dataset}-{len(cells)}"
@@ -217,6 +250,8 @@ def _cells(cells: pd.DataFrame, runs: pd.DataFrame, dataset: str) -> None:
     )
     table = st.session_state.get(key)
     selected = [row for row in (table["selection"]["rows"] if table else []) if row < len(cells)]
+    if len(selected) == 1:
+        _runs_of(cells.iloc[selected[0]], runs)
     if len(selected) == 2:
         _two_rows(cells.iloc[sorted(selected)], runs, dataset)
     note = typesetting.sentence((int(cells["seeds"].min()), int(cells["seeds"].max())))
@@ -225,6 +260,17 @@ def _cells(cells: pd.DataFrame, runs: pd.DataFrame, dataset: str) -> None:
         meaning = "This table as text, with the sentence that states N, the test and the correction"
         download_text("Markdown", f"methods-{dataset}.md", typesetting.to_markdown(shown, note), f"{meaning}.")
         download_text("LaTeX", f"methods-{dataset}.tex", typesetting.to_latex(shown, note), f"{meaning} (booktabs).")
+
+
+def _runs_of(row: pd.Series, runs: pd.DataFrame) -> None:
+    """Links to the runs of one row, seed by seed."""
+    cell = (runs["criterion"] == row["criterion"]) & (runs["amount"] == row["amount"])
+    same = runs[cell & (runs["nuclear"] == row["nuclear"])].sort_values("seed")
+    with st.container(horizontal=True):
+        for run in same.head(20).itertuples():
+            label = f"Seed {run.seed}: {100 * run.test_accuracy:.1f} %"
+            query = {"run": str(run.run)}
+            st.page_link("pages/train.py", label=label, icon=":material/play_circle:", query_params=query)
 
 
 def _two_rows(rows: pd.DataFrame, runs: pd.DataFrame, dataset: str) -> None:

@@ -1,8 +1,11 @@
 """The form that starts a study: methods, amounts and seeds, and an estimate of the time it takes."""
 
+import re
+
 import streamlit as st
 
 from abp.dashboard.frame.access import offers_controls
+from abp.dashboard.frame.fields import number_field, refuse
 from abp.dashboard.frame.page import plain_errors
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
@@ -11,7 +14,7 @@ from abp.store.store import Store
 from abp.studies.registry import expected, start_study, studies
 from abp.studies.specification import PRESETS, Study, preset
 from abp.studies.verdicts import duration
-from abp.training.experiment import SettingError
+from abp.training.setting import from_percent, to_percent
 
 
 def study_form(store: Store) -> None:
@@ -32,7 +35,8 @@ def study_form(store: Store) -> None:
         _start(store, study)
 
 
-def _fields(kind: str) -> Study:
+def _fields(kind: str) -> Study | None:
+    """The study that the fields describe; None, after saying beside a field why, if there is none."""
     usual = preset(kind)
     left, middle, right = st.columns(3)
     with left:
@@ -44,18 +48,18 @@ def _fields(kind: str) -> Study:
             key=f"study-data-{kind}",
         )
     with middle:
-        seeds = st.number_input(
+        seeds = number_field(
             "Seeds",
-            1,
-            100,
-            len(usual.seeds),
+            value=len(usual.seeds),
+            low=1,
+            high=100,
             key=f"study-seeds-{kind}",
             help="Use at least five for meaningful intervals.",
         )
     with right:
-        amounts = st.text_input(
+        text = st.text_input(
             "Shares to remove, %",
-            ", ".join(f"{100 * amount:g}" for amount in usual.amounts),
+            ", ".join(f"{to_percent(amount):g}" for amount in usual.amounts),
             key=f"study-amounts-{kind}",
         )
     criteria = st.multiselect(
@@ -66,16 +70,31 @@ def _fields(kind: str) -> Study:
         key=f"study-criteria-{kind}",
         help="Include dense, by magnitude and at random; without them the result says little.",
     )
-    return preset(kind, dataset=dataset, seeds=seeds, criteria=criteria, amounts=_amounts(amounts))
+    amounts = shares(text)
+    if amounts is None or (not amounts and criteria != ["none"]):
+        with right:
+            wanted = "different numbers above 0 and up to 99.9, such as 80, 90"
+            refuse(f"“Shares to remove, %” must be {wanted}, not “{text}”.")
+        return None
+    if not criteria:
+        refuse("“Methods” must name at least one.")
+    if not criteria or seeds is None:
+        return None
+    return preset(kind, dataset=dataset, seeds=seeds, criteria=criteria, amounts=amounts)
 
 
-def _amounts(text: str) -> list[float]:
-    """Shares from typed percentages."""
+def shares(text: str) -> list[float] | None:
+    """Shares from percentages between commas or spaces; None if they cannot be used.
+
+    >>> shares("80, 90,"), shares("80 97.5"), shares("120"), shares("80, 80")
+    ([0.8, 0.9], [0.8, 0.975], None, None)
+    """
     try:
-        return [round(float(part) / 100, 6) for part in text.split(",") if part.strip()]
+        percentages = [float(part) for part in re.split(r"\s*,\s*|\s+", text.strip().removesuffix(",").strip()) if part]
     except ValueError:
-        what = f"shares to remove must be percentages separated by commas, such as 80, 90; not {text!r}"
-        raise SettingError(what) from None
+        return None
+    usable = len(set(percentages)) == len(percentages) and all(0 < percent <= 99.9 for percent in percentages)
+    return [from_percent(percent) for percent in percentages] if usable else None
 
 
 def _start(store: Store, study: Study | None) -> None:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from abp.dashboard.frame.fields import number_field
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.page import plain_errors
 from abp.runs.continuation import continue_run
@@ -55,8 +56,9 @@ def continue_form(store: Store, parent: Run) -> int | None:
         key=f"continue-how-{parent.id}",
     )
     given = _fields(parent, how, pruned)
+    wrong = given["epochs"] is None or (how == "reinitialise" and given["seed"] is None)
     with plain_errors():
-        if st.button("Start", type="primary", icon=":material/play_arrow:"):
+        if st.button("Start", type="primary", icon=":material/play_arrow:", disabled=wrong) and not wrong:
             return continue_run(store, parent, **given)
     return None
 
@@ -72,20 +74,20 @@ def _fields(parent: Run, how: str, pruned: list[int]) -> dict:
             )
         how = how.replace("K", str(pruning))
     with next(columns):
-        epochs = st.number_input(
+        epochs = number_field(
             "Epochs",
-            min_value=1,
-            max_value=int(bounds["epochs"].high or 1),
             value=5,
+            low=1,
+            high=int(bounds["epochs"].high or 1),
             key=f"continue-epochs-{parent.id}",
             help="Trains for exactly this many, so that runs that continue the same one can be compared.",
         )
     with next(columns):
-        seed = st.number_input(
+        seed = number_field(
             "Seed of the new weights",
-            min_value=0,
-            max_value=int(bounds["seed"].high or 0),
             value=(parent.experiment.seed + 1) % 2**31,
+            low=0,
+            high=int(bounds["seed"].high or 0),
             disabled=how != "reinitialise",
             key=f"continue-seed-{parent.id}",
             help="Must differ from this run's own seed, which would give the same initial weights again.",

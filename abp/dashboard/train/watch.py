@@ -12,6 +12,7 @@ from abp.data.datasets import DATASETS
 from abp.runs.balance import balanced_test_accuracy, is_unbalanced
 from abp.store.records import Run, Status
 from abp.store.store import Store
+from abp.training.experiment import Experiment, settings
 
 
 def watch(store: Store, number: int) -> None:
@@ -25,6 +26,10 @@ def watch(store: Store, number: int) -> None:
     else:
         live_run(store, run)
     _balance(store, run)
+    if run.has_weights:
+        _look_closer(store, run)
+    if not run.from_file:
+        _settings(run)
     _next_links(run)
 
 
@@ -46,21 +51,50 @@ def _heading(run: Run) -> None:
             st.badge(f"Run {run.parent}, {run.origin}", icon=":material/fast_forward:", color="gray")
 
 
+LOOKS = (
+    ("playground", "Playground: draw for it", ":material/draw:"),
+    ("spectra", "Spectra: singular values", ":material/show_chart:"),
+    ("weights", "Weights: what neurons detect", ":material/grid_on:"),
+    ("low_rank", "Low rank: PCA and SVD", ":material/compress:"),
+)
+"""Where a trained network can be looked at more closely: page, words and icon."""
+
+
+def _look_closer(store: Store, run: Run) -> None:
+    """Links to the pages that show what a trained network can do, and to the studies that it serves."""
+    st.markdown("**Look closer**")
+    with st.container(horizontal=True):
+        for page, label, icon in LOOKS:
+            st.page_link(f"pages/{page}.py", label=label, icon=icon, query_params={"run": str(run.id)})
+        for study in store.studies.of_run(run.id):
+            label, query = f"Study {study.id}: {literal(study.name)}", {"study": str(study.id)}
+            st.page_link("pages/compare.py", label=label, icon=":material/compare:", query_params=query)
+
+
+def _settings(run: Run) -> None:
+    """All settings of a run, as its form shows them; those that differ from the usual ones first."""
+    usual = Experiment()
+    rows = [
+        {"Setting": setting.label, "Value": setting.shown(value), "Usual": setting.shown(getattr(usual, name))}
+        for name, setting in settings().items()
+        for value in [getattr(run.experiment, name)]
+    ]
+    rows.sort(key=lambda row: row["Value"] == row["Usual"])
+    with st.expander("Settings of this run", icon=":material/tune:"):
+        st.dataframe(
+            rows,
+            hide_index=True,
+            alt="Settings of this run and the usual ones.",
+            column_config={"Setting": st.column_config.TextColumn(width=190)},
+        )
+
+
 def _not_trained_here(run: Run) -> None:
     """Of a network that was read from a file there is nothing to watch, and all the rest to look at."""
     accuracies = {"training": run.train_accuracy, "validation": run.valid_accuracy, "test": run.test_accuracy}
     words = ", ".join(f"{part} {100 * share:.1f} %" for part, share in accuracies.items() if share is not None)
     sizes = " – ".join(map(str, run.experiment.sizes))
     st.markdown(f"This network was trained elsewhere. Its layers: {sizes}. Its accuracy: {words}.")
-    with st.container(horizontal=True):
-        for file, label, icon in (
-            ("spectra", "Spectra", "show_chart"),
-            ("weights", "Weights", "grid_on"),
-            ("low_rank", "Low rank", "compress"),
-            ("playground", "Playground", "draw"),
-        ):
-            query = {"run": str(run.id)}
-            st.page_link(f"pages/{file}.py", label=label, icon=f":material/{icon}:", query_params=query)
 
 
 def _balance(store: Store, run: Run) -> None:

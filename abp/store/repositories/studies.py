@@ -64,6 +64,14 @@ class Studies:
         with self.database.reading() as connection:
             return [Run(**row) for row in connection.execute(query).mappings()]
 
+    def of_run(self, run: int) -> list[StudyRow]:
+        """The studies that a run serves, the oldest first."""
+        columns = schema.study_runs.c
+        mine = schema.studies.c.id.in_(select(columns.study).where(columns.run == run))
+        query = select(schema.studies).where(mine).order_by(schema.studies.c.id)
+        with self.database.reading() as connection:
+            return [StudyRow(**row) for row in connection.execute(query).mappings()]
+
     def link(self, number: int, run: int) -> None:
         """Let a run serve a study."""
         with self.database.writing() as connection:

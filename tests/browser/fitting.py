@@ -1,0 +1,37 @@
+"""Whether a page fits its window: nothing reaches over an edge, and no words are cut off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_MISFITS = """() => {
+  const shown = part => part.getClientRects().length && getComputedStyle(part).visibility !== "hidden"
+  const said = part => `${part.tagName} ${(part.innerText || part.getAttribute("aria-label") || "").slice(0, 60)}`
+  const scrolls = part => {
+    for (let at = part.parentElement; at && at.dataset.testid !== "stMain"; at = at.parentElement) {
+      if (["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(at).overflowX)) return true
+    }
+    return false
+  }
+  const main = document.querySelector('[data-testid="stMain"]')
+  const found = []
+  for (const part of [document.documentElement, main]) {
+    if (part.scrollWidth > part.clientWidth + 1) found.push(`${said(part)} scrolls sideways`)
+  }
+  for (const part of main.querySelectorAll("canvas, svg, img, button, input, select, p, h1, h2, h3, a, table")) {
+    if (!shown(part) || scrolls(part)) continue
+    const { left, right } = part.getBoundingClientRect()
+    if (right > innerWidth + 1 || left < -1) found.push(`${said(part)} reaches over the edge`)
+  }
+  for (const part of main.querySelectorAll("button p, a :is(p, span), label p, h1, h2, h3, [role=alert] p")) {
+    const style = getComputedStyle(part)
+    const cut = style.overflowX !== "visible" && part.scrollWidth > part.clientWidth + 1
+    if (shown(part) && cut && style.overflowX !== "auto") found.push(`${said(part)} is cut off`)
+  }
+  return [...new Set(found)]
+}"""
+
+
+def misfits(page: Any) -> list[str]:
+    """What of a page does not fit its window, in words."""
+    return page.evaluate(_MISFITS)

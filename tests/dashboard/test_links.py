@@ -1,0 +1,61 @@
+"""Links hold what a page shows: opened elsewhere, they show the same."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from abp.studies.registry import start_study
+from abp.studies.specification import preset
+from tests.dashboard.opening import PRUNED, again, open_page, settled, words
+from tests.recordings import trained
+
+
+def test_a_link_to_spectra_holds_the_moment_the_scale_and_the_overlay(store):
+    runs = [trained(store, dataclasses.replace(PRUNED, seed=seed)) for seed in (0, 1)]
+    page = settled(open_page("spectra", run=runs[0]))
+    moment, overlay = f"spectra-pruning-{runs[0]}", f"spectra-others-{runs[0]}"
+    assert set(page.query_params) == {"run"}  # what is usual needs no words
+    page.slider(key=moment).set_value(1)
+    page.get("button_group")[0].set_value("log")
+    page.multiselect(key=overlay).set_value([runs[1]])
+    chosen = {"run": str(runs[0]), "moment": "1", "scale": "log", "overlay": str(runs[1])}
+    page = settled(page)
+    assert {name: page.query_params[name] for name in chosen} == chosen
+
+    elsewhere = settled(open_page("spectra", **chosen))
+    assert elsewhere.slider(key=moment).value == 1
+    assert elsewhere.session_state["spectra-scale"] == "log"
+    assert elsewhere.multiselect(key=overlay).value == [runs[1]]
+    for name in ("moment", "scale", "overlay"):  # as Back does
+        elsewhere.query_params.pop(name)
+    elsewhere = settled(elsewhere)
+    assert elsewhere.slider(key=moment).value == 2 and elsewhere.multiselect(key=overlay).value == []
+    assert elsewhere.session_state["spectra-scale"] == "linear"
+
+    wrong = settled(open_page("spectra", run=runs[0], moment=7, overlay=f"{runs[1]},99"))
+    assert "“7” in the link" in words(wrong) and "“99” in the link" in words(wrong)
+    assert wrong.slider(key=moment).value == 2 and wrong.multiselect(key=overlay).value == [runs[1]]
+
+
+def test_a_link_to_weights_holds_the_moment_what_is_shown_and_the_other_run(store):
+    runs = [trained(store, dataclasses.replace(PRUNED, seed=seed)) for seed in (0, 1)]
+    page = open_page("weights", run=runs[0], moment="before 1", show="zero pattern", overlay=runs[1])
+    assert page.select_slider(key=f"moment-{runs[0]}").value == "before 1"
+    assert page.session_state["shown"] == "zero pattern"
+    assert page.selectbox(key=f"beside-{runs[0]}").value == runs[1]
+    page.selectbox(key="chosen-run").set_value(runs[1])  # whose moments are others
+    page = again(page)
+    assert page.query_params["run"] == [str(runs[1])] or page.query_params["run"] == str(runs[1])
+    assert not {"moment", "overlay"} & set(page.query_params) and not page.warning
+
+
+def test_what_needs_another_run_is_not_shown_without_one(store):
+    run = trained(store, PRUNED)
+    assert not settled(open_page("spectra", run=run)).multiselect
+    assert "Compare with" not in [field.label for field in open_page("weights", run=run).selectbox]
+
+
+def test_claims_puts_its_study_into_the_link(store):
+    newest = start_study(store, preset("demo"))
+    page = open_page("claims")
+    assert page.query_params["study"] in (str(newest), [str(newest)])
