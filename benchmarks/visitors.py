@@ -91,8 +91,7 @@ async def _all_visitors(program: str, address: str) -> dict[str, list[float]]:
             page = await (await browser.new_context(viewport={"width": 900, "height": 900})).new_page()
             page.set_default_timeout(_PATIENCE)
             await page.goto(address, wait_until="commit")
-            await page.get_by_text("Accuracy after removal").first.wait_for()
-            await page.get_by_text("Breaking copies").first.wait_for(state="hidden")
+            await page.get_by_text(" % correctly").nth(1).wait_for()
             pages.append(page)
             if len(pages) == 1:
                 found = {"alone": [await _stroke_and_clear(page) for _ in range(2 * STROKES)]}
@@ -130,13 +129,13 @@ async def _stroke(page: Any) -> float:
     await page.mouse.move(middle, top + 0.2 * height)
     await page.mouse.down()
     await page.mouse.move(middle, top + 0.8 * height, steps=4)
-    began = await page.evaluate(f"{_BOTH_SAY}('sure)'); performance.now()")
+    began = await page.evaluate(f"{_BOTH_SAY}('sure.'); performance.now()")
     await page.mouse.up()
     return (await page.evaluate("window.said") - began) / 1000
 
 
 async def _clear(page: Any) -> None:
-    await page.evaluate(f"{_BOTH_SAY}('Draw or choose'); 0")
+    await page.evaluate(f"{_BOTH_SAY}('Draw a digit'); 0")
     await page.get_by_role("application", name="Drawing pad").press("Escape")
     await page.evaluate("window.said")
 

@@ -6,6 +6,7 @@ import copy
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,6 +29,10 @@ BREAKING = tuple(name for name, entry in CRITERIA.items() if entry.scores and no
 
 KNEE = 0.02
 """Loss of accuracy, as a share, from which on a network counts as broken."""
+
+
+class NotMeasured(Exception):
+    """A criterion looks at the training samples, which takes too long for whoever asked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +87,7 @@ def trained_network(store: Store, run: Run) -> TrainedNetwork | None:
     )
 
 
-def damaged(trained: TrainedNetwork, criterion: str, share: float) -> TrainedNetwork:
+def damaged(trained: TrainedNetwork, criterion: str, share: float, *, at_once: bool = False) -> TrainedNetwork:
     """A copy without this share of the hidden weights that it still has, as a pruning by hand would leave it.
 
     Parameters
@@ -91,13 +96,23 @@ def damaged(trained: TrainedNetwork, criterion: str, share: float) -> TrainedNet
         One of `BREAKING`.
     share
         0 to 1.
+    at_once
+        Refuse what takes longer than a moment.
 
     Raises
     ------
+    NotMeasured
+        If it is wanted at once, and the criterion looks at the training samples for the first time.
     abp.data.datasets.DataUnavailable
         If the criterion looks at the training pictures and they cannot be had.
     """
     settings, network = trained.run.experiment, copy.deepcopy(trained.network)
+
+    def known(what: str) -> Any:
+        if at_once and what not in vars(trained):
+            raise NotMeasured
+        return getattr(trained, what)
+
     masks = prune_network(
         network,
         trained.masks,
@@ -107,8 +122,8 @@ def damaged(trained: TrainedNetwork, criterion: str, share: float) -> TrainedNet
         counts=trained.counts,
         samples=trained.samples,
         generator=generator(settings.seed, "pruning", trained.run.prunings),
-        measure=lambda: trained.measured,
-        gradients=lambda: trained.gradients,
+        measure=lambda: known("measured"),
+        gradients=lambda: known("gradients"),
     )
     return replace(trained, network=network, masks=tuple(masks))
 

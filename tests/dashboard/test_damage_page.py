@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 from abp import Experiment
 from abp.analysis.confusion import predictions
+from abp.analysis.neuron_responses import activations
 from abp.dashboard.playground.damage import SHARES, Damage, curve_chart, curves
 from abp.dashboard.playground.mistakes import confusion_table
 from abp.data.datasets import load_test_set
 from abp.network.evaluation import evaluate
-from abp.runs.damage import BREAKING, TrainedNetwork, damaged, switched_off, trained_network
+from abp.runs.damage import BREAKING, NotMeasured, TrainedNetwork, damaged, switched_off, trained_network
 from abp.store.store import Store
 from tests.dashboard.opening import again, open_page, settled, words
 from tests.recordings import trained
+from tests.waiting import wait_until
 
 DENSE = Experiment(hidden=(24, 16), criterion="none", learning_rate=0.1, epochs=8, stop_accuracy=1.0)
 
@@ -36,33 +39,69 @@ def right(store: Store, trained: TrainedNetwork) -> float:
     return evaluate(trained.network, *load_test_set("digits")).accuracy
 
 
-def test_the_slider_breaks_the_right_network_and_shows_how_many_pictures_that_costs(store, run):
+@pytest.fixture
+def slide(monkeypatch):
+    """Put the slider at a share, as a browser would."""
+
+    def to(percent: int, *, rests: bool = True) -> None:
+        monkeypatch.setattr("abp.dashboard.playground.damage.share_slider", lambda label, key: (percent, rests))
+
+    return to
+
+
+def settle_scores(page) -> None:
+    """Wait until both networks have been tested."""
+    wait_until(lambda: ": …" not in words(again(page)), "for the scores")
+
+
+def test_the_slider_breaks_the_right_network_and_shows_how_many_pictures_that_costs(store, run, slide):
     page = open_page("playground", run=run, picture=1)
+    settle_scores(page)
     whole = right(store, copy(store, run))
-    assert words(page).count(f"classifies **{100 * whole:.1f} %** of the test pictures correctly") == 2
+    assert words(page).count(f"classifies **{100 * whole:.1f} %** correctly") == 2
     page.selectbox(key="break-criterion").set_value("random")
-    page.slider[0].set_value(90)
+    slide(90, rests=False)
     again(page)
-    left = right(store, damaged(copy(store, run), "random", 0.9))
+    assert words(page).count("** correctly") == 1  # while it is dragged, only the answer follows
+    broken = damaged(copy(store, run), "random", 0.9)
+    probabilities = activations(broken.network, load_test_set("digits")[0][0].numpy())[-1]
+    bars = [element.proto.body for element in page.get("html") if "Your copy: class" in element.proto.body]
+    assert re.findall(r"\d+ %", bars[0]) == [f"{100 * share:.0f} %" for share in probabilities]
+    slide(90)
+    settle_scores(page)
+    left = right(store, broken)
     assert left < whole
-    expected = f"classifies **{100 * left:.1f} %** of the test pictures correctly (−{100 * (whole - left):.1f} points)."
-    assert expected in words(page)
+    assert f"classifies **{100 * left:.1f} %** correctly (−{100 * (whole - left):.1f} points)." in words(page)
+
+
+def test_a_criterion_that_looks_at_the_training_samples_does_so_in_the_background(store, run, slide):
+    slide(60)
+    page = open_page("playground", run=run, picture=1)
+    page.selectbox(key="break-criterion").set_value("wanda")
+    settled(page)
+    settle_scores(page)
+    left = right(store, damaged(copy(store, run), "wanda", 0.6))
+    assert f"classifies **{100 * left:.1f} %** correctly" in words(page)
+    with pytest.raises(NotMeasured):
+        damaged(copy(store, run), "wanda", 0.6, at_once=True)
 
 
 def test_neurons_in_the_list_are_off_until_all_are_switched_on(store, run):
     page = open_page("playground", run=run, picture=1)
     page.multiselect[0].set_value(["hidden 1, neuron 3", "hidden 2, neuron 16"])
-    again(page)
+    settle_scores(page)
     left = right(store, switched_off(copy(store, run), [(0, 2), (1, 15)]))
     assert f"classifies **{100 * left:.1f} %**" in words(page)
-    sent = [json.loads(element.proto.json) for element in page.get("bidi_component")]
-    as_trained, yours = (side for side in sent if "layers" in side)
-    assert (as_trained["title"], as_trained["switches"]) == ("As trained", False)
+    (yours,) = [json.loads(part.proto.json) for part in page.get("bidi_component") if "layers" in part.proto.json]
     assert (yours["title"], yours["switches"]) == ("Your copy", True)
-    assert [yours["layers"][layer]["live"][neuron] for layer, neuron in ((0, 2), (1, 15))] == [0, 0]
-    assert sum(links == 0 for layer in yours["layers"] for links in layer["live"]) == 2
-    next(button for button in page.button if button.label == "Switch all on").click()
+    assert [layer["off"] for layer in yours["layers"]] == [[2], [15]]
+    page.segmented_control(key="flow-of").set_value("As trained")
     again(page)
+    (whole,) = [json.loads(part.proto.json) for part in page.get("bidi_component") if "layers" in part.proto.json]
+    assert (whole["title"], whole["switches"]) == ("As trained", False)
+    assert [layer["off"] for layer in whole["layers"]] == [[], []]
+    next(button for button in page.button if button.label == "Switch all on").click()
+    settle_scores(page)
     assert page.multiselect[0].value == [] and " points)." not in words(page)
 
 
@@ -74,15 +113,17 @@ def test_the_curves_are_the_accuracies_of_copies_broken_by_every_method(store, r
         assert row.accuracy == pytest.approx(right(store, damaged(whole, row.criterion, row.removed)))
     spec = curve_chart(table, Damage("magnitude", 0.3)).to_dict()
     assert len(spec["layer"]) == 4  # where the slider stands, the curves, the knee and its word
-    page = settled(open_page("playground", run=run))
+    page = open_page("playground", run=run)
+    page.toggle(key="curves").set_value(True)
+    settled(page)
     assert "Knee of" in words(page) and "Accuracy after removal" in words(page)
 
 
-def test_mistakes_count_every_test_picture_and_name_those_that_were_lost(store, run):
+def test_mistakes_count_every_test_picture_and_name_those_that_were_lost(store, run, slide):
+    slide(95)
     page = open_page("playground", run=run, picture=1)
-    page.slider[0].set_value(95)
-    page.toggle[0].set_value(True)
-    again(page)
+    page.toggle(key="mistakes").set_value(True)
+    settled(page)
     x, y = load_test_set("digits")
     networks = [copy(store, run), damaged(copy(store, run), BREAKING[0], 0.95)]
     before, after = (predictions(trained.network, x) for trained in networks)

@@ -20,11 +20,13 @@ from streamlit.testing.v1 import AppTest
 
 from abp.analysis.neuron_responses import activations
 from abp.dashboard.components.drawing_pad import ink_of
-from abp.dashboard.playground.predictions import outputs_table, percent
+from abp.dashboard.playground.damage import Copy
+from abp.dashboard.playground.flow import outputs_table
+from abp.dashboard.playground.predictions import TITLES, percent
 from abp.data.datasets import load_test_set
 from abp.data.drawings import prepared
 from abp.data.uploads import UploadUnusable, decoded
-from abp.runs.damage import trained_network
+from abp.runs.damage import switched_off, trained_network
 from abp.store.snapshots import final_network
 from tests.dashboard.opening import PRUNED, again, open_page, words
 from tests.recordings import trained
@@ -50,7 +52,17 @@ def lights(page: AppTest) -> list[list[dict]]:
 
 
 def predicted(page: AppTest) -> list[str]:
+    """What each side says: its answer and its second guess."""
     return [text.value for text in page.markdown if text.value.startswith("#### ")]
+
+
+def said(probabilities: np.ndarray, label: int | None = None) -> str:
+    """How an answer is worded, from the probabilities of digits alone."""
+    first, second = np.argsort(-probabilities, kind="stable")[:2]
+    answer = f"{first}, {percent(probabilities[first])} sure."
+    if label is not None:
+        answer = f"{first}: {'correct' if first == label else 'wrong'}."
+    return f"#### {answer} :small[(Second guess: {second}, {percent(probabilities[second])})]"
 
 
 def drawn(stroke: np.ndarray) -> str:
@@ -65,27 +77,59 @@ def test_a_test_picture_is_judged_by_both_networks_as_a_forward_pass_judges_it(s
     page = open_playground(run=number, beside=dense, picture=5)
     assert not page.error and not page.warning
     x, y = load_test_set("digits")
-    for heading, bars, sent, run in zip(predicted(page), figures(page), lights(page), (number, dense), strict=True):
+    for heading, bars, side, run in zip(predicted(page), figures(page), TITLES, (number, dense), strict=True):
         expected = trained_network(store, store.runs.get(run))
         *outputs, probabilities = activations(expected.network, x[4].numpy())
         assert bars == [f"{100 * share:.0f} %" for share in probabilities]
-        for layer, output, mask in zip(sent, outputs, expected.masks, strict=True):
+        assert heading == said(probabilities, int(y[4]))
+        page.segmented_control(key="flow-of").set_value(side)
+        again(page)
+        (layers,) = lights(page)
+        for layer, output, mask in zip(layers, outputs, expected.masks, strict=True):
             np.testing.assert_allclose(layer["outputs"], output, atol=1e-4)
             assert layer["live"] == mask.sum(dim=1).tolist() and layer["strongest"] >= max(layer["outputs"]) - 1e-4
-        verdict = "correct" if probabilities.argmax() == y[4] else "wrong"
-        assert heading == f"#### {probabilities.argmax()}: {verdict} ({percent(probabilities.max())} sure)"
     assert f"Test picture 5 shows: {int(y[4])}." in words(page)
 
 
+def test_the_flow_names_the_neurons_that_spoke_most_and_its_last_links_are_output_times_weight(store):
+    number = trained(store, DENSE)
+    page = open_playground(run=number, picture=5)
+    (sent,) = [json.loads(part.proto.json) for part in page.get("bidi_component") if "layers" in part.proto.json]
+    network = final_network(store, store.runs.get(number))
+    x = load_test_set("digits")[0][4:5]
+    *hidden, logits = network.forward(x)
+    answer = int(logits.argmax())
+    spoke = (hidden[-1][0] * network.weights[-1][answer]).numpy()
+    assert sent["answer"] == answer
+    assert [neuron for neuron, _ in sent["layers"][-1]["parts"]] == np.argsort(-np.abs(spoke), kind="stable")[
+        :5
+    ].tolist()
+    for start, end, weight, contribution in sent["links"][-1]:
+        assert end == answer and weight == pytest.approx(float(network.weights[-1][answer, start]))
+        assert contribution == pytest.approx(spoke[start], rel=1e-5)
+
+
+def test_the_page_opens_with_the_most_accurate_of_the_runs_finished_last(store):
+    poor = trained(store, PRUNED)
+    good = trained(store, dataclasses.replace(DENSE, epochs=12, learning_rate=0.1, stop_accuracy=1.0))
+    trained(store, dataclasses.replace(PRUNED, seed=1))
+    store.runs.add(DENSE)  # waits: nothing to play with yet
+    accuracies = {run.id: run.test_accuracy or 0.0 for run in store.runs.all()}
+    assert max(accuracies, key=accuracies.__getitem__) == good != poor
+    assert f"Run {good}, " in words(open_playground())
+
+
 def test_the_outputs_as_a_file_have_a_row_for_each_neuron(store):
-    run = trained(store, PRUNED)
-    expected = trained_network(store, store.runs.get(run))
-    *outputs, _ = activations(expected.network, load_test_set("digits")[0][0].numpy())
-    table = outputs_table(expected.masks, outputs)
+    expected = trained_network(store, store.runs.get(trained(store, PRUNED)))
+    off = next((0, neuron) for neuron, row in enumerate(expected.masks[0]) if row.any())
+    copy = Copy(switched_off(expected, [off]), (off,), "of this test")
+    outputs = activations(copy.trained.network, load_test_set("digits")[0][0].numpy())
+    table = outputs_table(copy, outputs, None)
     assert table["layer"].value_counts().to_dict() == {"hidden 1": 20, "hidden 2": 10}
-    assert table["output"].tolist() == np.concatenate(outputs).tolist()
+    assert table["output"].tolist() == np.concatenate(outputs[:-1]).tolist()
     dead = [not row.any() for mask in expected.masks for row in mask]
     assert any(dead) and (table["state"] == "removed").tolist() == dead
+    assert (table["state"] == "switched off").tolist() == [place == off[1] for place in range(30)]
 
 
 def test_the_same_network_stands_on_both_sides_until_its_dense_twin_is_chosen(store):
@@ -105,14 +149,13 @@ def test_the_next_previous_and_random_picture_of_a_class_and_the_link_follows(st
     page.selectbox(key="class-digits").set_value("7")
     again(page)
     assert page.number_input[0].value == next(number for number in sevens if number >= 1)
-    button = {widget.label: widget for widget in page.button}
-    button["Next"].click()
+    page.button(key="next-digits").click()
     again(page)
     assert page.number_input[0].value == sevens[1] and "".join(page.query_params["picture"]) == str(sevens[1])
-    {widget.label: widget for widget in page.button}["Previous"].click()
+    page.button(key="previous-digits").click()
     again(page)
     assert page.number_input[0].value == sevens[0]
-    {widget.label: widget for widget in page.button}["Random"].click()
+    next(button for button in page.button if button.label == "Random").click()
     again(page)
     assert page.number_input[0].value in sevens
 
@@ -126,13 +169,13 @@ def test_a_wrong_number_in_the_link_is_named_and_the_page_works(store, link):
 def test_an_empty_pad_waits_and_what_is_drawn_is_judged(store, monkeypatch):
     number = trained(store, PRUNED)
     page = open_playground(run=number)
-    assert predicted(page) == ["#### Draw or choose a picture"] * 2
+    assert predicted(page) == ["#### Draw a digit from 0 to 9"] * 2
     stroke = np.zeros((SIDE, SIDE))
     stroke[20:90, 50:58] = 255
     monkeypatch.setattr("abp.dashboard.playground.picture_source.drawing_pad", lambda key: ink_of(drawn(stroke)))
     again(page)
     probabilities = activations(final_network(store, store.runs.get(number)), prepared(stroke / 255, "digits"))[-1]
-    assert predicted(page) == [f"#### {probabilities.argmax()} ({percent(probabilities.max())} sure)"] * 2
+    assert predicted(page) == [said(probabilities)] * 2
 
 
 # Without a network
@@ -212,7 +255,7 @@ def test_an_unusable_file_is_refused_in_one_sentence_by_the_function_and_the_pag
     page.file_uploader[0].upload("picture.png", contents, "image/png")
     again(page)
     assert [bool(re.search(complaint, error.value)) for error in page.error] == [True]
-    assert predicted(page) == ["#### Draw or choose a picture"] * 2
+    assert predicted(page) == ["#### Upload another picture"] * 2
 
 
 def test_a_photograph_of_dark_ink_on_light_paper_is_judged(store):
@@ -226,7 +269,7 @@ def test_a_photograph_of_dark_ink_on_light_paper_is_judged(store):
     again(page)
     network = final_network(store, store.runs.get(number))
     expected = activations(network, prepared(np.where(paper < 99, 1.0, 0.0), "digits"))[-1]
-    assert predicted(page) == [f"#### {expected.argmax()} ({percent(expected.max())} sure)"] * 2
+    assert predicted(page) == [said(expected)] * 2
 
 
 def test_a_telephones_picture_stands_upright():

@@ -35,7 +35,7 @@ from abp.cli import spectra
 from abp.cli.options import parser
 from abp.dashboard.channel.route import same_origin
 from abp.dashboard.components.drawing_pad import ink_of
-from abp.dashboard.components.neuron_lights import neuron_of
+from abp.dashboard.components.network_flow import neuron_of
 from abp.dashboard.frame import links
 from abp.dashboard.frame.markdown import literal
 from abp.data import idx

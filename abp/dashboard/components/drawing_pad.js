@@ -4,11 +4,18 @@ const SENT = 112 // pixels of the picture that is sent; abp/dashboard/components
 const PEN = 0.075 // width of the pen, of the pad's
 const STEP = 0.04 // an arrow key's
 
-export default function ({ parentElement, setStateValue }) {
+// The strokes of an earlier pad, which come back with the page.
+function restored(strokes) {
+  return strokes ? JSON.parse(strokes).map((stroke) => stroke.map((place) => place.map((share) => share / 1000))) : []
+}
+
+export default function ({ data, parentElement, setStateValue }) {
   const canvas = parentElement.querySelector("canvas")
   const [undo, clear] = parentElement.querySelectorAll("button")
   const spoken = parentElement.querySelector(".spoken")
-  const pad = (canvas.pad ??= { strokes: [], current: null, pointer: null, pen: [0.5, 0.5], keys: false })
+  const pad = (canvas.pad ??= {
+    strokes: restored(data?.strokes), current: null, pointer: null, pen: [0.5, 0.5], keys: false,
+  })
 
   const paint = (context, size, colour) => {
     context.strokeStyle = context.fillStyle = colour
@@ -51,7 +58,8 @@ export default function ({ parentElement, setStateValue }) {
     const pixels = context.getImageData(0, 0, SENT, SENT).data
     let bytes = ""
     for (let index = 3; index < pixels.length; index += 4) bytes += String.fromCharCode(pixels[index])
-    setStateValue("ink", btoa(bytes))
+    const places = pad.strokes.map((stroke) => stroke.map((place) => place.map((share) => Math.round(1000 * share))))
+    setStateValue("ink", `${btoa(bytes)}|${JSON.stringify(places)}`)
   }
 
   const begin = (point) => {

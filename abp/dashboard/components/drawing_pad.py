@@ -9,6 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 _SENT = 112  # pixels of the picture's sides, as in drawing_pad.js
+_LONGEST = 500_000  # characters of a picture and its strokes
 
 _HTML = """
 <div class="pad">
@@ -17,8 +18,7 @@ _HTML = """
     <button type="button">Undo stroke</button>
     <button type="button">Clear</button>
   </div>
-  <p id="how">Draw with the mouse, a finger or a pen. On the keyboard, arrow keys move the pen, Space lowers or lifts
-  it, and Escape clears the pad.</p>
+  <p id="how"><span class="keys">Arrow keys move the pen, Space lowers or lifts it, Escape clears the pad.</span></p>
   <span class="spoken" aria-live="polite"></span>
 </div>
 """
@@ -26,10 +26,18 @@ _CSS, _JS = (Path(__file__).with_name(f"drawing_pad.{kind}").read_text() for kin
 
 
 def drawing_pad(key: str) -> NDArray[np.uint8] | None:
-    """Show the pad, and return what is drawn on it: bright ink on black, ``[112, 112]``; None while it is empty."""
+    """Show the pad, and return what is drawn on it: bright ink on black, ``[112, 112]``; None while it is empty.
+
+    What was drawn stays when the pad is away for a while, since another source of pictures was chosen, or another page.
+    """
+    kept = f"{key}-kept"
     # Declared at every drawing, since each page of a test has its own registry; repeating it changes nothing.
     mount = st.components.v2.component("drawing_pad", html=_HTML, css=_CSS, js=_JS)
-    return ink_of(mount(key=key, on_ink_change=lambda: None).ink)
+    before = st.session_state.get(kept, "")
+    sent = mount(key=key, data={"strokes": before.partition("|")[2]}, on_ink_change=lambda: None).ink
+    if isinstance(sent, str) and len(sent) < _LONGEST:
+        st.session_state[kept] = before = sent
+    return ink_of(before.partition("|")[0])
 
 
 def ink_of(sent: object) -> NDArray[np.uint8] | None:

@@ -1,6 +1,9 @@
 // Pointing at neurons of a grid: by mouse, finger or arrow keys, each with a few words about the neuron beside it.
 const LINGER = 300 // milliseconds for which a mouse rests on a neuron before more is asked for about it
 
+// Where the mouse is on the screen; some kinds of events know it by whole pixels only.
+const placeOf = (event) => `${Math.floor(event.screenX)},${Math.floor(event.screenY)}`
+
 class GridPointer {
   constructor(grid, tip) {
     Object.assign(this, { grid, tip, describe: () => "", choose: () => {}, rest: () => {}, timer: null })
@@ -8,8 +11,12 @@ class GridPointer {
     canvas.tabIndex = 0
     canvas.setAttribute("role", "application")
     canvas.onpointermove = (event) => this.moved(event)
-    canvas.onpointerleave = canvas.onblur = () => this.to(-1)
+    canvas.onblur = () => this.to(-1)
+    canvas.onpointerleave = (event) => {
+      if (this.at !== placeOf(event)) this.to(-1) // else the page moved, not the mouse
+    }
     canvas.onclick = (event) => {
+      this.at = placeOf(event)
       const neuron = this.under(event)
       this.to(neuron)
       if (neuron >= 0) this.chosen(neuron)
@@ -26,6 +33,9 @@ class GridPointer {
   }
 
   moved(event) {
+    const at = placeOf(event)
+    if (at === this.at) return // the page moved, not the mouse
+    this.at = at
     const neuron = this.under(event)
     if (neuron === this.grid.pointed || event.pointerType === "touch") return
     this.to(neuron)
@@ -58,16 +68,22 @@ class GridPointer {
     if (neuron >= 0) this.say()
   }
 
+  // Where more than words is shown of a neuron, this is overwritten.
+  write(words) {
+    if (this.tip.textContent !== words) this.tip.textContent = words
+  }
+
   // Say it anew: what is told of the neuron may have changed.
   say() {
     const neuron = this.grid.pointed
     if (neuron < 0) return
-    const words = this.describe(neuron)
-    if (this.tip.textContent !== words) this.tip.textContent = words
+    this.write(this.describe(neuron), neuron)
     const { canvas } = this.grid
     const { x, y, side } = this.grid.boxOf(neuron)
     const most = this.tip.parentElement.clientWidth - this.tip.offsetWidth
-    this.tip.style.top = `${canvas.offsetTop + y + side + 4}px`
+    const [over, under] = [canvas.offsetTop + y - this.tip.offsetHeight - 4, canvas.offsetTop + y + side + 4]
+    const bottom = canvas.getBoundingClientRect().top + y + side + 4 + this.tip.offsetHeight
+    this.tip.style.top = `${bottom > window.innerHeight ? over : under}px`
     const centred = canvas.offsetLeft + x + side / 2 - this.tip.offsetWidth / 2
     this.tip.style.left = `${Math.max(0, Math.min(centred, most))}px`
   }

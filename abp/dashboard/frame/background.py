@@ -31,7 +31,7 @@ def _alone(work: Callable[[], Result]) -> Result:
 
 
 def in_background(
-    key: Hashable, work: Callable[[], Result], what: str, *, patience: float = _PATIENCE
+    key: Hashable, work: Callable[[], Result], what: str, *, patience: float = _PATIENCE, quiet: bool = False
 ) -> Result | None:
     """The result of `work`, computed once for all browsers; None, after saying so, while it is being computed.
 
@@ -45,6 +45,8 @@ def in_background(
         The work in words: "Reducing the layers".
     patience
         Seconds to wait for it before saying so.
+    quiet
+        Say nothing: the page itself shows that something is missing.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def in_background(
     """
     future = _results().future(key, partial(_alone, work))
     if wait([future], timeout=patience).not_done:
-        _show_waiting(future, what)
+        _show_waiting(future, "" if quiet else what)
         return None
     if future.exception() is not None:
         _results().forget(key, future)
@@ -61,7 +63,8 @@ def in_background(
 
 
 def _show_waiting(future: Future, what: str) -> None:
-    st.info(f"{what} …", icon=":material/hourglass_empty:")
+    if what:
+        st.info(f"{what} …", icon=":material/hourglass_empty:")
 
     @fragment(run_every=LOOK_EVERY)
     def check() -> None:

@@ -149,8 +149,13 @@ _OF_ONE_RUN = ("moment", "overlay")
 """Parameters of a link that mean something else, or nothing, for another run."""
 
 
-def choose_run() -> Run | None:
+def choose_run(first: Callable[[Sequence[Run]], int] | None = None) -> Run | None:
     """The run of ``?run=``, or the newest one; a list to choose another, which changes the link.
+
+    Parameters
+    ----------
+    first
+        Which of all runs, the newest first, is shown where the link names none; at least one is given to it.
 
     Returns
     -------
@@ -171,7 +176,7 @@ def choose_run() -> Run | None:
         st.page_link("pages/train.py", label="Train a network", icon=":material/play_circle:")
         return None
     offered = list(runs)[:_MANY]
-    current = linked if linked is not None else offered[0]
+    current = linked if linked is not None else first(list(runs.values())) if first else offered[0]
     if current not in offered:
         offered.append(current)
 

@@ -10,16 +10,18 @@ from abp.dashboard.charts.charts import Chart, step_above
 from abp.dashboard.charts.colours import METHODS
 from abp.dashboard.charts.images import NEGATIVE, POSITIVE, neuron_png
 from abp.dashboard.charts.widgets import chart_with_data, download_csv, picture
+from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.links import number_or_warning
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.networks.cache import limits_of, moments_of, pictures_of, responses_of, snapshot_of
-from abp.dashboard.networks.samples import show_test_samples, weights_of_columns
+from abp.dashboard.networks.samples import sample_png, show_test_samples, weights_of_columns
 from abp.data.datasets import DATASETS, DataUnavailable
 from abp.store.records import Run
 from abp.store.snapshots import Snapshot
 from abp.store.store import Store
 
 _BARS = 40  # weights in a bar chart
+_STRONGEST = 5  # samples in a portrait
 
 
 def neuron_view(store: Store, run: Run, snapshot: Snapshot, frequencies: list[NDArray]) -> None:
@@ -59,25 +61,37 @@ def neuron_view(store: Store, run: Run, snapshot: Snapshot, frequencies: list[ND
             )
 
 
-def portrait(store: Store, run: Run, layer: int, neuron: int) -> None:
-    """One neuron of an ended run: its weights and the pictures that activate it most; indices from 0."""
+def portrait_of(store: Store, run: Run, layer: int, neuron: int) -> tuple[str, list[tuple[bytes, str]]] | None:
+    """One neuron of an ended run in short: a sentence, and pictures (PNG and words); indices from 0.
+
+    The pictures are its incoming weights, where they have places in one, and the test samples that activate it most.
+    None without the run's final network.
+    """
     snapshot = snapshot_of(store, run, moments_of(store, run)[-1])
     if snapshot.network is None:
-        return
-    st.markdown(f"**Hidden {layer + 1}, neuron {neuron + 1} of run {run.id}, as trained**")
-    if not snapshot.masks[layer][neuron].any():
-        st.caption(
-            "This neuron was removed during training: it has no incoming weights left and responds to no picture."
-        )
-        return
-    _incoming(store, run, snapshot, layer, neuron)
+        return None
+    mask = snapshot.masks[layer][neuron]
+    if not mask.any():
+        return "Removed during training: no incoming weights are left, and it responds to nothing.", []
+    dataset, pictures = run.experiment.dataset, []
+    record = DATASETS[dataset]
+    if layer == 0 and not record.is_table:
+        weights = snapshot.network.weights[0][neuron].numpy().reshape(record.shape)
+        png = neuron_png(weights, mask.numpy().reshape(record.shape), limits_of(store, run)[0], pixels=84)
+        pictures.append((png, "The pattern that it prefers: bright in the orange places, dark in the blue ones"))
     try:
         responses = responses_of(store, run, snapshot.moment)[layer]
-        _strongest(run, responses.pictures[neuron], responses.outputs[neuron])
-    except DataUnavailable as error:
-        st.info(
-            f"The test pictures are not on this computer. {literal(str(error))}", icon=":material/image_not_supported:"
-        )
+        _, y = pictures_of(dataset)
+    except DataUnavailable:
+        return "The test samples are not on this computer.", pictures
+    fired = responses.pictures[neuron][responses.outputs[neuron] > 0][:_STRONGEST]
+    names = [record.class_names[int(y[index])] for index in fired]
+    if not names:
+        return "It fires for none of the test samples.", pictures
+    if not record.is_table and (not record.private or operating()):
+        x, _ = pictures_of(dataset)
+        pictures += [(sample_png(dataset, x[index].numpy()), name) for index, name in zip(fired, names, strict=True)]
+    return f"It fires most for: {', '.join(dict.fromkeys(names))}.", pictures
 
 
 def _chosen_neuron(run: Run, snapshot: Snapshot) -> tuple[int, int]:

@@ -14,6 +14,17 @@ from abp.data.datasets import DATASETS
 from abp.data.own.columns import table_of
 
 
+def sample_png(dataset: str, values: NDArray, *, width: int = 84) -> bytes:
+    """A sample of a data set of pictures as a PNG file; its values are float32 of any shape."""
+    return picture_png(values.reshape(DATASETS[dataset].shape), width=width)
+
+
+def sample_table(dataset: str, values: NDArray) -> pd.DataFrame:
+    """One row of a table in its own units: columns ``column``, ``value``."""
+    row = table_of(DATASETS[dataset].describe(), values.reshape(1, -1)).iloc[0]
+    return pd.DataFrame({"column": row.index, "value": [str(value) for value in row]})
+
+
 def show_test_samples(dataset: str, indices: NDArray, captions: Sequence[str], alt: Sequence[str]) -> None:
     """Some test samples, each with a caption; `alt` describes those that are pictures."""
     if not may_show_samples(dataset):
@@ -26,7 +37,7 @@ def show_test_samples(dataset: str, indices: NDArray, captions: Sequence[str], a
         st.dataframe(table, hide_index=True, alt="Rows of the test samples. " + "; ".join(alt))
         return
     picture(
-        [picture_png(x[index].reshape(record.shape).numpy()) for index in indices.tolist()],
+        [sample_png(dataset, x[index].numpy()) for index in indices.tolist()],
         caption=list(captions),
         width=84,
         alt=list(alt),

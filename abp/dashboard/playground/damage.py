@@ -1,6 +1,6 @@
 """Damage to a copy of a trained network: what is removed, and the accuracy that is left, by each criterion."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +14,8 @@ from abp.analysis.confusion import predictions
 from abp.dashboard.charts.charts import Chart
 from abp.dashboard.charts.colours import METHODS, MUTED
 from abp.dashboard.charts.widgets import chart_with_data
-from abp.dashboard.components.neuron_lights import Neuron
+from abp.dashboard.components.network_flow import Neuron
+from abp.dashboard.components.share_slider import share_slider
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.refresh import version
@@ -42,49 +43,46 @@ UNDAMAGED = Damage("none", 0.0)
 
 @dataclass(frozen=True, eq=False)
 class Copy:
-    """A copy of a trained network, and how it classifies the test pictures.
+    """A copy of a trained network.
 
     Attributes
     ----------
-    predicted
-        Predicted class of every test picture, int64 ``[samples]``; None where the pictures are not on this machine.
+    off
+        Neurons that are switched off in it.
+    key
+        What identifies it among all copies of all runs.
     """
 
     trained: TrainedNetwork
-    predicted: NDArray[np.int64] | None
+    off: tuple[Neuron, ...]
+    key: Hashable
 
 
-def choose_damage(run: Run) -> Damage:
-    """Fields for the criterion and the share to remove."""
+def choose_damage(run: Run) -> tuple[Damage, bool]:
+    """Fields for the criterion and the share to remove; also whether the slider rests."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         criterion = st.selectbox(
             "Pruning criterion",
             BREAKING,
             format_func=lambda name: CRITERIA[name].title,
             key="break-criterion",
-            width=280,
+            width=240,
+            help="What is chosen is removed from your copy at once, without training afterwards; no record is changed.",
         )
-        percent = st.slider(
-            "Share to remove, % of the remaining weights",
-            0,
-            99,
-            0,
-            key=f"break-{run.id}",
-            help="Removed from the copy on the right at once, without training afterwards; no record is changed.",
-            width=420,
-        )
-    return Damage(criterion, percent / 100)
+        with st.container(width="stretch"):
+            share, rests = share_slider("Share to remove, % of the remaining weights", key=f"break-{run.id}")
+    return Damage(criterion, share / 100), rests
 
 
 def copy_of(store: Store, run: Run, damage: Damage, off: tuple[Neuron, ...] = ()) -> Copy | None:
     """A run's network after the damage and with some neurons switched off; None without weights or counts.
 
-    Computed once for all visitors, in about a tenth of a second.
+    Computed once for all visitors, in about a twentieth of a second.
 
     Raises
     ------
-    abp.data.datasets.DataUnavailable
-        If the criterion needs the training pictures and they cannot be had.
+    abp.runs.damage.NotMeasured
+        If the criterion looks at the training samples and has not yet; see `damage_measured`.
     """
     return _copy(store, store.name, run.id, version(run), damage if damage.share else UNDAMAGED, off)
 
@@ -96,12 +94,8 @@ def _copy(
     whole = _trained(_store, database, run, version)
     if whole is None:
         return None
-    copy = switched_off(damaged(whole, damage.criterion, damage.share) if damage.share else whole, off)
-    try:
-        x, _ = pictures_of(whole.run.experiment.dataset)
-    except DataUnavailable:
-        return Copy(copy, None)
-    return Copy(copy, predictions(copy.network, x))
+    broken = damaged(whole, damage.criterion, damage.share, at_once=True) if damage.share else whole
+    return Copy(switched_off(broken, off), off, (database, "copy", run, version, damage, off))
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
@@ -109,12 +103,46 @@ def _trained(_store: Store, database: str, run: int, version: tuple) -> TrainedN
     return trained_network(_store, _store.runs.get(run))
 
 
-def accuracy(copy: Copy) -> float | None:
-    """Share of the test pictures that a copy gets right; None where they are not on this machine."""
-    if copy.predicted is None:
+def damage_measured(store: Store, run: Run, criterion: str) -> bool:
+    """Let a criterion look at the training samples, in the background; False, after saying so, until it has.
+
+    Raises
+    ------
+    abp.data.datasets.DataUnavailable
+        If the training samples cannot be had.
+    """
+    whole = _trained(store, store.name, run.id, version(run))
+    assert whole is not None
+    work = (store.name, "look", run.id, version(run), criterion)
+    words = f"“{CRITERIA[criterion].title}” looks at the training samples"
+    return in_background(work, partial(damaged, whole, criterion, SHARES[1]), words) is not None
+
+
+def predictions_of(copy: Copy, *, patience: float, quiet: bool = False) -> NDArray[np.int64] | None:
+    """Predicted class of every test sample, computed in the background; None while it is, or without test samples."""
+    if not has_test_samples(copy.trained.run.experiment.dataset):
+        return None
+    x, _ = pictures_of(copy.trained.run.experiment.dataset)
+    work = partial(predictions, copy.trained.network, x)
+    return in_background((copy.key, "predictions"), work, "Testing the network", patience=patience, quiet=quiet)
+
+
+def has_test_samples(dataset: str) -> bool:
+    """Whether the test samples of a data set are on this machine."""
+    try:
+        pictures_of(dataset)
+    except DataUnavailable:
+        return False
+    return True
+
+
+def accuracy(copy: Copy, *, patience: float) -> float | None:
+    """Share of the test samples that a copy gets right; None while it is tested, or without test samples."""
+    predicted = predictions_of(copy, patience=patience, quiet=True)
+    if predicted is None:
         return None
     _, y = pictures_of(copy.trained.run.experiment.dataset)
-    return float((copy.predicted == y.numpy()).mean())
+    return float((predicted == y.numpy()).mean())
 
 
 def damage_curves(store: Store, run: Run, damage: Damage) -> None:
@@ -126,7 +154,7 @@ def damage_curves(store: Store, run: Run, damage: Damage) -> None:
         pictures_of(run.experiment.dataset)
     except DataUnavailable as error:
         st.info(
-            f"The accuracy cannot be shown without the test pictures. {literal(str(error))}",
+            f"The accuracy cannot be shown without the test samples. {literal(str(error))}",
             icon=":material/image_not_supported:",
         )
         return
@@ -190,9 +218,11 @@ def curve_chart(table: pd.DataFrame, damage: Damage) -> Chart:
     shown = {CRITERIA[name].title: METHODS[name] for name in BREAKING if name in set(table["criterion"])}
     chosen = CRITERIA[damage.criterion].title
     x = alt.X(
-        "removed:Q", title="weights removed", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", grid=False)
+        "removed:Q", title="weights removed, %", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", grid=False)
     )
-    y = alt.Y("accuracy:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5))
+    y = alt.Y(
+        "accuracy:Q", title="test accuracy, %", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5)
+    )
     scale = alt.Scale(domain=list(shown), range=list(shown.values()))
     legend = alt.Legend(orient="top", title=None, columns=2, labelLimit=320, symbolType="stroke")
     lines = (

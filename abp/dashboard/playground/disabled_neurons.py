@@ -2,30 +2,41 @@
 
 import streamlit as st
 
-from abp.dashboard.components.neuron_lights import Neuron
+from abp.dashboard.components.network_flow import Neuron
 from abp.runs.damage import TrainedNetwork
 
 
-def choose_disabled(trained: TrainedNetwork) -> tuple[Neuron, ...]:
-    """The list of neurons that are switched off, in order."""
-    names = {
+def disabled(trained: TrainedNetwork) -> tuple[Neuron, ...]:
+    """The neurons that are switched off, in order; none that this network does not have."""
+    names, state, key = _names(trained), st.session_state, _key(trained)
+    state[key] = [name for name in state.get(key, []) if name in names]
+    return tuple(sorted(names[name] for name in state[key]))
+
+
+def choose_disabled(trained: TrainedNetwork) -> None:
+    """The list of neurons that are switched off, for those who do not point at them."""
+    key, state = _key(trained), st.session_state
+
+    def switch_all_on() -> None:
+        state[key] = []
+
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.multiselect(
+            "Neurons switched off in your copy",
+            list(_names(trained)),
+            key=key,
+            placeholder="Tap neurons above, or choose them here",
+            width=420,
+        )
+        st.button("Switch all on", icon=":material/power:", disabled=not state[key], on_click=switch_all_on)
+
+
+def _names(trained: TrainedNetwork) -> dict[str, Neuron]:
+    return {
         _name((layer, neuron)): (layer, neuron)
         for layer, width in enumerate(trained.run.experiment.hidden)
         for neuron in range(width)
     }
-    key, state = _key(trained), st.session_state
-    state[key] = [name for name in state.get(key, []) if name in names]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        if st.button("Switch all on", icon=":material/power:", disabled=not state[key]):
-            state[key] = []
-        st.multiselect(
-            "Neurons switched off in your copy",
-            list(names),
-            key=key,
-            placeholder="Click neurons below, or choose them here",
-            width=520,
-        )
-    return tuple(sorted(names[name] for name in state[key]))
 
 
 def switch(trained: TrainedNetwork, neuron: Neuron) -> None:

@@ -11,7 +11,7 @@ from abp.dashboard.charts.charts import Chart
 from abp.dashboard.charts.widgets import download_csv
 from abp.dashboard.networks.cache import pictures_of
 from abp.dashboard.networks.samples import show_test_samples
-from abp.dashboard.playground.damage import Copy
+from abp.dashboard.playground.damage import Copy, predictions_of
 from abp.data.datasets import DATASETS
 
 _SHOWN = 12  # pictures of a class at most
@@ -19,20 +19,14 @@ _SHOWN = 12  # pictures of a class at most
 
 def mistakes_view(left: Copy, right: Copy) -> None:
     """Confusion matrices of both networks, and lost pictures; nothing without the test pictures."""
-    if left.predicted is None or right.predicted is None:
+    before, after = predictions_of(left, patience=0.25), predictions_of(right, patience=0.25)
+    if before is None or after is None:
         return
     dataset = left.trained.run.experiment.dataset
     truth, names = pictures_of(dataset)[1].numpy(), list(DATASETS[dataset].class_names)
-    tables = [
-        confusion_table(confusion(truth, copy.predicted, len(names)), names)
-        for copy in (left, right)
-        if copy.predicted is not None
-    ]
-    percents = {
-        title: 100 * balanced_accuracy(truth, copy.predicted)
-        for title, copy in zip(("As trained", "Your copy"), (left, right), strict=True)
-        if copy.predicted is not None
-    }
+    found = {"As trained": before, "Your copy": after}
+    tables = [confusion_table(confusion(truth, predicted, len(names)), names) for predicted in found.values()]
+    percents = {title: 100 * balanced_accuracy(truth, predicted) for title, predicted in found.items()}
     both = pd.concat(
         [table.assign(network=side) for table, side in zip(tables, ("as trained", "your copy"), strict=True)]
     )
@@ -55,7 +49,7 @@ def mistakes_view(left: Copy, right: Copy) -> None:
                 alt=f"{title}: confusion matrix; {wrong:,} of {len(truth):,} test pictures are misclassified.",
             )
     download_csv("confusion", lambda: both)
-    _lost_pictures(truth, left.predicted, right.predicted, names, dataset)
+    _lost_samples(truth, before, after, names, dataset)
 
 
 def confusion_table(counts: NDArray, names: list[str]) -> pd.DataFrame:
@@ -93,7 +87,7 @@ def confusion_chart(table: pd.DataFrame, names: list[str]) -> Chart:
     return alt.layer(cells, numbers).properties(height=330)
 
 
-def _lost_pictures(truth: NDArray, left: NDArray, right: NDArray, names: list[str], dataset: str) -> None:
+def _lost_samples(truth: NDArray, left: NDArray, right: NDArray, names: list[str], dataset: str) -> None:
     """Pictures that only the network on the left classifies correctly, class by class."""
     indices = lost(truth, left, right)
     gained = len(lost(truth, right, left))

@@ -1,30 +1,37 @@
-"""Where the playground's picture comes from: the drawing pad, the test pictures, or an uploaded file."""
+"""Where the playground's sample comes from: the drawing pad, the test samples, or an uploaded picture."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from torch import Tensor
 
+from abp.dashboard.charts.widgets import picture
 from abp.dashboard.components.drawing_pad import drawing_pad
 from abp.dashboard.frame.links import number_or_warning
 from abp.dashboard.frame.markdown import literal
+from abp.dashboard.frame.privacy import may_show_samples
 from abp.dashboard.networks.cache import pictures_of
+from abp.dashboard.networks.samples import sample_png, sample_table
 from abp.data.datasets import DATASETS, DataUnavailable
 from abp.data.drawings import DRAWABLE, photographed, prepared
 from abp.data.uploads import UploadUnusable, decoded, most_megabytes
 
 DRAW, TEST, UPLOAD = "Draw", "Test picture", "Upload"
 
+PREPARED = (*DRAWABLE, "fashion-mnist")
+"""Data sets for which pictures of one's own are prepared."""
+
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture as a network sees it.
+    """A sample, most often a picture, as a network sees it.
 
     Attributes
     ----------
     pixels
-        Brightness 0 to 1, float32 of the data set's shape; None while there is none.
+        Brightness 0 to 1, float32 of the data set's shape, or a table's values; None while there is none.
     label
         Its class, where that is known.
     hint
@@ -38,53 +45,89 @@ class Picture:
 
 def choose_picture(dataset: str) -> Picture:
     """Show the chosen source, and return its picture."""
-    sources = [DRAW, TEST, UPLOAD] if dataset in DRAWABLE else [TEST, UPLOAD]
+    sources = _sources(dataset)
+    names = {TEST: f"Test {DATASETS[dataset].sample_word}"}
     first = TEST if "picture" in st.query_params else sources[0]
-    source = st.segmented_control("Picture", sources, default=first, required=True, key=f"source-{dataset}")
+    source = st.segmented_control(
+        "Source",
+        sources,
+        default=first,
+        required=True,
+        key=f"source-{dataset}",
+        format_func=lambda name: names.get(name, name),
+        label_visibility="collapsed",
+    )
     if source == TEST:
-        return _test_picture(dataset)
+        return _test_sample(dataset)
     return _drawing(dataset) if source == DRAW else _upload(dataset)
+
+
+def _sources(dataset: str) -> list[str]:
+    if dataset in DRAWABLE:
+        return [DRAW, TEST, UPLOAD]
+    return [TEST, UPLOAD] if dataset in PREPARED else [TEST]
 
 
 def _drawing(dataset: str) -> Picture:
     ink = drawing_pad(f"pad-{dataset}")
-    return Picture(None if ink is None else prepared(ink, dataset), hint="Draw a digit from 0 to 9.")
+    return Picture(None if ink is None else prepared(ink, dataset), hint="Draw a digit from 0 to 9")
 
 
-def _test_picture(dataset: str) -> Picture:
-    """One of the test pictures: that of the link's ``?picture=``, counted from 1, until another is chosen."""
+def _test_sample(dataset: str) -> Picture:
+    """One of the test samples: that of the link's ``?picture=``, counted from 1, until another is chosen."""
+    record, word = DATASETS[dataset], DATASETS[dataset].sample_word
     try:
         x, y = pictures_of(dataset)
     except DataUnavailable as error:
         st.info(
-            f"The test pictures are not on this computer. {literal(str(error))}", icon=":material/image_not_supported:"
+            f"The test samples are not on this computer. {literal(str(error))}", icon=":material/image_not_supported:"
         )
-        return Picture(None, hint="Choose another source.")
+        return Picture(None, hint="Choose another source")
+    if not may_show_samples(dataset):
+        return Picture(None, hint="Nothing can be shown")
     key, linked = f"picture-{dataset}", st.query_params.get("picture")
     state = st.session_state
     if key not in state or linked != state.get("linked-picture"):
-        state[key] = number_or_warning("picture", len(x), "test picture", "The first one is shown.") or 1
+        state[key] = number_or_warning("picture", len(x), f"test {word}", "The first one is shown.") or 1
         state["linked-picture"] = linked
+    show = st.container()
+    with st.container(horizontal=True, gap="xsmall"):
+        _step(dataset, y, key)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        names = DATASETS[dataset].class_names
-        kind = st.selectbox("Class", ["any", *names], key=f"class-{dataset}", width=140)
-        wanted = np.arange(len(y)) if kind == "any" else np.flatnonzero(y.numpy() == names.index(kind))
-        shown = state[key] - 1
-        if shown not in wanted:
-            shown = int(wanted[np.searchsorted(wanted, shown) % len(wanted)])
-        if st.button("Previous", icon=":material/chevron_left:"):
-            shown = int(wanted[np.searchsorted(wanted, shown) - 1])
-        if st.button("Next", icon=":material/chevron_right:"):
-            shown = int(wanted[np.searchsorted(wanted, shown, side="right") % len(wanted)])
-        if st.button("Random", icon=":material/shuffle:"):
-            shown = int(np.random.default_rng().choice(wanted))
-        state[key] = shown + 1
-        number = st.number_input(f"Number (of {len(x):,})", 1, len(x), key=key, width=160)
+        st.selectbox("Class", ["any", *record.class_names], key=f"class-{dataset}", width=105)
+        number = st.number_input(f"Number (of {len(x):,})", 1, len(x), key=key, width=118)
     if str(number) != state["linked-picture"] and (state["linked-picture"] is not None or number != 1):
         st.query_params["picture"] = state["linked-picture"] = str(number)
     label = int(y[number - 1])
-    st.caption(f"Test picture {number:,} shows: {literal(names[label])}. Networks never learn from test pictures.")
-    return Picture(x[number - 1].numpy().reshape(DATASETS[dataset].image_shape), label)
+    with show:
+        if record.is_table:
+            st.dataframe(
+                sample_table(dataset, x[number - 1].numpy()), hide_index=True, height=212, alt=f"Row {number:,}."
+            )
+        else:
+            words = f"Test picture {number:,}."
+            picture(sample_png(dataset, x[number - 1].numpy(), width=212), alt=words, width=160)
+        st.caption(f"Test {word} {number:,} shows: {literal(record.class_names[label])}.")
+    return Picture(x[number - 1].numpy().reshape(record.image_shape or -1), label)
+
+
+def _step(dataset: str, y: Tensor, key: str) -> None:
+    """Buttons that lead to another sample of the chosen class, or to the next where the shown one is not of it."""
+    state, names = st.session_state, DATASETS[dataset].class_names
+    kind = state.get(f"class-{dataset}", "any")
+    wanted = np.arange(len(y)) if kind == "any" else np.flatnonzero(y.numpy() == names.index(kind))
+    if not len(wanted):
+        return
+    shown = state[key] - 1
+    if shown not in wanted:
+        shown = int(wanted[np.searchsorted(wanted, shown) % len(wanted)])
+    if st.button("", icon=":material/chevron_left:", help="Previous", key=f"previous-{dataset}"):
+        shown = int(wanted[np.searchsorted(wanted, shown) - 1])
+    if st.button("", icon=":material/chevron_right:", help="Next", key=f"next-{dataset}"):
+        shown = int(wanted[np.searchsorted(wanted, shown, side="right") % len(wanted)])
+    if st.button("Random", icon=":material/shuffle:"):
+        shown = int(np.random.default_rng().choice(wanted))
+    state[key] = shown + 1
 
 
 def _upload(dataset: str) -> Picture:
@@ -97,15 +140,15 @@ def _upload(dataset: str) -> Picture:
         help="Use plain paper or another even background. The picture is not stored.",
     )
     if file is None:
-        return Picture(None, hint="Upload a picture.")
+        return Picture(None, hint="Upload a picture")
     try:
         pixels = prepared(photographed(_decoded(file.getvalue())), dataset)
     except UploadUnusable as error:
         st.error(literal(str(error)), icon=":material/broken_image:")
-        return Picture(None, hint="Upload another picture.")
+        return Picture(None, hint="Upload another picture")
     if pixels is None:
         st.info("This picture is empty: nothing in it stands out from its background.", icon=":material/info:")
-    return Picture(pixels, hint="Upload another picture.")
+    return Picture(pixels, hint="Upload another picture")
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

@@ -1,71 +1,112 @@
-"""The playground: one picture, and how two trained networks, side by side, classify it."""
+"""The playground: one sample, and how two trained networks, side by side, classify it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from abp.dashboard.charts.images import picture_png
-from abp.dashboard.charts.widgets import download_csv, picture
+from abp.dashboard.components.network_flow import Neuron
 from abp.dashboard.demo.presets import demo_button
-from abp.dashboard.frame.links import LinkInvalid, invalid_link, linked_number
+from abp.dashboard.frame.links import LinkInvalid, choose_run, invalid_link, linked_number
 from abp.dashboard.frame.page import fragment
 from abp.dashboard.frame.refresh import redraw_on_change
-from abp.dashboard.networks.neuron import portrait
-from abp.dashboard.playground.damage import UNDAMAGED, Damage, choose_damage, copy_of, damage_curves
-from abp.dashboard.playground.disabled_neurons import choose_disabled
+from abp.dashboard.playground.damage import (
+    UNDAMAGED,
+    Copy,
+    Damage,
+    choose_damage,
+    copy_of,
+    damage_curves,
+    damage_measured,
+)
+from abp.dashboard.playground.disabled_neurons import choose_disabled, disabled
+from abp.dashboard.playground.flow import show_flow
 from abp.dashboard.playground.mistakes import mistakes_view
-from abp.dashboard.playground.picture_source import Picture, choose_picture
-from abp.dashboard.playground.predictions import SIDE, pointed_at, show_outputs, show_predictions
-from abp.data.datasets import DATASETS
+from abp.dashboard.playground.picture_source import choose_picture
+from abp.dashboard.playground.predictions import show_predictions, show_scores
+from abp.runs.damage import NotMeasured
 from abp.store.lineage import dense_twin
-from abp.store.records import Run
+from abp.store.records import Run, Status
 from abp.store.store import Store
 
+_STYLE = f"<style>{Path(__file__).with_suffix('.css').read_text(encoding='utf-8')}</style>"
+_RECENT = 20  # finished runs among which the best is opened
 _MANY = 100  # other runs offered
 
 
-def playground_view(store: Store, run: Run, stage: DeltaGenerator, choice: DeltaGenerator) -> None:
-    """Everything the page shows of one run: pad and predictions in `stage`, the choice of the other run in `choice`."""
+def playground_view(store: Store) -> None:
+    """Everything that the page shows below its title."""
+    st.html(_STYLE)
+    stage = st.container()  # above the choices: what one plays with comes first
+    left, right = st.columns(2)
+    with left:
+        run = choose_run(first=best_run)
+    if run is None:
+        demo_button(store)
+        return
     if copy_of(store, run, UNDAMAGED) is None:
         _not_trained(store, run)
         return
-    with choice:
+    with right:
         other = _choose_beside(store, run) or run
-    damage = choose_damage(other)
 
     @fragment(run_every=None)
     def play() -> None:
-        """Redrawn by itself whenever a stroke ends or a neuron is clicked."""
-        _play(store, run, other, damage)
+        """Redrawn by itself whenever a stroke ends, the slider moves or a neuron is tapped."""
+        _play(store, run, other)
 
     with stage:
         play()
-    damage_curves(store, other, damage)
 
 
-def _play(store: Store, run: Run, other: Run, damage: Damage) -> None:
+def best_run(runs: Sequence[Run]) -> int:
+    """The number of the run to open with: of those finished last, newest first in `runs`, the most accurate."""
+    finished = [run for run in runs if run.status == Status.FINISHED and run.has_weights][:_RECENT]
+    tested = [run for run in finished if run.test_accuracy is not None]
+    return max(tested, key=lambda run: run.test_accuracy or 0.0, default=runs[0]).id
+
+
+def _play(store: Store, run: Run, other: Run) -> None:
     left, whole = copy_of(store, run, UNDAMAGED), copy_of(store, other, UNDAMAGED)
     assert left is not None and whole is not None  # runs without weights were not offered
-    beside = st.container(horizontal=True, gap="large")
-    pad, predictions = beside.container(width=300), beside.container(width=440)
-    with pad:
+    beside = st.container(horizontal=True, gap="small")
+    with beside.container(width=246):
         shown = choose_picture(run.experiment.dataset)
-    off = choose_disabled(whole.trained)
-    right = copy_of(store, other, damage, off)
-    assert right is not None
-    with predictions:
-        show_predictions(shown, left, right)
-        _network_input(run.experiment.dataset, shown)
-    sides = show_outputs(shown, left, right)
-    pointed = pointed_at(run.id, other.id)
-    if pointed is not None:
-        with sides.container(width=SIDE):
-            portrait(store, run if pointed[0] == run.id else other, *pointed[1:])
-    if st.toggle("Compare mistakes", key="mistakes"):
+    answers = beside.container(width=352, key="answers")
+    with beside.container(width=260):
+        damage, rests = choose_damage(other)
+        waits, off = st.container(), disabled(whole.trained)
+    right = _copy_or_whole(store, other, damage, off, waits)
+    with answers:
+        scores = show_predictions(shown, left, right)
+    show_flow(store, shown, left, right)
+    choose_disabled(whole.trained)
+    show_scores(scores, left, right, rests=rests)
+    _on_demand(store, other, damage, left, right)
+
+
+def _copy_or_whole(store: Store, run: Run, damage: Damage, off: tuple[Neuron, ...], waits: DeltaGenerator) -> Copy:
+    """The copy as the visitor wants it; undamaged, after saying so, while a criterion looks at the training samples."""
+    try:
+        copy = copy_of(store, run, damage, off)
+    except NotMeasured:
+        with waits:
+            ready = damage_measured(store, run, damage.criterion)
+        copy = copy_of(store, run, damage if ready else UNDAMAGED, off)
+    assert copy is not None  # a run without weights was not offered
+    return copy
+
+
+def _on_demand(store: Store, run: Run, damage: Damage, left: Copy, right: Copy) -> None:
+    """What takes long, and is not looked at while one plays."""
+    with st.container(horizontal=True, gap="medium"):
+        mistakes = st.toggle("Compare mistakes", key="mistakes")
+        curves = st.toggle("Accuracy for every share removed", key="curves")
+    if mistakes:
         mistakes_view(left, right)
+    if curves:
+        damage_curves(store, run, damage)
 
 
 def _not_trained(store: Store, run: Run) -> None:
@@ -127,18 +168,3 @@ def _linked_beside(run: Run, others: Collection[int]) -> int:
     except LinkInvalid as error:
         invalid_link(error, "finished run with the same data", "The same network is shown on both sides.")
         return 0
-
-
-def _network_input(dataset: str, shown: Picture) -> None:
-    rows, columns = DATASETS[dataset].pixels
-    st.subheader(
-        "Network input",
-        anchor=False,
-        help="Your picture is prepared like those that the network learnt from: cropped, scaled down and centred. "
-        "Strokes much thinner or thicker than usual are adjusted.",
-    )
-    st.caption(f"The picture as {rows} × {columns} pixels, which is all that the networks receive.")
-    pixels = np.zeros((rows, columns), dtype=np.float32) if shown.pixels is None else shown.pixels
-    alt_text = "No picture yet." if shown.pixels is None else f"The picture, {rows} × {columns} pixels."
-    picture(picture_png(pixels, width=168), alt=alt_text)
-    download_csv("picture", lambda: pd.DataFrame(pixels, columns=[str(column + 1) for column in range(columns)]))
