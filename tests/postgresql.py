@@ -10,9 +10,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from abp.store.store import Store
 from tests.databases import TEMPLATE, VARIABLE, administer, beside
@@ -33,13 +34,19 @@ SETTINGS = {
 
 
 class Server:
-    """A server whose data lie in a folder; others than its own user must not see into that, as it demands."""
+    """A server whose data lie in a folder; others than its own user must not see into that, as it demands.
 
-    def __init__(self, folder: Path, **settings: str) -> None:
-        self.folder, self.data = folder, folder / "data"
+    `prefix` comes before each of its commands, as to run it on another host; `allow` names addresses that it lets in.
+    """
+
+    def __init__(self, folder: Path, *, prefix: Sequence[str] = (), allow: str = "", **settings: str) -> None:
+        self.folder, self.data, self.prefix = folder, folder / "data", prefix
         self.settings = {**SETTINGS, "unix_socket_directories": str(folder), **settings}
         self.run("initdb", "-A", "trust", "-U", "abp", "-E", "UTF8", "--locale-provider=icu", "--icu-locale=en",
                  "--no-locale", "--no-sync", "-D", str(self.data))  # fmt: skip
+        if allow:
+            with (self.data / "pg_hba.conf").open("a") as file:
+                file.write(f"\nhost all all {allow} trust\n")
 
     @property
     def url(self) -> str:
@@ -50,7 +57,7 @@ class Server:
         """Run one of PostgreSQL's programs, as a user other than root, whom it refuses."""
         as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
         done = subprocess.run(
-            [*as_user, str(binaries() / program), *arguments],
+            [*self.prefix, *as_user, str(binaries() / program), *arguments],
             cwd=self.folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -83,13 +90,13 @@ def binaries() -> Path:
 
 
 @contextmanager
-def server(**settings: str) -> Iterator[Server]:
-    """A server that runs, with these settings on top of `SETTINGS`."""
+def server(**details: Any) -> Iterator[Server]:
+    """A server that runs; details as of `Server`, with settings on top of `SETTINGS`."""
     with tempfile.TemporaryDirectory(prefix="abp-pg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres", "postgres")
-        running = Server(folder, **settings)
+        running = Server(folder, **details)
         running.start()
         try:
             yield running

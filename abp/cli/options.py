@@ -212,9 +212,9 @@ def _worker(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--death-timeout",
         type=float,
-        default=60.0,
+        default=120.0,
         metavar="SECONDS",
-        help="end after so long without a scheduler (default: 60)",
+        help="end after so long without a scheduler (default: 120)",
     )
     command.add_argument(
         "--lifetime", metavar="TIME", help="end after so long, such as '55 minutes', before a batch system does"

@@ -16,6 +16,7 @@ from abp import logs
 from abp.dashboard.channel.route import LiveChannel
 from abp.dashboard.channel.uploads import Uploads
 from abp.dashboard.frame import access, gate, services
+from abp.errors import AbpError
 from abp.home import HomeUnusable
 
 # narwhals, which Altair and scikit-learn import, is here already: its modules import each other, so that a page and
@@ -66,7 +67,7 @@ async def _keep_engine() -> None:
     while True:
         try:
             await asyncio.to_thread(services.ensure_engine)
-        except (HomeUnusable, OSError) as error:  # the pages say so too
+        except (AbpError, OSError) as error:  # the pages say so too
             _log.error("the engine cannot start: %s", error)
         await asyncio.sleep(LOOK_EVERY)
 

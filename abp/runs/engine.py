@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -32,7 +33,7 @@ from abp.runs.cluster import settings
 from abp.runs.cluster.address import scheduler_address, security
 from abp.runs.cluster.software import software
 from abp.runs.cluster.workers import QUEUE, resources
-from abp.store.records import Lane
+from abp.store.records import Lane, Status
 from abp.store.repositories.leases import LEASE
 
 if TYPE_CHECKING:  # imported for good only once the workers are starting
@@ -59,6 +60,7 @@ class Engine:
     """
 
     def __init__(self, workers: int | None = None) -> None:
+        scheduler_address()  # says what is wrong with it, here where somebody sees it
         self._arguments = [] if workers is None else [str(workers)]
         self._lock = threading.Lock()
         self._process = self._start()
@@ -69,6 +71,7 @@ class Engine:
             if self._process.poll() is not None:
                 _log.warning("the engine had ended with status %s; a new one starts", self._process.returncode)
                 self._process = self._start()
+                _give_up_dead()
 
     @property
     def pid(self) -> int:
@@ -100,6 +103,34 @@ class Engine:
                 stderr=log,
                 env=environment,
             )
+
+
+def _give_up_dead() -> None:
+    from abp.store.database import StoreUnusable
+    from abp.store.store import Store
+
+    with suppress(StoreUnusable):  # the new engine looks again
+        give_up_dead(Store())
+
+
+def give_up_dead(store: Store) -> None:
+    """Let runs of this machine go on whose worker is gone, before their leases end: people watch them."""
+    for run in store.runs.all((Status.RUNNING, Status.PAUSED)):
+        host, _, rest = (run.owner or "").partition(":")
+        number = rest.partition(":")[0]
+        if host == socket.gethostname()[:40] and number.isdecimal() and not _lives(int(number)):
+            _log.warning("The worker of run %s is gone; the run goes on from its checkpoint", run.id)
+            store.leases.lost(run.id, run.owner or "")
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def train(run: int, placement: str) -> bool:
@@ -223,7 +254,9 @@ async def feed(client: Client, ended: asyncio.Event, room: int | Callable[[], Aw
     while not ended.is_set():
         pause = LOOK_EVERY
         try:
-            store = store or Store()
+            if store is None:
+                store = Store()
+                give_up_dead(store)
             await _let_go(store, placed)
             if time.monotonic() - well_since > LEASE:  # after an outage all leases count anew
                 store.leases.expire()

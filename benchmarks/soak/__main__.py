@@ -13,7 +13,7 @@ from importlib import import_module
 
 from benchmarks.soak.lines import HEADING
 
-PARTS = ("resume", "fuzz", "load")
+PARTS = ("resume", "fuzz", "load", "cluster")
 """Every part: a module of this package, whose function `part` returns its lines."""
 
 

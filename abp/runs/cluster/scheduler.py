@@ -19,7 +19,7 @@ async def serve(address: str, ended: asyncio.Event) -> None:
     details: dict[str, Any] = {} if protected is None else {"security": protected}
     protocol, _, place = address.partition("://")
     host, _, port = place.rpartition(":")
-    details |= {"protocol": f"{protocol}://", "dashboard": False, "dashboard_address": None}
+    details |= {"protocol": f"{protocol}://", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
     scheduler = Scheduler(host=host.strip("[]"), port=int(port), **details)
     scheduler.handlers["abp_software"] = software
     async with scheduler:

@@ -15,7 +15,7 @@ DASK: dict[str, Any] = {
 
 BETWEEN_HOSTS: dict[str, Any] = {
     "distributed.scheduler.worker-ttl": "20s",  # after so long without a word a worker is gone
-    "distributed.comm.timeouts.tcp": "10s",
+    "distributed.comm.timeouts.tcp": "15s",
     "distributed.comm.timeouts.connect": "10s",
     "distributed.scheduler.work-stealing": False,  # each worker has one run, which stays where it is
 }

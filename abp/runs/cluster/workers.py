@@ -25,7 +25,7 @@ async def serve(
     processes: int,
     by_hand: int = 0,
     memory: str = "0",
-    death_timeout: float = 60.0,
+    death_timeout: float = 120.0,
     lifetime: str | None = None,
 ) -> None:
     """Run workers until `ended`, or until each has come to its end.
@@ -61,12 +61,19 @@ async def serve(
             memory_limit=memory,
             dashboard=False,
             death_timeout=death_timeout,
+            dashboard_address="127.0.0.1:0",  # Dask's own pages, which nothing protects
             resources=resources(queue=number >= by_hand),
             **details,
         )
         for number in range(processes)
     ]
-    await asyncio.gather(*nannies)
+    try:
+        await asyncio.gather(*nannies)
+    except (OSError, TimeoutError, RuntimeError) as error:
+        raise SchedulerUnusable(
+            f"The workers did not start within {death_timeout:g} s. See what else this host does, or give them more "
+            "time (--death-timeout)."
+        ) from error
     print(f"{processes} worker{'' if processes == 1 else 's'} joined {address} ({software()}).", flush=True)
     finished = asyncio.gather(*(nanny.finished() for nanny in nannies))
     waiting: set[asyncio.Future] = {finished, asyncio.ensure_future(ended.wait())}
