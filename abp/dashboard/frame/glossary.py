@@ -112,8 +112,12 @@ PAGES = {
     ),
     "Runs": Help(
         "This table lists every network that was trained here. Tick a row to open that run, repeat it with other "
-        "settings, continue it, download its records, or delete it; tick several to do that to all of them at once.",
-        ("run", "accuracy", "sparsity", "epoch", "seed", "activation", "pruning", "weight"),
+        "settings, continue it, download its records, or delete it; tick several to do that to all of them at once. "
+        "A network that was trained elsewhere can be opened from its file.",
+        (
+            "run", "network", "layer", "accuracy", "sparsity", "epoch", "seed", "activation", "pruning", "weight",
+            "rank",
+        ),
     ),
     "Compare": Help(
         "A single run may be lucky. A study trains every method several times, each time from a different start, so "
