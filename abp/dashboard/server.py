@@ -5,7 +5,8 @@ import importlib
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import narwhals.stable.v1  # noqa: F401  needed below, while there is one thread
@@ -16,6 +17,7 @@ from abp import logs
 from abp.dashboard.channel.route import LiveChannel
 from abp.dashboard.channel.uploads import Uploads
 from abp.dashboard.frame import access, gate, services
+from abp.dashboard.frame.visits import Visits, visits
 from abp.errors import AbpError
 from abp.home import HomeUnusable
 
@@ -26,12 +28,15 @@ LOOK_EVERY = 2.0
 """Seconds between looks whether the engine is still there."""
 
 _LATER = (
-    "abp.dashboard.train.watch",
     "abp.dashboard.channel.reader",
+    "abp.dashboard.train.watch",
     "abp.dashboard.playground.playground",
     "abp.dashboard.studies.compare",
 )
-"""Imported once the first page has been drawn, or soon after: each takes a second or more."""
+"""What most pages need, the quickest first: imported while nobody waits for a page, since it takes seconds."""
+
+IDLE = 2.0
+"""Seconds without a page being drawn after which nobody is taken to wait for one."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +69,8 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
 
 
 async def _keep_engine() -> None:
+    while not visits.drawn and visits.idle() < IDLE:  # its workers' imports would keep the first page waiting
+        await asyncio.sleep(0.05)
     while True:
         try:
             await asyncio.to_thread(services.ensure_engine)
@@ -72,9 +79,11 @@ async def _keep_engine() -> None:
         await asyncio.sleep(LOOK_EVERY)
 
 
-def _import_later() -> None:
+def _import_later(modules: Sequence[str] = _LATER, visits: Visits = visits) -> None:
     """Import what the pages need, so that nobody waits for it at the first click."""
-    for module in _LATER:
+    for module in modules:
+        while visits.idle() < IDLE:
+            time.sleep(0.1)
         importlib.import_module(module)
 
 

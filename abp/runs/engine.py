@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # imported for good only once the workers are starting
     from abp.store.records import Run
     from abp.store.store import Store
 
-LOOK_EVERY = 0.2  # seconds between looks into the store
+LOOK_EVERY = 0.1  # seconds between looks into the store
 RETRY_AFTER = 2.0  # seconds after a look that failed
 ASK_EVERY = 1.0  # seconds between questions to a cluster's scheduler who is there
 ANSWER_WITHIN = 10.0  # seconds for its answer
@@ -153,7 +153,7 @@ def _worker() -> str:
         return str(os.getpid())
 
 
-_PRELOADED = ["torch", "abp.runs.worker", "distributed", "sklearn.datasets", "sklearn.model_selection"]
+_PRELOADED = ["torch", "abp.runs.worker", "distributed"]
 """What every worker needs, imported once by the process that all of them are forked from."""
 
 

@@ -3,12 +3,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 import segno
 
+from abp.dashboard import server
 from abp.dashboard.frame.room import qr_code
+from abp.dashboard.frame.visits import Visits
 from tests.dashboard.opening import ROOT, again
 
 HEAVY = ("torch", "sklearn", "scipy", "distributed", "dask", "altair", "onnx")
@@ -35,6 +38,29 @@ def test_the_first_page_is_drawn_without_what_takes_seconds_to_import(home, monk
 
 def test_the_server_starts_without_what_takes_seconds_to_import():
     assert imported_by("import abp.dashboard.server") == set()
+
+
+def test_a_run_is_watched_without_what_takes_seconds_to_import():
+    assert imported_by("import abp.dashboard.channel.reader, abp.dashboard.train.watch") == set()
+
+
+def test_what_can_wait_is_imported_while_nobody_waits_for_a_page(monkeypatch):
+    clock, imported = SimpleNamespace(now=0.0), []
+    visits = Visits(lambda: clock.now)
+    drawing = visits.drawing()
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+        if clock.now - seconds < 1 <= clock.now:
+            drawing.__enter__()
+        if clock.now - seconds < 5 <= clock.now:
+            drawing.__exit__(None, None, None)
+
+    monkeypatch.setattr(server, "time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(server, "importlib", SimpleNamespace(import_module=lambda name: imported.append(clock.now)))
+    server._import_later(["one", "other"], visits)
+    assert len(imported) == 2 and imported[0] == pytest.approx(5 + server.IDLE, abs=0.2)
+    assert visits.drawn
 
 
 def test_what_two_threads_must_not_import_at_once_is_there_before_there_are_two():

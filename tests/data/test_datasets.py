@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
 from abp.data import download, idx
 from abp.data.datasets import DATASETS, Dataset, DataUnavailable, load_dataset, load_test_set
@@ -47,6 +48,22 @@ def test_digits_test_set_holds_each_class_in_proportion(digits):
     in_all = np.bincount(load_digits().target)
     share = in_all * 360 / in_all.sum()
     assert np.abs(np.bincount(digits.test_y) - share).max() < 1
+
+
+def test_digits_are_split_as_scikit_learn_splits_them(digits):
+    pixels, labels = load_digits(return_X_y=True)
+    others_x, test_x, others_y, test_y = train_test_split(
+        pixels, labels, test_size=360, stratify=labels, random_state=0
+    )
+    found = (torch.cat([digits.valid_x, digits.train_x]), torch.cat([digits.valid_y, digits.train_y]))
+    for (x, y), pictures, their in ((found, others_x, others_y), ((digits.test_x, digits.test_y), test_x, test_y)):
+        assert np.array_equal(x.numpy() * 16, pictures) and np.array_equal(y.numpy(), their)
+        assert (x.dtype, y.dtype) == (torch.float32, torch.int64)
+
+
+def test_loading_digits_imports_no_scikit_learn():
+    program = "import sys; from abp import load_dataset; load_dataset('digits'); sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
 
 
 def test_every_picture_of_digits_is_in_exactly_one_split_with_its_label(digits):

@@ -13,10 +13,7 @@ import numpy as np
 import pandas as pd
 
 from abp.dashboard.frame.status import STATUS, sentence
-from abp.network.masks import sparsity
-from abp.pruning.criteria import CRITERIA
 from abp.store.records import Command, Frame, Run
-from abp.store.snapshots import recorded_masks
 from abp.store.store import Store
 
 Message = str | bytes
@@ -108,8 +105,24 @@ def history(store: Store, run: Run, batches: int) -> dict[str, Any]:
         "epochs": {name: epochs[name].tolist() for name in EPOCH_COLUMNS},
         "prunings": [pruning(row, batches) for row in rows(prunings)],
         "answer": None if command is None else answer(command),
-        "start_sparsity": 0.0 if run.parent is None else sparsity(recorded_masks(store, run, 0)),
+        "start_sparsity": 0.0 if run.parent is None else _start_sparsity(store, run),
     }
+
+
+# Imported where they are needed: PyTorch takes a second, and a run's first viewer would wait for it.
+
+
+def _start_sparsity(store: Store, run: Run) -> float:
+    from abp.network.masks import sparsity
+    from abp.store.snapshots import recorded_masks
+
+    return sparsity(recorded_masks(store, run, 0))
+
+
+def _title(criterion: str) -> str:
+    from abp.pruning.criteria import CRITERIA
+
+    return CRITERIA[criterion].title if criterion in CRITERIA else criterion
 
 
 def status(run: Run, command: Command | None) -> dict[str, Any]:
@@ -142,8 +155,8 @@ def epoch(row: Mapping[str, Any]) -> dict[str, Any]:
 def pruning(row: Mapping[str, Any], batches: int) -> dict[str, Any]:
     """A pruning that was made; its `place` is how far the run was, in epochs."""
     found = {name: row[name] for name in _PRUNING_COLUMNS}
-    title = CRITERIA[row["criterion"]].title if row["criterion"] in CRITERIA else row["criterion"]
-    return {"type": "pruning", **found, "title": title, "place": row["epoch"] - 1 + row["batch"] / batches}
+    place = row["epoch"] - 1 + row["batch"] / batches
+    return {"type": "pruning", **found, "title": _title(row["criterion"]), "place": place}
 
 
 def answer(command: Command) -> dict[str, Any]:

@@ -146,10 +146,9 @@ class LiveNetwork {
     const now = performance.now()
     if (this.cameAt) this.interval += 0.2 * (Math.min(1000, now - this.cameAt) - this.interval)
     this.cameAt = now
-    const first = !this.record.frame
     this.record.frame = frame
-    if (first) this.showNumbers()
-    this.later("numbers", NUMBERS_EVERY, () => this.showNumbers())
+    if (!this.shownEpoch) this.showNumbers() // the first epoch is waited for
+    else this.later("numbers", NUMBERS_EVERY, () => this.showNumbers())
     if (!this.film.moment) this.showNetwork(this.interval)
   }
 
@@ -264,6 +263,7 @@ class LiveNetwork {
   }
 
   showNumbers() {
+    this.shownEpoch = this.record.frame?.epoch
     for (const [name, words] of Object.entries(this.record.numbers(this.film.moment))) {
       const part = this.part(`[data-number="${name}"]`)
       if (part.textContent !== words) part.textContent = words

@@ -16,6 +16,7 @@ from abp.dashboard.frame.gate import account_line, pass_gate
 from abp.dashboard.frame.glossary import page_help
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.services import ensure_engine, store
+from abp.dashboard.frame.visits import visits
 from abp.data.datasets import DataUnavailable
 from abp.errors import AbpError
 from abp.home import HomeUnusable
@@ -66,6 +67,12 @@ def page(title: str) -> Iterator[None]:
     title
         Title of the browser's tab.
     """
+    with visits.drawing(), _framed(title):
+        yield
+
+
+@contextmanager
+def _framed(title: str) -> Iterator[None]:
     st.set_page_config(page_title=f"{title} · ABP Lab", page_icon=_ICON, layout="wide")
     # The browser keeps the old address when a link leads from a page to itself, such as from the form to a run, unless
     # it is told the new one.
@@ -96,12 +103,13 @@ def page(title: str) -> Iterator[None]:
     ready = False
     with plain_errors():
         store()
-        ensure_engine()
         ready = True
     if not ready:  # the error is on the page already, and the body cannot be drawn without a store
         st.stop()
     with plain_errors():
         yield
+    with plain_errors():
+        ensure_engine()  # last: it takes the cores for seconds, and the page is not to wait for it
 
 
 def _main_script() -> str:
