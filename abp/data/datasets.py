@@ -315,7 +315,9 @@ def _scikit_table(name: str, classes: tuple[str, ...]) -> DatasetRecord:
 
 DATASETS: Registry[DatasetRecord] = Registry(
     {
-        "digits": DatasetRecord("Handwritten digits (8 × 8)", (8, 8), _NUMERALS, 1_294, 143, _DIGITS_TEST, _load_digits),
+        "digits": DatasetRecord(
+            "Handwritten digits (8 × 8)", (8, 8), _NUMERALS, 1_294, 143, _DIGITS_TEST, _load_digits
+        ),
         "mnist": DatasetRecord("MNIST", (28, 28), _NUMERALS, 54_000, 6_000, 10_000, _load_idx),
         "fashion-mnist": DatasetRecord("Fashion-MNIST", (28, 28), _CLOTHES, 54_000, 6_000, 10_000, _load_idx),
         "breast-cancer": _table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -252,6 +253,20 @@ def unpack_counts(packed: bytes, hidden: Sequence[int]) -> list[NDArray]:
 
     joined = np.frombuffer(packed, dtype=np.uint32).astype(np.int64)
     return np.split(joined, np.cumsum(hidden)[:-1])
+
+
+def pack_predictions(classes: Sequence[int]) -> bytes:
+    """Predicted classes as uint16 bytes.
+
+    >>> unpack_predictions(pack_predictions([3, 0, 300]))
+    [3, 0, 300]
+    """
+    return struct.pack(f"<{len(classes)}H", *classes)
+
+
+def unpack_predictions(packed: bytes) -> list[int]:
+    """What `pack_predictions` packed."""
+    return list(struct.unpack(f"<{len(packed) // 2}H", packed))
 
 
 def unpack_spectra(packed: bytes, sizes: Sequence[int]) -> list[NDArray]:

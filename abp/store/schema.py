@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from abp.store.records import CommandKind, Lane, Status
 
-VERSION = 10
+VERSION = 11
 """Raise it with every change below, and add a step to `abp.store.migrations`."""
 
 OLDEST = 4
@@ -98,6 +98,7 @@ epochs = Table(
     Column("seconds", Float, nullable=False),  # of the run so far
     Column("samples", whole, nullable=False),
     Column("counts", LargeBinary, nullable=False),  # uint32 [all hidden neurons]: activations in this epoch
+    Column("predictions", LargeBinary),  # uint16: classes of the first test samples, at its end
 )
 
 prunings = Table(
@@ -123,6 +124,7 @@ prunings = Table(
     Column("live_weights", LargeBinary, nullable=False),  # uint32 [all hidden neurons], afterwards
     Column("spectra_before", LargeBinary, nullable=False),  # float64: singular values of the hidden layers, joined
     Column("spectra_after", LargeBinary, nullable=False),
+    Column("predictions", LargeBinary),  # as of an epoch, afterwards
 )
 
 frames = Table(

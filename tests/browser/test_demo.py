@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import operator
 import re
 
 import pytest
 
 from abp.dashboard.demo.presets import GUIDED, start_guided
+from abp.data.datasets import load_test_set
 from tests.browser.conftest import Dashboard
 from tests.waiting import PATIENCE, wait_until
 
 expect = pytest.importorskip("playwright.sync_api").expect
 expect.set_options(timeout=1000 * PATIENCE)
+
+
+LIVE_FRAMES = """async root => {
+  const { view } = root
+  for (let turn = 0; turn < 5; turn++) {
+    const before = view.live?.number ?? 0
+    await new Promise(done => {
+      const look = () => (view.following && view.live?.number > before ? done() : setTimeout(look, 20))
+      look()
+    })
+  }
+}"""
+
+ALIVE = "({ view: { grid } }) => [grid.neurons, grid.alive.reduce((sum, one) => sum + one, 0)]"
 
 
 def button(page, name: str):
@@ -46,9 +62,9 @@ def test_from_the_first_page_to_the_last_step(visit, dashboard):
     page.wait_for_url(re.compile(r"/demo\?run=\d+&beside=\d+"))
     run, beside = map(int, re.findall(r"\d+", page.url.rsplit("/", 1)[-1])[:2])
     expect(title(page, 1)).to_be_visible()
-    neurons = page.locator(".stage svg circle")
-    expect(neurons).to_have_count(sum(GUIDED.hidden))
     expect(page.locator(".stage .note")).to_have_text(re.compile("round [2-9]"))  # it is followed
+    view = page.locator(".stage")
+    view.evaluate(LIVE_FRAMES)  # frame by frame, over the live channel
     dashboard.store.commands.add(run, "pace", epochs_per_second=0)
     ended(dashboard, run, beside)
 
@@ -58,9 +74,8 @@ def test_from_the_first_page_to_the_last_step(visit, dashboard):
     expect(title(page, 3)).to_be_visible()  # by itself
     prunings = dashboard.store.histories.prunings(run)
     expect(page.locator(".stage .sentence")).to_contain_text(f"{prunings['neurons_removed'][0]} least active")
-    gone = "() => [...document.querySelectorAll('*')].flatMap(node => node.shadowRoot ? [node.shadowRoot] : [])"
-    removed = f"{gone}.flatMap(root => [...root.querySelectorAll('circle')]).filter(dot => dot.getAttribute('r') < .2)"
-    page.wait_for_function(f"{removed}.length === {prunings['neurons_removed'][0]}")
+    left = sum(GUIDED.hidden) - prunings["neurons_removed"][0]
+    wait_until(lambda: view.evaluate(ALIVE) == [sum(GUIDED.hidden), left], "for the neurons to go")
     page.keyboard.press("ArrowRight")
     expect(title(page, 4)).to_be_visible()
     page.keyboard.press("ArrowRight")
@@ -69,11 +84,19 @@ def test_from_the_first_page_to_the_last_step(visit, dashboard):
     assert of_100(dashboard.store.runs.get(run).test_accuracy) in last
     assert of_100(dashboard.store.runs.get(beside).test_accuracy) in last
     expect(button(page, "Next")).to_be_disabled()
+    read = list(dashboard.store.histories.predictions(run)[0].values())[-1]
+    labels = load_test_set("digits")[1][: len(read)].tolist()
+    right = sum(map(operator.eq, read, labels))
+    expect(page.locator(".stage figcaption")).to_have_text(f"{right} of these 24 test pictures read correctly")
+    expect(page.locator(".stage li.wrong")).to_have_count(24 - right)
 
     page.reload(wait_until="commit")
     expect(page.locator(".stage .sentence")).to_have_text(last)
     other = visit(page.url)  # another browser, cold
     expect(other.locator(".stage .sentence")).to_have_text(last)
+    button(other, "Now draw one yourself").click()
+    other.wait_for_url(re.compile(rf"/playground\?run={run}"))
+    expect(other.get_by_role("application", name="Drawing pad")).to_be_visible()
 
 
 def test_it_is_paused_and_stepped_by_keys_and_the_browsers_back_goes_back(visit, dashboard, recorded):
@@ -92,16 +115,25 @@ def test_it_is_paused_and_stepped_by_keys_and_the_browsers_back_goes_back(visit,
     expect(title(page, 3)).to_be_visible()
 
 
-def test_the_picture_keeps_its_nodes_while_it_moves(visit, dashboard, recorded):
+def test_the_picture_keeps_its_canvas_while_it_moves(visit, dashboard, recorded):
     page = visit(f"{dashboard.url}/demo?run={recorded[0]}&beside={recorded[1]}&step=4")
-    dots = page.locator(".stage svg circle")
-    expect(dots).to_have_count(sum(GUIDED.hidden))
-    first = dots.first.element_handle()
+    canvas = page.locator(".stage canvas")
+    canvas.wait_for()
+    first = canvas.element_handle()
     note = page.locator(".stage .note")
     for _ in range(8):
         before = note.inner_text()
         expect(note).not_to_have_text(before)
-    assert first.evaluate("dot => dot.isConnected")
+    assert first.evaluate("canvas => canvas.isConnected")
+
+
+def test_all_buttons_are_on_a_small_screen(visit, dashboard, recorded):
+    page = visit(f"{dashboard.url}/demo?run={recorded[0]}&beside={recorded[1]}&step=5", width=1280, height=720)
+    expect(button(page, "Now draw one yourself")).to_be_visible()
+    main = page.get_by_test_id("stMain")
+    for each in main.get_by_role("button").all():
+        box = each.bounding_box()
+        assert box["y"] + box["height"] <= 720, each.inner_text()
 
 
 @pytest.mark.parametrize("size", [{"width": 1280, "height": 720}, {"width": 390, "height": 844}])
@@ -127,6 +159,9 @@ def test_on_a_phone_every_step_fits_its_width(visit, dashboard, recorded):
     for step in range(1, 6):
         expect(title(page, step)).to_be_visible()
         assert page.get_by_test_id("stMain").evaluate("box => box.scrollWidth <= box.clientWidth")
-        assert page.locator(".stage svg").bounding_box()["width"] <= 390
+        assert page.locator(".stage canvas").bounding_box()["width"] <= 390
+        for name in ("Back", "Pause", "Play", "Next", "Restart"):
+            box = button(page, name).bounding_box()
+            assert box["y"] + box["height"] <= 844
         if step < 5:
             button(page, "Next").click()

@@ -27,9 +27,11 @@ STEPS = range(1, len(TITLES) + 1)
 
 
 def stage(page: AppTest) -> dict:
-    """What the browser is given to draw."""
+    """What the browser is given to draw now."""
     (element,) = page.get("bidi_component")
-    return json.loads(element.proto.json)
+    data = json.loads(element.proto.json)
+    frames = data.pop("frames")
+    return data | frames[min(int(data["at"] / data["seconds"]), len(frames) - 1)]
 
 
 def played(page: AppTest, seconds: float = 1e6) -> AppTest:
@@ -374,7 +376,7 @@ def test_another_step_in_the_link_is_gone_to(pair):
 
 
 def presented(page: AppTest) -> bool:
-    return any("stSidebar" in html.proto.body for html in page.get("html"))
+    return any("stHeader" in html.proto.body for html in page.get("html"))
 
 
 def test_presenter_mode_is_large_hides_the_menu_and_can_be_left(pair):

@@ -25,6 +25,7 @@ from abp.network.masks import pack, unpack
 from abp.runs import worker
 from abp.runs.session import session
 from abp.runs.session.command_words import pruning_outcome
+from abp.runs.session.recording import PREDICTED
 from abp.runs.worker import execute
 from abp.store.database import StoreFull
 from abp.store.records import Command, RunUnknown, pack_counts
@@ -410,6 +411,21 @@ def test_a_paced_run_that_is_watched_brings_ten_new_frames_a_second(pace, clock,
     times = [1000.0, *first_of_each_place.values()]
     assert max(later - earlier for earlier, later in zip(times, times[1:], strict=False)) <= 0.15
     assert times[1:3] == [1000.0, 1000.0]  # the start, and the first batches at once
+
+
+def test_what_the_network_takes_the_first_test_samples_for_is_recorded(store):
+    run = store.runs.add(TINY)
+    execute(store, run, "me")
+    by_epoch, by_pruning = store.histories.predictions(run)
+    assert list(by_epoch) == store.histories.epochs(run)["epoch"].tolist()
+    assert list(by_pruning) == store.histories.prunings(run)["number"].tolist()
+
+    tensors = {name: tensor.numpy() for name, tensor in load(store.weights.get(run, "final")).items()}
+    outputs = DIGITS.test_x[:PREDICTED].numpy()
+    for layer in ("hidden.0", "hidden.1"):
+        outputs = np.maximum(outputs @ tensors[f"{layer}.weight"].T + tensors[f"{layer}.bias"], 0)
+    classes = (outputs @ tensors["output.weight"].T + tensors["output.bias"]).argmax(axis=1)
+    assert list(by_epoch.values())[-1] == classes.tolist()
 
 
 def test_a_new_pace_holds_at_once(clock, store):

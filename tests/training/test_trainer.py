@@ -55,6 +55,20 @@ def state(trainer: Trainer) -> str:
     return digest.hexdigest()
 
 
+@pytest.mark.parametrize("criterion", ["none", "activation-neuron"])
+def test_batches_at_a_time_change_no_bit_of_what_is_trained_or_told(criterion, digits):
+    whole, pieces = (small(digits, criterion=criterion, start_accuracy=0.0) for _ in range(2))
+    for _ in range(3):
+        whole.train_epoch()
+        while not pieces.train_batches(1 + pieces.batch % 5):
+            pass
+        for trainer in (whole, pieces):
+            trainer.finish_epoch()
+            if trainer.due:
+                trainer.prune_due()
+        assert state(pieces) == state(whole)
+
+
 def story(data: Dataset, **settings) -> str:
     """A run with prunings by hand, one in mid-epoch, and by the schedule: a digest of its end and of all it told."""
     trainer = small(data, **({"criterion": "activation", "prunings": 2, "amount": 0.6, "epochs": 4} | settings))

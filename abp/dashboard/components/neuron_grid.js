@@ -87,6 +87,7 @@ class NeuronGrid {
     this.painted = new Int16Array(this.neurons)
     this.left = new Float64Array(this.neurons) // when a neuron was removed, or 0
     this.rings = new Float64Array(this.neurons) // when it lost weights, or 0
+    this.outlined = new Uint8Array(this.neurons) // whether it is pointed out
     this.pointed = -1
     this.started = this.lasts = 0
     this.notes = hidden.map(() => "")
@@ -157,6 +158,16 @@ class NeuronGrid {
     this.request()
   }
 
+  // Point neurons out: those that are true.
+  outline(marked) {
+    for (let index = 0; index < this.neurons; index++) {
+      const outlined = marked[index] ? 1 : 0
+      if (outlined !== this.outlined[index]) this.painted[index] = UNPAINTED
+      this.outlined[index] = outlined
+    }
+    this.request()
+  }
+
   redraw() {
     if (!this.theme || !this.neurons || !this.blocks.length) return
     this.sprites = this.drawSprites()
@@ -209,7 +220,7 @@ class NeuronGrid {
         if (goes) this.drawGoing(block, place, since / flash)
         if (rings) this.drawRing(block, place, Math.min(1, 1 - (now - this.rings[index]) / flash), this.theme.accent)
         else this.rings[index] = 0
-        if (index === this.pointed) this.drawRing(block, place, 1, this.theme.text)
+        if (index === this.pointed || this.outlined[index]) this.drawRing(block, place, 1, this.theme.text)
         if (goes || rings) {
           moving = true
           this.painted[index] = UNPAINTED

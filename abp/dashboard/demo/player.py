@@ -12,7 +12,8 @@ import pandas as pd
 import streamlit as st
 
 from abp.dashboard.charts.widgets import csv_file
-from abp.dashboard.components.demo_stage import Frame, stage
+from abp.dashboard.components.demo_stage import Reel, stage
+from abp.dashboard.demo.digits import digits_to_read
 from abp.dashboard.demo.presets import recent_guided, start_button, start_guided
 from abp.dashboard.demo.story import MOST_NEURONS, TITLES, Recording, Scene, comparable, read_recording, scenes
 from abp.dashboard.frame.access import operating
@@ -23,8 +24,8 @@ from abp.dashboard.frame.status import STATUS
 from abp.store.records import Run, RunUnknown, Status
 from abp.store.store import Store
 
-TICK = 0.25
-"""Seconds between two redraws while it plays."""
+TICK = 1.0
+"""Seconds between two looks at runs in training; between them the browser plays, and follows the live channel."""
 
 _READ = 4.0  # seconds for which the last frame of a step stays
 _REST = 12.0  # the same for the last step, before it starts again in presenter mode
@@ -42,6 +43,7 @@ class Clock:
     since: float | None = None  # when it last started to play (monotonic); None while it is paused
     stays: bool = False  # at the end of this step, because a person goes step by step
     ended: bool = False
+    live: bool = False  # it has caught up with the run, and the browser shows the network as it is now
 
     @property
     def playing(self) -> bool:
@@ -67,12 +69,12 @@ class Clock:
 
     def hold(self) -> None:
         """Pause."""
-        self.played, self.since = self.seconds, None
+        self.played, self.since, self.live = self.seconds, None, False
 
     def go(self, step: int) -> None:
         """Play a step from its beginning, and pause at its end if it was paused; the link changes too."""
         self.step = min(max(step, 1), len(TITLES))
-        self.stays, self.ended = self.stays or not self.playing, False
+        self.stays, self.ended, self.live = self.stays or not self.playing, False, False
         self.played, self.since = 0.0, time.monotonic()
         st.query_params["step"] = str(self.step)
 
@@ -151,31 +153,39 @@ def _play(store: Store, run: Run, beside: Run | None, *, present: bool) -> None:
         st.title("A network in a minute", anchor=False)
     clock = _clock(run, beside)
     _problems(run, beside)
-    place = st.container()
+    # The buttons come first, where they are on every screen; below the picture where it fills a projector.
+    place = st.container() if present else None
     with st.container(horizontal=True, vertical_alignment="center"):
         _controls(clock)
+        if clock.step == len(TITLES) and run.has_weights:
+            _draw_one_yourself(run)
+    place = place or st.container()
     with st.container(horizontal=True, vertical_alignment="center"):
         _more(store, run, present=present)
 
-    @fragment(run_every=TICK if clock.playing else None)
+    in_training = run.active or (beside is not None and beside.active)
+
+    @fragment(run_every=TICK if in_training else None)
     def draw() -> None:
         try:
             now, other = _recorded(store, run.id), None if beside is None else _recorded(store, beside.id)
         except RunUnknown:
             st.rerun()  # the page says that it was deleted
-        if _standing(now.run) != _standing(run):
+        if _standing(now.run) != _standing(run) or (beside and other and _standing(other.run) != _standing(beside)):
             st.rerun()
         other = other if other is not None and comparable(now.run, other.run) else None
         shown = scenes(now, other)
         scene = shown[clock.step - 1]
-        frame = _advance(clock, scene, last=clock.step == len(TITLES), present=present)
         stage(
-            frame or _waiting_frame(shown),
+            _reel(clock, scene, shown, present=present),
+            run=run.id,
+            follow=now.run.active,
             hidden=now.run.experiment.hidden,
             titles=TITLES,
             step=clock.step,
             sentence=scene.sentence if scene else _waiting(now),
             large=present,
+            digits=digits_to_read(now.run.experiment.dataset),
             key="stage",
         )
 
@@ -191,27 +201,30 @@ def _clock(run: Run, beside: Run | None) -> Clock:
     if clock is None or clock.runs != runs:
         clock = st.session_state["demo"] = Clock(runs, step, since=time.monotonic())
     elif clock.step != step:  # by the browser's Back, or by hand
-        clock.step = step
+        clock.step, clock.live = step, False
         clock.set(0.0)
     return clock
 
 
-def _advance(clock: Clock, scene: Scene | None, *, last: bool, present: bool) -> Frame | None:
-    """The frame to show now, or None while there is none; moves on to the next step when its time has come."""
+def _reel(clock: Clock, scene: Scene | None, shown: tuple[Scene | None, ...], *, present: bool) -> Reel:
+    """What the browser plays; moves on to the next step when its time has come."""
     if scene is None:
         clock.set(0.0)
-        return None
-    end = len(scene.frames) * scene.seconds
-    if not scene.complete and clock.seconds > end - scene.seconds:
+        newest = next(scene.frames[-1] for scene in reversed(shown) if scene is not None)
+        return Reel((newest,), 1.0, complete=False, at=0.0, playing=clock.playing, rest=0.0)
+    last = clock.step == len(TITLES)
+    end, rest = len(scene.frames) * scene.seconds, _REST if last and present else _READ
+    if clock.live or (not scene.complete and clock.seconds > end - scene.seconds):
         clock.set(end - scene.seconds)  # wait for the run
-    elif clock.playing and clock.seconds > end + (_REST if last and present else _READ):
+        clock.live = clock.playing and not scene.complete
+    elif clock.playing and clock.seconds > end + rest:
         if clock.stays or (last and not present):
             clock.hold()
             clock.ended = last
         else:
             clock.go(1 if last else clock.step + 1)
         st.rerun()
-    return scene.frames[min(int(clock.seconds / scene.seconds), len(scene.frames) - 1)]
+    return Reel(scene.frames, scene.seconds, scene.complete, clock.seconds, clock.playing, rest)
 
 
 def _controls(clock: Clock) -> None:
@@ -233,6 +246,12 @@ def _controls(clock: Clock) -> None:
         clock.go(1)
         clock.play()
         st.rerun()
+
+
+def _draw_one_yourself(run: Run) -> None:
+    """The way on for whoever has seen it to the end: the playground, with this network."""
+    if st.button("Now draw one yourself", type="primary", icon=":material/draw:"):
+        st.switch_page("pages/playground.py", query_params=_of(run))
 
 
 _HOLDS = "Holds the picture; training continues, and nothing is lost."
@@ -323,11 +342,6 @@ def _waiting(recording: Recording) -> str:
     if run.status == Status.PAUSED:
         return "The network has not reached this step: the run is paused. It can be resumed on the Train page."
     return f"The network has not reached this step yet: it is in training round {run.epoch + 1}."
-
-
-def _waiting_frame(shown: tuple[Scene | None, ...]) -> Frame:
-    """The newest picture so far."""
-    return next(scene.frames[-1] for scene in reversed(shown) if scene is not None)
 
 
 def _recorded(store: Store, number: int) -> Recording:

@@ -105,6 +105,8 @@ class State:
         Share of the hidden weights that are removed.
     removed
         Of a pruning: how many neurons and how many weights; None of an epoch.
+    read
+        Classes that it gives the first test pictures; None where they were not recorded.
     """
 
     epoch: int
@@ -114,6 +116,7 @@ class State:
     accuracy: float
     sparsity: float
     removed: tuple[int, int] | None = None
+    read: tuple[int, ...] | None = None
 
 
 def read_recording(store: Store, run: Run) -> Recording:
@@ -124,6 +127,7 @@ def read_recording(store: Store, run: Run) -> Recording:
         epoch: (samples, unpack_counts(packed, hidden))
         for epoch, samples, packed in store.histories.epoch_counts(run.id)
     }
+    predictions = store.histories.predictions(run.id)
     left = [np.concatenate(layers) > 0 for _, layers in store.histories.live_weights(run.id, hidden)]
     frame = store.frames.newest(run.id, hidden)
     batches = frame.batches if frame else 1
@@ -139,14 +143,15 @@ def read_recording(store: Store, run: Run) -> Recording:
             if layers is not None:
                 of_epoch = np.concatenate(layers)
                 frequency, summed, samples = of_epoch / max(seen, 1), summed + of_epoch, samples + seen
-            accuracy, removed = row.test_accuracy, None
+            accuracy, removed, read = row.test_accuracy, None, predictions[0].get(row.epoch)
         elif number <= len(left):
             alive, sparsity = left[number - 1], row.sparsity
             accuracy, removed = row.test_accuracy_after, (row.neurons_removed, row.weights_removed)
+            read = predictions[1].get(number)
         else:
             continue
-        state = State(int(row.epoch), frequency, summed / max(samples, 1), alive, accuracy, sparsity, removed)
-        states.append(state)
+        since_start, classes = summed / max(samples, 1), None if read is None else tuple(read)
+        states.append(State(int(row.epoch), frequency, since_start, alive, accuracy, sparsity, removed, classes))
     whole = full_masks(sizes)
     pruned = recorded_masks(store, run, len(left))
     return Recording(
@@ -364,7 +369,8 @@ def _frame(
 ) -> Frame:
     nothing = np.zeros(len(state.alive), dtype=bool)
     glow, marked = state.frequency if glow is None else glow, nothing if marked is None else marked
-    return Frame(note, glow, state.alive, marked, _bars(recording, state) if bars is None else bars, packed)
+    bars = _bars(recording, state) if bars is None else bars
+    return Frame(note, glow, state.alive, marked, bars, packed, state.read)
 
 
 def _bars(recording: Recording, state: State) -> tuple[Bar, ...]:

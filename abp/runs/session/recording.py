@@ -14,10 +14,13 @@ from abp.network.evaluation import Metrics
 from abp.network.masks import live_weights, pack
 from abp.runs.session.recent_activity import RecentActivity
 from abp.store import schema
-from abp.store.records import pack_counts
+from abp.store.records import pack_counts, pack_predictions
 from abp.training.checkpoint import save_checkpoint
 from abp.training.history import Epoch, Pruning
 from abp.training.trainer import Trainer
+
+PREDICTED = 24
+"""Test samples whose predicted classes are recorded, to be shown."""
 
 
 def epoch_row(epoch: Epoch, trainer: Trainer, seconds: float) -> dict[str, Any]:
@@ -29,6 +32,7 @@ def epoch_row(epoch: Epoch, trainer: Trainer, seconds: float) -> dict[str, Any]:
         seconds=seconds,
         samples=trainer.activity.epoch_samples,
         counts=pack_counts(trainer.activity.epoch_counts),
+        predictions=_predictions(trainer),
     )
 
 
@@ -43,6 +47,7 @@ def pruning_row(pruning: Pruning, trainer: Trainer, spectra_before: bytes) -> di
         live_weights=pack_counts(live_weights(trainer.masks)),
         spectra_before=spectra_before,
         spectra_after=pack_spectra(trainer.network.weights),
+        predictions=_predictions(trainer),
     )
 
 
@@ -86,6 +91,11 @@ def pack_weights(trainer: Trainer) -> bytes:
 def pack_spectra(weights: Sequence[Tensor]) -> bytes:
     """Singular values of the hidden layers, float64, joined; of these weights the last ones are the output layer's."""
     return b"".join(singular_values(weight).tobytes() for weight in weights[:-1])
+
+
+def _predictions(trainer: Trainer) -> bytes:
+    """Classes that the network as it is gives the first test samples."""
+    return pack_predictions(trainer.network(trainer.data.test_x[:PREDICTED]).argmax(1).tolist())
 
 
 def _row(table: Table, **values: Any) -> dict[str, Any]:

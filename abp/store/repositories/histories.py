@@ -11,7 +11,7 @@ from sqlalchemy import Table, delete, func, select
 
 from abp.store import schema
 from abp.store.database import Database, patient, put
-from abp.store.records import ACCURACIES, Command, unpack_counts, unpack_spectra
+from abp.store.records import ACCURACIES, Command, unpack_counts, unpack_predictions, unpack_spectra
 from abp.store.repositories.checkpoints import Checkpoints
 from abp.store.repositories.commands import Commands
 from abp.store.repositories.leases import Leases
@@ -34,7 +34,7 @@ class Histories:
 
     def epochs(self, run: int, *, after: int = 0) -> pd.DataFrame:
         """History of a run, a row per finished epoch `after` one, without the counts; see `epoch_counts`."""
-        return self._table(schema.epochs, run, after, leave_out=("run", "counts"))
+        return self._table(schema.epochs, run, after, leave_out=("run", "counts", "predictions"))
 
     def valid_accuracies(self, runs: Iterable[int]) -> pd.DataFrame:
         """Validation accuracy after every epoch of several runs: columns ``run``, ``epoch``, ``valid_accuracy``."""
@@ -52,9 +52,19 @@ class Histories:
         with self.database.reading() as connection:
             return [(row.epoch, row.samples, row.counts) for row in connection.execute(query.order_by(columns.epoch))]
 
+    def predictions(self, run: int) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+        """Predicted classes of the first test samples by epoch, and by pruning; none of runs older than that record."""
+        found = []
+        for table, number in ((schema.epochs, schema.epochs.c.epoch), (schema.prunings, schema.prunings.c.number)):
+            query = select(number, table.c.predictions).where(table.c.run == run, table.c.predictions.is_not(None))
+            with self.database.reading() as connection:
+                rows = connection.execute(query).all()
+            found.append({row[0]: unpack_predictions(row[1]) for row in rows})
+        return found[0], found[1]
+
     def prunings(self, run: int, *, after: int = 0) -> pd.DataFrame:
         """Prunings of a run in order, a row each, `after` a number of them, without masks and spectra."""
-        large = ("run", "masks", "live_weights", "spectra_before", "spectra_after")
+        large = ("run", "masks", "live_weights", "spectra_before", "spectra_after", "predictions")
         return self._table(schema.prunings, run, after, leave_out=large)
 
     def undoable_pruning(self, run: int) -> tuple[int, str] | None:
