@@ -14,20 +14,17 @@ import websockets
 _AT = struct.Struct("<Id")  # number and time of a frame, in its header
 
 
-async def _watch(url: str, began: asyncio.Event, seconds: float, seen: list[tuple[int, float]]) -> None:
-    """Note the number of every new frame and its age at its arrival, for so long after `began`."""
+async def _watch(url: str, began: asyncio.Event, seen: list[tuple[int, float]]) -> None:
+    """Note the number of every new frame and its age at its arrival, from `began` on.
+
+    It reads from the first moment on: what waited in the line until then would count as old.
+    """
     async with websockets.connect(url, compression=None, max_size=None, open_timeout=60) as socket:
-        await began.wait()
-        until = time.monotonic() + seconds
         last = -1
-        while (left := until - time.monotonic()) > 0:
-            try:
-                message = await asyncio.wait_for(socket.recv(), left)
-            except (TimeoutError, websockets.ConnectionClosed):
-                return
+        async for message in socket:
             if isinstance(message, bytes):
                 number, made = _AT.unpack_from(message, 4)
-                if number != last:
+                if number != last and began.is_set():
                     seen.append((number, time.time() - made))
                 last = number
 
@@ -37,13 +34,16 @@ async def _all(url: str, viewers: int, seconds: float) -> dict[str, float]:
     seen: list[list[tuple[int, float]]] = [[] for _ in range(viewers)]
     watching = []
     for own in seen:
-        watching.append(asyncio.ensure_future(_watch(url, began, seconds, own)))
+        watching.append(asyncio.ensure_future(_watch(url, began, own)))
         await asyncio.sleep(0.005)  # a crowd, not a stampede
     await asyncio.sleep(2.0)  # until all have joined
     print("began", flush=True)
     began.set()
-    await asyncio.gather(*watching)
-    ages = sorted(age for own in seen for _, age in own[1:])  # the first may have waited in the line until it began
+    await asyncio.sleep(seconds)
+    for viewer in watching:
+        viewer.cancel()
+    await asyncio.gather(*watching, return_exceptions=True)
+    ages = sorted(age for own in seen for _, age in own)
     return {
         "served": sum(bool(own) for own in seen),
         "frames_a_second": sum(len(own) for own in seen) / viewers / seconds,
