@@ -38,6 +38,14 @@ def title(page, step: int):
     return page.locator(".stage .title", has_text=re.compile(rf"^{step}\. "))
 
 
+def go_to(page, step: int) -> None:
+    """Go by keys, step by step, to one where it stays: it must be paused, or gone through like this."""
+    here = int(page.locator(".stage .title").inner_text()[0])
+    for passed in range(here + 1, step + 1) if step > here else range(here - 1, step - 1, -1):
+        page.keyboard.press("ArrowRight" if step > here else "ArrowLeft")
+        expect(title(page, passed)).to_be_visible()
+
+
 def of_100(share: float) -> str:
     return f"{round(100 * share)} of 100"
 
@@ -68,22 +76,23 @@ def test_from_the_first_page_to_the_last_step(visit, dashboard):
     dashboard.store.commands.add(run, "pace", epochs_per_second=0)
     ended(dashboard, run, beside)
 
-    page.keyboard.press("ArrowRight")
-    expect(title(page, 2)).to_be_visible()
+    page.keyboard.press("p")
+    expect(button(page, "Play")).to_be_enabled()
+    go_to(page, 2)
     expect(page.locator(".stage .sentence")).to_contain_text("hardly ever fire")
-    expect(title(page, 3)).to_be_visible()  # by itself
+    page.keyboard.press("g")
+    expect(title(page, 5)).to_be_visible()  # by itself
+    expect(button(page, "Play")).to_be_enabled()
+    expect(button(page, "Next")).to_be_disabled()
+    go_to(page, 3)
     prunings = dashboard.store.histories.prunings(run)
     expect(page.locator(".stage .sentence")).to_contain_text(f"{prunings['neurons_removed'][0]} least active")
     left = sum(GUIDED.hidden) - prunings["neurons_removed"][0]
     wait_until(lambda: view.evaluate(ALIVE) == [sum(GUIDED.hidden), left], "for the neurons to go")
-    page.keyboard.press("ArrowRight")
-    expect(title(page, 4)).to_be_visible()
-    page.keyboard.press("ArrowRight")
-    expect(title(page, 5)).to_be_visible()
+    go_to(page, 5)
     last = page.locator(".stage .sentence").inner_text()
     assert of_100(dashboard.store.runs.get(run).test_accuracy) in last
     assert of_100(dashboard.store.runs.get(beside).test_accuracy) in last
-    expect(button(page, "Next")).to_be_disabled()
     read = list(dashboard.store.histories.predictions(run)[0].values())[-1]
     labels = load_test_set("digits")[1][: len(read)].tolist()
     right = sum(map(operator.eq, read, labels))
