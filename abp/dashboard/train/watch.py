@@ -4,7 +4,6 @@ import streamlit as st
 
 from abp.dashboard.components.live_run import live_run
 from abp.dashboard.frame.access import offers_controls
-from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.status import STATUS
 from abp.dashboard.train.controls import controls
@@ -102,6 +101,8 @@ def _balance(store: Store, run: Run) -> None:
     counts = DATASETS[run.experiment.dataset].notes.get("counts", [1])
     if not run.has_weights or not is_unbalanced(counts):
         return
+    from abp.dashboard.frame.background import in_background  # needs PyTorch, which a run in training does without
+
     work = (str(store.path), "balance", run.id)
     found = in_background(work, lambda: balanced_test_accuracy(store, run), "Measuring the balanced accuracy")
     if found is not None and run.test_accuracy is not None:
