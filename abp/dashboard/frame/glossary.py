@@ -116,7 +116,7 @@ PAGES = {
         "A network that was trained elsewhere can be opened from its file.",
         (
             "run", "network", "layer", "accuracy", "sparsity", "epoch", "seed", "activation", "pruning", "weight",
-            "rank",
+            "rank", "study",
         ),
     ),
     "Compare": Help(
