@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+import torch
 from sklearn.metrics import balanced_accuracy_score
 
 from abp.analysis.confusion import predictions
+from abp.dashboard.playground.own_samples import can_be_drawn, can_be_sent, drawing_like, picture_like
 from abp.data.datasets import DATASETS, load_test_set
+from abp.data.own.columns import inputs_of
 from abp.data.own.reading import read_own
 from abp.data.own.samples import Options
 from abp.runs.worker import execute
@@ -131,8 +135,36 @@ def test_pages_of_a_run_on_a_table_name_its_columns_and_classes(store, tmp_path)
     assert not weights.error and "Its incoming weights by column" in words(weights)
     drawn = " ".join(str(chart.proto) for chart in weights.get("vega_lite_chart"))
     assert "colour: red" in drawn and "lily" in drawn
+
+    playground = settled(open_page("playground", run=run))
+    assert "Test row 1 shows" in words(playground) and not playground.error
+    playground.segmented_control(key=f"source-{key}").set_value("Values")
+    playground = settled(playground)
+    sliders = {slider.label: slider for slider in playground.slider if slider.label in ("length", "width")}
+    sliders["length"].set_value(sliders["length"].max)
+    playground = settled(playground)
+    colour = next(box for box in playground.selectbox if box.label == "colour").value
+    columns = DATASETS[key].describe()
+    chosen = {"length": sliders["length"].max, "width": sliders["width"].value, "colour": colour}
+    network = final_network(store, store.runs.get(run))
+    answer = int(network(torch.from_numpy(inputs_of(columns, chosen))[None]).argmax())
+    assert any(DATASETS[key].class_names[answer] in markdown.value for markdown in playground.markdown)
+
     watched = settled(open_page("train", run=run))
     x, y = load_test_set(key)
     predicted = predictions(final_network(store, store.runs.get(run)), x)
     expected = balanced_accuracy_score(y.numpy(), predicted)
     assert f"balanced {100 * expected:.1f} %" in words(watched)
+
+
+def test_drawings_and_pictures_on_the_playground_are_prepared_like_the_samples(store, tmp_path):
+    own = read_own("shapes", zipped(tmp_path / "a.zip", drawings(8)), Options(size=20))
+    key = store.datasets.add(own)
+    assert can_be_drawn(key) and can_be_sent(key) and not can_be_drawn("wine") and not can_be_sent("digits")
+    sample = picture_like(drawings(1)["circle/0.png"], key)
+    samples = own.x.reshape(-1, 20, 20).astype(np.float32) / 255
+    assert sample.dtype == np.float32 and (abs(samples - sample).max(axis=(1, 2)) < 1e-6).any()
+    ink = np.zeros((112, 112), dtype=np.uint8)
+    ink[:56] = 255
+    drawn = drawing_like(ink, key)  # of dark ink on light paper
+    assert (drawn[:9] == 0).all() and (drawn[11:] == 1).all()

@@ -43,7 +43,7 @@ def picture_like(contents: bytes, dataset: str) -> NDArray[np.float32]:
     return np.divide(decoded(contents, Options(**DATASETS[dataset].notes["pictures"])), 255, dtype=np.float32)
 
 
-def values_form(dataset: str, start: NDArray[np.float32]) -> NDArray[np.float32]:
+def values_form(dataset: str, start: NDArray[np.float32], *, key: str) -> NDArray[np.float32]:
     """A slider for each column of numbers and a choice for each column of words, at first those of `start`."""
     columns = DATASETS[dataset].describe()
     values = table_of(columns, start).iloc[0].to_dict()
@@ -51,12 +51,12 @@ def values_form(dataset: str, start: NDArray[np.float32]) -> NDArray[np.float32]
     places = st.container(height=320)
     with places:
         for name in list(values)[:_SLIDERS]:
-            key = f"value-{dataset}-{name}"
+            field = f"value-{key}-{name}"
             if name in words:
                 shown = values[name] if values[name] in words[name] else words[name][0]
-                values[name] = st.selectbox(name, words[name], index=words[name].index(shown), key=key)
+                values[name] = st.selectbox(name, words[name], index=words[name].index(shown), key=field)
             else:
-                values[name] = _slider(next(each for each in columns if each.name == name), float(values[name]), key)
+                values[name] = _slider(next(each for each in columns if each.name == name), float(values[name]), field)
     if len(values) > _SLIDERS:
         st.caption(f"The other {len(values) - _SLIDERS:,} columns keep the values of the test sample.")
     return inputs_of(columns, values)

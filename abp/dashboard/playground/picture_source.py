@@ -1,5 +1,6 @@
-"""Where the playground's sample comes from: the drawing pad, the test samples, or an uploaded picture."""
+"""Where the playground's sample comes from: the drawing pad, the test samples, an uploaded picture, or a form."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +15,19 @@ from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.privacy import may_show_samples
 from abp.dashboard.networks.cache import pictures_of
 from abp.dashboard.networks.samples import sample_png, sample_table
+from abp.dashboard.playground.own_samples import (
+    can_be_drawn,
+    can_be_sent,
+    drawing_like,
+    picture_like,
+    values_form,
+)
 from abp.data.datasets import DATASETS, DataUnavailable
 from abp.data.drawings import DRAWABLE, photographed, prepared
+from abp.data.own.limits import BadData
 from abp.data.uploads import UploadUnusable, decoded, most_megabytes
 
-DRAW, TEST, UPLOAD = "Draw", "Test picture", "Upload"
+DRAW, TEST, UPLOAD, VALUES = "Draw", "Test picture", "Upload", "Values"
 
 PREPARED = (*DRAWABLE, "fashion-mnist")
 """Data sets for which pictures of one's own are prepared."""
@@ -59,17 +68,24 @@ def choose_picture(dataset: str) -> Picture:
     )
     if source == TEST:
         return _test_sample(dataset)
+    if source == VALUES:
+        return _values(dataset)
     return _drawing(dataset) if source == DRAW else _upload(dataset)
 
 
 def _sources(dataset: str) -> list[str]:
     if dataset in DRAWABLE:
         return [DRAW, TEST, UPLOAD]
-    return [TEST, UPLOAD] if dataset in PREPARED else [TEST]
+    if DATASETS[dataset].is_table:
+        return [TEST, VALUES]
+    sent = dataset in PREPARED or can_be_sent(dataset)
+    return [*([DRAW] if can_be_drawn(dataset) else []), TEST, *([UPLOAD] if sent else [])]
 
 
 def _drawing(dataset: str) -> Picture:
     ink = drawing_pad(f"pad-{dataset}")
+    if dataset not in DRAWABLE:
+        return Picture(None if ink is None else drawing_like(ink, dataset), hint="Draw one like the test pictures")
     return Picture(None if ink is None else prepared(ink, dataset), hint="Draw a digit from 0 to 9")
 
 
@@ -130,8 +146,19 @@ def _step(dataset: str, y: Tensor, key: str) -> None:
     state[key] = shown + 1
 
 
+def _values(dataset: str) -> Picture:
+    """Values that the visitor chooses, at first those of the test sample that was looked at last."""
+    number = int(st.session_state.get(f"picture-{dataset}", 1))
+    start = np.zeros(DATASETS[dataset].inputs, dtype=np.float32)  # the mean of each column
+    if not DATASETS[dataset].private:
+        with suppress(DataUnavailable):
+            start = pictures_of(dataset)[0][number - 1].numpy()
+    return Picture(values_form(dataset, start, key=f"{dataset}-{number}"))
+
+
 def _upload(dataset: str) -> Picture:
-    what = "one digit" if dataset in DRAWABLE else "one piece of clothing"
+    own = dataset not in PREPARED
+    what = "one sample" if own else "one digit" if dataset in DRAWABLE else "one piece of clothing"
     file = st.file_uploader(
         f"Picture of {what} (PNG or JPEG, at most {most_megabytes()} MB)",
         type=["png", "jpg", "jpeg"],
@@ -142,7 +169,12 @@ def _upload(dataset: str) -> Picture:
     if file is None:
         return Picture(None, hint="Upload a picture")
     try:
+        if own:
+            return Picture(picture_like(file.getvalue(), dataset))
         pixels = prepared(photographed(_decoded(file.getvalue())), dataset)
+    except BadData as error:
+        st.error(literal(f"This file {error}"), icon=":material/broken_image:")
+        return Picture(None, hint="Upload another picture")
     except UploadUnusable as error:
         st.error(literal(str(error)), icon=":material/broken_image:")
         return Picture(None, hint="Upload another picture")
