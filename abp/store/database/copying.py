@@ -40,7 +40,8 @@ def copy_rows(source: Connection, target: Connection, tables: Iterable[Table]) -
     """Copy all rows of tables that both have, in this order."""
     for table in tables:
         large = any(isinstance(column.type, LargeBinary) for column in table.columns)
-        rows = source.execution_options(yield_per=1 if large else _ROWS).execute(select(table)).mappings()
+        reading = select(table).execution_options(yield_per=1 if large else _ROWS)
+        rows = source.execute(reading).mappings()
         for several in rows.partitions():
             target.execute(insert(table), [dict(row) for row in several])
 

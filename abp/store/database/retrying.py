@@ -16,8 +16,8 @@ PATIENCE = 330.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between tries: they double, up to the longest, so that a worker is back before its lease counts again."""
 
-CONFLICTS = 10
-"""How often what lost a deadlock is tried again, by everybody."""
+CONFLICTS, CONFLICT_PATIENCE = 10, 10.0
+"""How often, and for how many seconds, what lost a deadlock is tried again by everybody."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def again(work: Callable[[], T], patience: float, *, once: bool = False) -> T:
         except StorePassing as error:
             tries += 1
             waited = time.monotonic() - began
-            conflict = isinstance(error, StoreBusy) and tries <= CONFLICTS and waited < LONGEST_PAUSE
+            conflict = isinstance(error, StoreBusy) and tries <= CONFLICTS and waited < CONFLICT_PATIENCE
             if (once and error.uncertain) or not (conflict or waited < patience):
                 raise
             if tries == 5:
