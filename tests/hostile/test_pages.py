@@ -43,7 +43,6 @@ def unharmed(page) -> None:
 def test_no_link_and_no_name_breaks_a_page(file, store):
     run = trained(store, PRUNED, name=NAME)
     numbers = {name: HOSTILE[place % len(HOSTILE)] for place, name in enumerate(PARAMETERS)}
-    unharmed(open_page(file, run=run))
     unharmed(open_page(file, run=run, **numbers))
     unharmed(open_page(file, run=HOSTILE[-2], beside=HOSTILE[2], study=HOSTILE[-1]))
     assert [each.id for each in store.runs.all()] == [run] and store.commands.of(run) == []
