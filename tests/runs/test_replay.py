@@ -67,6 +67,16 @@ def test_a_run_that_was_steered_by_hand_replays_to_the_same_bits(store, capsys, 
     assert store.commands.of(run) == before and len(store.runs.all()) == 1  # nothing is written
 
 
+def test_a_pruning_that_was_taken_back_is_taken_back_in_the_replay_too(store):
+    run = store.runs.add(SHORT)
+    for kind, details in (("prune", {"criterion": "magnitude", "amount": 0.2}), ("undo", {})):
+        store.commands.add(run, kind, **details)
+    execute(store, run, "me")
+    assert "Nothing" not in store.commands.of(run)[0].outcome and store.runs.get(run).prunings == 4
+    found = replay(store, store.runs.get(run))
+    assert (found.different, found.commands) == ((), 2)
+
+
 def test_a_continued_run_replays_from_what_it_started_from(store):
     parent = store.runs.get(steered(store, keep="ends"))
     run = continue_run(store, parent, "reinitialise", epochs=2)
