@@ -28,7 +28,7 @@ from benchmarks.drawing import draw
 from benchmarks.table import show
 
 ROOT = Path(__file__).parents[1]
-SECONDS = 20.0
+SECONDS = 15.0
 """For which each crowd watches."""
 
 VIEWERS = 100
@@ -252,18 +252,18 @@ def _position(store: Store, run: int) -> float:
     return frame.epoch - 1 + frame.batch / frame.batches
 
 
-def watching_costs(server: Server, store: Store, run: int, viewers: int, turns: int = 4) -> float:
+def watching_costs(server: Server, store: Store, run: int, viewers: int, turns: int = 2) -> float:
     """The worker's CPU an epoch while so many watch over that while nobody does: the median of turns, one by one."""
     ratios = []
     for _ in range(turns):
         time.sleep(6.0)  # the mark of the last viewers has faded
-        alone = cpu_an_epoch(store, run, 8.0)
+        alone = cpu_an_epoch(store, run, 6.0)
         url = f"ws://localhost:{server.port}/live/{run}"
-        command = [sys.executable, "-m", "benchmarks.live_viewers", url, str(viewers), "10"]
+        command = [sys.executable, "-m", "benchmarks.live_viewers", url, str(viewers), "7"]
         crowd = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert crowd.stdout is not None
         crowd.stdout.readline()
-        ratios.append(cpu_an_epoch(store, run, 8.0) / alone)
+        ratios.append(cpu_an_epoch(store, run, 6.0) / alone)
         crowd.wait()
     return statistics.median(ratios)
 
