@@ -58,7 +58,7 @@ def test_from_a_run_to_its_spectra_pca_curve_pictures_file_and_back(visit, dashb
     page.wait_for_url(re.compile(rf"/spectra\?run={run}$"))
     expect(page.locator('[aria-label^="Singular values of each hidden layer"] > svg')).to_have_count(4)
     for criterion in ("none", "magnitude"):
-        page.get_by_role("combobox", name="Overlay final spectra of").click()
+        page.get_by_role("combobox", name="Overlay another run").click()
         page.get_by_role("option", name=re.compile(rf"^{runs[criterion]}:")).click()
     expect(page.get_by_test_id("stMultiSelect")).to_contain_text(f"{runs['none']}:")
     expect(page.get_by_test_id("stMultiSelect")).to_contain_text(f"{runs['magnitude']}:")

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import pandas as pd
+
 from abp.dashboard.charts import charts, colours
 from abp.dashboard.demo.presets import DEMO
 from abp.dashboard.demo.start_drawing import pruning_drawings
 from abp.dashboard.frame.status import ENDED_BY, STATUS
+from abp.dashboard.networks.spectra import spectrum_chart
+from abp.dashboard.studies.charts import by_method
 from abp.pruning.criteria import CRITERIA
 from abp.store.records import ACTIVE, RESUMABLE
 
@@ -28,7 +32,7 @@ def test_every_method_has_a_colour_of_its_own():
 
 def test_every_status_and_every_way_to_end_has_words():
     assert {*ACTIVE, *RESUMABLE, "finished", "stopped", "diverged", "failed"} == set(STATUS)
-    assert {"stop-accuracy", "early-stopping", "fine-tuned", "epochs", "hand"} == set(ENDED_BY)
+    assert {"stop-accuracy", "early-stopping", "fine-tuned", "epochs", "hand", "elsewhere"} == set(ENDED_BY)
 
 
 def test_the_first_pages_picture_draws_the_same_neurons_three_times_and_removes_the_pale_ones():
@@ -48,3 +52,27 @@ def test_the_demo_shows_the_method_that_gave_the_laboratory_its_name_on_data_tha
     assert DEMO.dataset == "digits"
     assert DEMO.criterion.startswith("activation")
     assert DEMO.scheduled_prunings
+
+
+def test_no_two_methods_of_a_study_share_a_colour_and_no_interval_leaves_its_axis():
+    rows = [
+        {"method": name, "criterion": "none", "amount": 0.0, "seed": seed, "run": 1, "sparsity": 0.0,
+         "test_accuracy": 0.9 + 0.02 * seed}
+        for name in ("dense", "nuclear norm 0.001", "nuclear norm 0.01", "weights by magnitude")
+        for seed in (0, 1)
+    ]  # fmt: skip
+    spec = by_method(pd.DataFrame(rows)).to_dict()
+    dots, bars, _ = spec["layer"]
+    assert len(set(dots["encoding"]["color"]["scale"]["range"])) == 4
+    least, most = dots["encoding"]["x"]["scale"]["domain"]
+    drawn = spec["datasets"][bars["data"]["name"]]
+    assert all(least <= row["shown_low"] < row["shown_high"] <= most for row in drawn)
+    assert drawn[0]["low"] < least  # the interval itself is wider, and is told so
+    assert spec["height"] >= 220
+
+
+def test_a_zero_has_no_place_on_a_logarithmic_axis():
+    table = pd.DataFrame({"layer": 1, "index": [1, 2, 3], "value": [2.0, 0.5, 0.0], "curve": "after"})
+    spec = spectrum_chart(table, {"after": "#D55E00"}, log=True, highest=2.0).to_dict()
+    assert [row["shown"] for row in spec["datasets"][spec["data"]["name"]]] == [2.0, 0.5, None]
+    assert spec["encoding"]["y"]["title"] == "singular value"

@@ -17,6 +17,21 @@ def step_above(epochs: int) -> int:
     return next((step for step in _STEPS if step >= epochs), epochs)
 
 
+LOWEST = 220
+"""Pixels that no plot is lower than."""
+
+_LEGEND_ROW = 22  # pixels of a row of a legend above a plot
+
+
+def height(plot: float, *, legend: int = 0, columns: int = 2) -> float:
+    """Pixels for a plot and, above it, a legend of so many entries, which takes its room from the chart.
+
+    >>> height(300, legend=5), height(40)
+    (366, 220)
+    """
+    return max(plot, LOWEST) + _LEGEND_ROW * -(-legend // columns)
+
+
 def svg(chart: Chart) -> str:
     """A chart as a picture, for places without its scripts."""
     drawn = io.StringIO()

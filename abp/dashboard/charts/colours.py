@@ -1,5 +1,7 @@
 """One colour per method, everywhere: Okabe & Ito's set and others as far from them, for any colour vision."""
 
+from collections.abc import Mapping
+
 
 class _Colours(dict[str, str]):
     """Methods that have no colour here, of other packages, share one."""
@@ -36,3 +38,21 @@ METHODS = _Colours(
 TRAINING = "#D55E00"
 VALIDATION = "#0072B2"
 MUTED = "#8A8F98"
+
+SPARE = ("#44AA99", "#882255", "#999933", "#332288", "#661100", "#117733", "#AA4499", "#DDCC77")
+"""Colours for what has none of its own, or whose own is taken."""
+
+
+def distinct(wanted: Mapping[str, str | None]) -> dict[str, str]:
+    """Colours by name, no two alike while there are spare ones: the first to want a colour has it.
+
+    >>> distinct({"dense": "#8A8F98", "another dense": "#8A8F98", "regularised": None})
+    {'dense': '#8A8F98', 'another dense': '#44AA99', 'regularised': '#882255'}
+    """
+    spare = [colour for colour in SPARE if colour not in wanted.values()]
+    found: dict[str, str] = {}
+    for name, colour in wanted.items():
+        if colour is None or colour in found.values():
+            colour = spare.pop(0) if spare else MUTED
+        found[name] = colour
+    return found

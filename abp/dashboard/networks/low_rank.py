@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from abp.analysis.low_rank import METHODS as REDUCTIONS
-from abp.dashboard.charts.charts import Chart
+from abp.dashboard.charts.charts import Chart, height
 from abp.dashboard.charts.colours import METHODS, MUTED
 from abp.dashboard.charts.widgets import download_csv
 from abp.dashboard.frame.access import operating
@@ -104,10 +104,16 @@ def _conclusion(comparison: Comparison, after: Mapping[str, float]) -> None:
         )
         return
     accuracies = [f"**{100 * baseline.test_accuracy:.1f} %**" for baseline in (pruned, pca, svd)]
+    more = ""
+    if tuple(pca.ranks) != tuple(comparison.ranks):
+        more = (
+            f"PCA's own ranks are {', '.join(map(str, pca.ranks))}: it takes the mean out before it reduces a layer "
+            "and puts it back afterwards, which may be one direction more. "
+        )
     st.markdown(
         f"The pruned network classifies {accuracies[0]} of the test pictures correctly; the dense network reduced to "
         f"the same ranks ({', '.join(map(str, comparison.ranks))}) classifies {accuracies[1]} with PCA and "
-        f"{accuracies[2]} with SVD. {_after_fine_tuning(after)}One run only; see Compare for several seeds."
+        f"{accuracies[2]} with SVD. {more}{_after_fine_tuning(after)}One run only; see Compare for several seeds."
     )
 
 
@@ -227,4 +233,4 @@ def accuracy_bars(table: pd.DataFrame, colours: dict[str, str]) -> Chart:
         tooltip=["Network:N", "stage:N", "Ranks:N", alt.Tooltip("accuracy:Q", format=".2f")],
     )
     numbers = base.mark_text(align="left", dx=5, color=MUTED).encode(text=alt.Text("accuracy:Q", format=".1f"))
-    return alt.layer(bars, numbers).properties(height=alt.Step(20))
+    return alt.layer(bars, numbers).properties(height=height(24 * len(long), legend=2))

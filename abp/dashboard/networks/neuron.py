@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from abp.dashboard.charts.charts import Chart, step_above
+from abp.dashboard.charts.charts import Chart, height, step_above
 from abp.dashboard.charts.colours import METHODS
 from abp.dashboard.charts.images import NEGATIVE, POSITIVE, neuron_png
 from abp.dashboard.charts.widgets import chart_with_data, download_csv, picture
@@ -177,7 +177,7 @@ def column_bars(table: pd.DataFrame) -> Chart:
             color=alt.condition("datum.weight > 0", alt.value(POSITIVE), alt.value(NEGATIVE)),
             tooltip=["input:N", alt.Tooltip("weight:Q", format="+.4f")],
         )
-        .properties(height=alt.Step(16))
+        .properties(height=height(16 * len(table)))
     )
 
 
@@ -189,7 +189,7 @@ def _weights_chart(table: pd.DataFrame) -> Chart:
             x=alt.X(
                 "input:N", sort=None, title="neuron of the previous layer", axis=alt.Axis(labels=False, ticks=False)
             ),
-            y=alt.Y("weight:Q", title=None, axis=alt.Axis(tickCount=5)),
+            y=alt.Y("weight:Q", title="weight", axis=alt.Axis(tickCount=5)),
             color=alt.condition("datum.weight > 0", alt.value(POSITIVE), alt.value(NEGATIVE)),
             tooltip=["input:N", alt.Tooltip("weight:Q", format="+.4f")],
         )
@@ -212,7 +212,12 @@ def _frequency(run: Run, frequencies: NDArray) -> None:
                     scale=alt.Scale(domain=[0, step_above(max(len(table), 1))], nice=False),
                     axis=alt.Axis(tickMinStep=1, tickCount=5, grid=False),
                 ),
-                y=alt.Y("frequency:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")),
+                y=alt.Y(
+                    "frequency:Q",
+                    title="training samples, %",
+                    scale=alt.Scale(domain=[0, 1]),
+                    axis=alt.Axis(format="%"),
+                ),
                 tooltip=["epoch:Q", alt.Tooltip("frequency:Q", format=".1%")],
             )
             .properties(height=240)
@@ -235,8 +240,13 @@ def _classes(run: Run, shares: NDArray, seen: tuple[int, int]) -> None:
             alt.Chart(table)
             .mark_bar(color=METHODS[run.experiment.criterion])
             .encode(
-                x=alt.X("share:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5)),
-                y=alt.Y("class:N", sort=None, title=None, axis=alt.Axis(labelOverlap=False)),
+                x=alt.X(
+                    "share:Q",
+                    title="samples of the class, %",
+                    scale=alt.Scale(domain=[0, 1]),
+                    axis=alt.Axis(format="%", tickCount=5),
+                ),
+                y=alt.Y("class:N", sort=None, title="class", axis=alt.Axis(labelOverlap=False)),
                 tooltip=["class:N", alt.Tooltip("share:Q", format=".1%")],
             )
             .properties(height=240)

@@ -44,15 +44,22 @@ def neuron_sheet(store: Store, run: Run, snapshot: Snapshot, frequencies: NDArra
     if not DATASETS[run.experiment.dataset].is_table:
         st.caption(
             "Each square is a neuron of the first hidden layer: it fires for pictures that are bright in its orange "
-            "places and dark in its blue ones; a cross is a dead neuron."
+            "places and dark in its blue ones."
         )
     table = neuron_table(snapshot, frequencies[: snapshot.moment.epoch])
+    removed = int((table["Live weights"] == 0).sum())
+    if removed == len(table):
+        st.caption("All neurons of this layer are removed.")
+        return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         order = st.selectbox("Sort by", list(_ORDERS), key="sheet-order", width=220)
-        pages = -(-len(table) // _SHEET)
-        page = st.number_input(f"Sheet (of {pages})", 1, pages, key=f"sheet-{run.id}", width=160, disabled=pages == 1)
+        pages = -(-(len(table) - removed) // _SHEET)
+        page = st.number_input(
+            f"Sheet (of {pages})", 1, pages, key=f"sheet-{run.id}-{pages}", width=160, disabled=pages == 1
+        )
     ordered = sorted_neurons(table, order)
-    part = ordered[(page - 1) * _SHEET : page * _SHEET]
+    alive = ordered[ordered["Live weights"] > 0]
+    part = alive[(page - 1) * _SHEET : page * _SHEET]
     places = part["Neuron"].to_numpy() - 1
     record = DATASETS[run.experiment.dataset]
     if record.is_table:
@@ -66,9 +73,8 @@ def neuron_sheet(store: Store, run: Run, snapshot: Snapshot, frequencies: NDArra
         [str(number) for number in part["Neuron"]],
         limits_of(store, run)[0],
     )
-    dead = int((table["Live weights"] == 0).sum())
-    words = f"Neurons {(page - 1) * _SHEET + 1:,} to {(page - 1) * _SHEET + len(part):,} of {len(table):,}, by {order}"
-    words += f"; {dead:,} are dead."
+    words = f"Neurons {(page - 1) * _SHEET + 1:,} to {(page - 1) * _SHEET + len(part):,} of {len(alive):,}, by {order}"
+    words += f"; {removed:,} of {len(table):,} are removed and not shown." if removed else "."
     picture(png, caption=words, alt=f"Incoming weights of the first layer's neurons as pictures. {words}")
     download_csv("first-neurons", lambda: ordered)
 

@@ -87,7 +87,12 @@ def _accuracy_chart(table: pd.DataFrame) -> Chart:
         .mark_line(strokeWidth=2, clip=True)
         .encode(
             x=alt.X("epoch:Q", axis=alt.Axis(grid=False, tickMinStep=1)),
-            y=alt.Y("accuracy:Q", title=None, scale=alt.Scale(domain=[lowest, 1]), axis=alt.Axis(format=".0%")),
+            y=alt.Y(
+                "accuracy:Q",
+                title="validation accuracy, %",
+                scale=alt.Scale(domain=[lowest, 1]),
+                axis=alt.Axis(format=".0%"),
+            ),
             color=alt.Color(
                 "run:N",
                 scale=alt.Scale(domain=names, range=[LEFT, RIGHT][: len(names)]),

@@ -8,7 +8,7 @@ import streamlit as st
 
 from abp.analysis.low_rank import METHODS as REDUCTIONS
 from abp.analysis.low_rank import Decomposition, Reducible, worthwhile_rank
-from abp.dashboard.charts.charts import Chart
+from abp.dashboard.charts.charts import LOWEST, Chart
 from abp.dashboard.charts.colours import METHODS, MUTED
 from abp.dashboard.charts.widgets import chart_with_data
 from abp.dashboard.frame.background import in_background
@@ -147,7 +147,12 @@ def rank_chart(table: pd.DataFrame, points: pd.DataFrame, colours: dict[str, str
     """Accuracy against rank as lines, networks as trained as points (both ``method``, ``rank``, ``accuracy``)."""
     encodings = {
         "x": alt.X("rank:Q", title="rank", axis=alt.Axis(grid=False, tickMinStep=1, tickCount=6)),
-        "y": alt.Y("accuracy:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5)),
+        "y": alt.Y(
+            "accuracy:Q",
+            title="test accuracy, %",
+            scale=alt.Scale(domain=[0, 1]),
+            axis=alt.Axis(format="%", tickCount=5),
+        ),
         "color": alt.Color(
             "method:N",
             scale=alt.Scale(domain=list(colours), range=list(colours.values())),
@@ -194,9 +199,14 @@ def scree(table: pd.DataFrame) -> Chart:
         .mark_line(color=METHODS["pca"], strokeWidth=2)
         .encode(
             x=alt.X("component:Q", title="components", axis=alt.Axis(grid=False, tickCount=4)),
-            y=alt.Y("share:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5)),
+            y=alt.Y(
+                "share:Q",
+                title="variance explained, %",
+                scale=alt.Scale(domain=[0, 1]),
+                axis=alt.Axis(format="%", tickCount=5),
+            ),
             tooltip=["layer:Q", "component:Q", alt.Tooltip("share:Q", format=".1%")],
         )
     )
     own = alt.Chart(table.head(1)).mark_rule(color=MUTED, strokeDash=[2, 3], strokeWidth=1.5).encode(x="own:Q")
-    return alt.layer(own, line).properties(height=200)
+    return alt.layer(own, line).properties(height=LOWEST)

@@ -9,8 +9,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from abp.analysis.spectra import summarise
-from abp.dashboard.charts.charts import Chart
-from abp.dashboard.charts.colours import METHODS, MUTED
+from abp.dashboard.charts.charts import LOWEST, Chart
+from abp.dashboard.charts.colours import METHODS, MUTED, distinct
 from abp.dashboard.charts.legend import legend, line_png
 from abp.dashboard.charts.widgets import chart_with_data, download_csv
 from abp.dashboard.frame.background import in_background
@@ -24,7 +24,7 @@ from abp.store.snapshots import Snapshot, spectral_snapshots
 from abp.store.store import Store
 
 _SCALES = ["linear", "log"]
-_FLOOR = 1e-4  # what a logarithmic axis shows of smaller values
+_FLOOR = 1e-4  # where a logarithmic axis begins; smaller values are not on it
 _PATIENCE = 0.4  # seconds that a page waits for singular values before it says that they are being computed
 _MANY = 500  # values of a layer; of more, some are not drawn
 
@@ -125,7 +125,7 @@ def _other_runs(store: Store, run: Run) -> list[Run]:
 
     def draw() -> list[int]:
         return st.multiselect(
-            "Overlay final spectra of",
+            "Overlay another run",
             list(candidates),
             format_func=lambda number: shown[number],
             key=key,
@@ -175,7 +175,7 @@ def _spectra_charts(table: pd.DataFrame, run: Run, others: list[Run], *, log: bo
     method = METHODS[run.experiment.criterion]
     colours = {"at the start": MUTED, "before": "#56B4E9", "after": method, "at the end": method}
     colours |= {_label(other): METHODS[other.experiment.criterion] for other in others}
-    colours = {curve: colours[curve] for curve in table["curve"].unique()}
+    colours = distinct({curve: colours[curve] for curve in table["curve"].unique()})
     lines = [
         (line_png(colour, dash), 40, curve)
         for (curve, colour), dash in zip(colours.items(), _dashes(len(colours)), strict=True)
@@ -183,7 +183,7 @@ def _spectra_charts(table: pd.DataFrame, run: Run, others: list[Run], *, log: bo
     chart_with_data(
         "Singular values of each hidden layer",
         "Each chart shows one layer's singular values, largest first; where a curve reaches zero, the layer has "
-        "lost rank.",
+        "lost rank" + (", and its curve ends, since a logarithmic scale has no zero." if log else "."),
         "A weight matrix stretches its input along as many directions as it has singular values, each by that factor. "
         "Directions with small values hardly matter. The grey curve is the network before training. The scale is the "
         "same at every pruning. Of layers with more than 500 values only some are drawn; the CSV contains all of them.",
@@ -197,7 +197,8 @@ def _spectra_charts(table: pd.DataFrame, run: Run, others: list[Run], *, log: bo
 def spectrum_chart(table: pd.DataFrame, colours: dict[str, str], *, log: bool, highest: float) -> Chart:
     """One layer's singular values against their index (columns of `curves`), on a scale up to `highest`."""
     table = _thinned(table)
-    shown = table.assign(shown=table["value"].clip(lower=_FLOOR)) if log else table.assign(shown=table["value"])
+    # A zero has no place on a logarithmic axis: its curve ends before.
+    shown = table.assign(shown=table["value"].where(table["value"] >= _FLOOR) if log else table["value"])
     domain = [_FLOOR, highest * 1.1] if log else [0, highest * 1.05]
     scale = alt.Scale(type="log" if log else "linear", domain=domain, nice=False)
     names = list(colours)
@@ -206,7 +207,7 @@ def spectrum_chart(table: pd.DataFrame, colours: dict[str, str], *, log: bool, h
         .mark_line(strokeWidth=2, clip=True, point=bool(table["index"].max() == 1))  # one point makes no line
         .encode(
             x=alt.X("index:Q", title="index", axis=alt.Axis(grid=False, tickCount=4, tickMinStep=1)),
-            y=alt.Y("shown:Q", title=None, scale=scale, axis=alt.Axis(tickCount=5, format="~g")),
+            y=alt.Y("shown:Q", title="singular value", scale=scale, axis=alt.Axis(tickCount=5, format="~g")),
             color=alt.Color("curve:N", scale=alt.Scale(domain=names, range=list(colours.values())), legend=None),
             strokeDash=alt.StrokeDash("curve:N", scale=alt.Scale(domain=names, range=_dashes(len(names))), legend=None),
             tooltip=["curve:N", "layer:Q", "index:Q", alt.Tooltip("value:Q", format=".5g")],
@@ -260,11 +261,11 @@ def _change_chart(table: pd.DataFrame, colour: str, limit: float) -> Chart:
     scale = alt.Scale(domain=[-limit, limit], nice=False, clamp=True)
     base = alt.Chart(table).encode(x=alt.X("index:Q", title="index", axis=alt.Axis(grid=False, tickCount=4)))
     line = base.mark_line(color=colour, strokeWidth=2, point={"color": colour} if len(table) == 1 else False).encode(
-        y=alt.Y("change:Q", title=None, scale=scale, axis=alt.Axis(format="%", tickCount=5)),
+        y=alt.Y("change:Q", title="change, %", scale=scale, axis=alt.Axis(format="%", tickCount=5)),
         tooltip=["layer:Q", "index:Q", alt.Tooltip("change:Q", format="+.2%")],
     )
     zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=MUTED, strokeDash=[2, 2]).encode(y="zero:Q")
-    return alt.layer(zero, line).properties(height=200)
+    return alt.layer(zero, line).properties(height=LOWEST)
 
 
 def _same(table: pd.DataFrame) -> pd.DataFrame:

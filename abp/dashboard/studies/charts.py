@@ -6,8 +6,8 @@ import altair as alt
 import pandas as pd
 
 from abp.analysis.paired_statistics import t_interval
-from abp.dashboard.charts.charts import Chart
-from abp.dashboard.charts.colours import METHODS
+from abp.dashboard.charts.charts import Chart, height
+from abp.dashboard.charts.colours import METHODS, distinct
 from abp.pruning.criteria import CRITERIA
 from abp.studies.specification import DENSE
 
@@ -30,7 +30,7 @@ def named(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _shades(table: pd.DataFrame) -> alt.Scale:
     shades = {method(criterion): colour for criterion, colour in METHODS.items() if criterion in CRITERIA}
-    shown = {name: shades.get(name, METHODS[DENSE]) for name in table["method"].unique()}
+    shown = distinct({name: shades.get(name) for name in table["method"].unique()})
     return alt.Scale(domain=list(shown), range=list(shown.values()))
 
 
@@ -49,8 +49,8 @@ def _span(values: pd.Series) -> alt.Scale:
     return alt.Scale(domain=domain, nice=False, zero=False)
 
 
-def _accuracy(field: str, values: pd.Series) -> alt.Y:
-    return alt.Y(field, title=None, scale=_span(values), axis=alt.Axis(format=".1%", tickCount=6))
+def _accuracy(field: str, values: pd.Series, title: str = "test accuracy, %") -> alt.Y:
+    return alt.Y(field, title=title, scale=_span(values), axis=alt.Axis(format=".1%", tickCount=6))
 
 
 def accuracies(runs: pd.DataFrame) -> Chart:
@@ -61,15 +61,15 @@ def accuracies(runs: pd.DataFrame) -> Chart:
 def by_method(runs: pd.DataFrame) -> Chart:
     """Test accuracy of each method (columns of `named`): a dot per run, the mean and its interval."""
     axis = alt.Axis(format=".1%", tickCount=6)
-    x = alt.X("test_accuracy:Q", title="test accuracy", scale=_span(runs["test_accuracy"]), axis=axis)
+    x = alt.X("test_accuracy:Q", title="test accuracy, %", scale=_span(runs["test_accuracy"]), axis=axis)
     y = alt.Y("method:N", title=None, sort=None, axis=alt.Axis(labelLimit=220, ticks=False, labelOverlap=False))
     colour = alt.Color("method:N", scale=_shades(runs), legend=None)
     tooltip: list[Any] = ["method:N", "seed:Q", "run:Q", alt.Tooltip("test_accuracy:Q", format=".2%")]
     dots = alt.Chart(runs).mark_circle(size=40, opacity=0.4).encode(x=x, y=y, color=colour, tooltip=tooltip)
-    base = alt.Chart(means(runs)).encode(y=y, color=colour, tooltip=_INTERVAL)
-    bars = base.mark_rule(strokeWidth=3, clip=True).encode(x=alt.X("low:Q"), x2="high:Q")
+    base = alt.Chart(_within(means(runs), runs)).encode(y=y, color=colour, tooltip=_INTERVAL)
+    bars = base.mark_rule(strokeWidth=3, clip=True).encode(x=alt.X("shown_low:Q"), x2="shown_high:Q")
     points = base.mark_point(size=110, filled=True, opacity=1, shape="diamond").encode(x=alt.X("mean:Q"))
-    return alt.layer(dots, bars, points).properties(height=alt.Step(34))
+    return alt.layer(dots, bars, points).properties(height=height(34 * runs["method"].nunique()))
 
 
 _INTERVAL: list[Any] = [
@@ -84,7 +84,9 @@ _INTERVAL: list[Any] = [
 def trade_off(runs: pd.DataFrame) -> Chart:
     """Test accuracy against sparsity (columns of `named`): dots, means and intervals."""
     y = _accuracy("test_accuracy:Q", runs["test_accuracy"])
-    x = alt.X("sparsity:Q", title="weights removed", axis=alt.Axis(format="%", grid=False), scale=alt.Scale(zero=False))
+    x = alt.X(
+        "sparsity:Q", title="weights removed, %", axis=alt.Axis(format="%", grid=False), scale=alt.Scale(zero=False)
+    )
     colour = _colour(runs)
     dots = (
         alt.Chart(runs)
@@ -97,14 +99,23 @@ def trade_off(runs: pd.DataFrame) -> Chart:
                      alt.Tooltip("test_accuracy:Q", format=".2%")],
         )
     )  # fmt: skip
-    table = means(runs)
+    table = _within(means(runs), runs)
     base = alt.Chart(table).encode(x=x, color=colour)
     line = base.mark_line(strokeWidth=2.5).encode(y=alt.Y("mean:Q"))
-    bars = base.mark_rule(strokeWidth=2.5, clip=True).encode(y=alt.Y("low:Q"), y2="high:Q", tooltip=_INTERVAL)
+    bars = base.mark_rule(strokeWidth=2.5, clip=True).encode(
+        y=alt.Y("shown_low:Q"), y2="shown_high:Q", tooltip=_INTERVAL
+    )
     points = base.mark_point(size=90, filled=True, opacity=1, shape="diamond").encode(
         y=alt.Y("mean:Q"), tooltip=_INTERVAL
     )
-    return alt.layer(dots, line, bars, points).properties(height=360)
+    return alt.layer(dots, line, bars, points).properties(height=height(320, legend=runs["method"].nunique()))
+
+
+def _within(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Intervals (columns of `means`) as far as the axis goes: a wide one would run over the names beside the plot."""
+    least, most = _span(runs["test_accuracy"]).domain
+    bounds = table[["low", "high"]].astype(float).clip(least, most)
+    return table.assign(shown_low=bounds["low"], shown_high=bounds["high"])
 
 
 def means(runs: pd.DataFrame) -> pd.DataFrame:
@@ -129,7 +140,9 @@ def means(runs: pd.DataFrame) -> pd.DataFrame:
 def over_epochs(histories: pd.DataFrame) -> Chart:
     """Validation accuracy over the epochs: a thin line per run, a bold mean per method while all its runs train."""
     x = alt.X("epoch:Q", axis=alt.Axis(grid=False, tickMinStep=1))
-    y = _accuracy("accuracy:Q", histories["accuracy"].clip(lower=histories["accuracy"].quantile(0.1)))
+    y = _accuracy(
+        "accuracy:Q", histories["accuracy"].clip(lower=histories["accuracy"].quantile(0.1)), "validation accuracy, %"
+    )
     colour = _colour(histories)
     thin = (
         alt.Chart(histories)
@@ -146,7 +159,7 @@ def over_epochs(histories: pd.DataFrame) -> Chart:
         .mark_line(strokeWidth=2.5, clip=True)
         .encode(x=x, y=y, color=colour, tooltip=["method:N", "epoch:Q", alt.Tooltip("accuracy:Q", format=".2%")])
     )
-    return alt.layer(thin, bold).properties(height=320)
+    return alt.layer(thin, bold).properties(height=height(280, legend=histories["method"].nunique()))
 
 
 def densities(cells: pd.DataFrame) -> pd.DataFrame:
@@ -169,11 +182,11 @@ def density(table: pd.DataFrame) -> Chart:
         .encode(
             x=alt.X("layer:N", title=None, axis=alt.Axis(labelAngle=0)),
             xOffset="method:N",
-            y=alt.Y("density:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
+            y=alt.Y("density:Q", title="weights kept, %", axis=alt.Axis(format="%", tickCount=5)),
             color=_colour(highest),
             tooltip=["method:N", "layer:N", alt.Tooltip("density:Q", format=".1%"), "amount:Q"],
         )
-        .properties(height=240)
+        .properties(height=height(220, legend=highest["method"].nunique()))
     )
 
 
@@ -194,7 +207,7 @@ def cost_chart(table: pd.DataFrame, measure: str) -> Chart:
             color=_colour(table),
             tooltip=["method:N", "seed:Q", "run:Q", f"{measure}:Q", alt.Tooltip("test_accuracy:Q", format=".2%")],
         )
-        .properties(height=300)
+        .properties(height=height(260, legend=table["method"].nunique()))
     )
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from abp.analysis.claims import CLAIMS, FEWEST, LOSS, MATCH, NOT_SUPPORTED, SUPPORTED, UNDECIDED, Verdict
 from abp.analysis.paired_statistics import Interval
-from abp.dashboard.charts.charts import Chart
+from abp.dashboard.charts.charts import Chart, height
 from abp.dashboard.charts.colours import METHODS, MUTED
 from abp.dashboard.charts.widgets import chart_with_data
 from abp.dashboard.frame.access import operating
@@ -177,7 +177,7 @@ def _claim(claim: int, words: str, judged: list[Verdict]) -> None:
             f"{statistic[:1].upper()}{statistic[1:]}: mean and 95 % interval over the seeds; the dashed line is the "
             "limit.",
             "An interval that lies wholly on one side of the line decides the claim; one that crosses it does not.",
-            [interval_chart(table)],
+            [interval_chart(table, f"{statistic}{', points' if _scale(statistic) == 100 else ''}")],
             lambda: table,
             f"claim-{claim}",
         )
@@ -258,16 +258,18 @@ def _scaled(scale: int, interval: Interval) -> dict:
     }
 
 
-def interval_chart(table: pd.DataFrame) -> Chart:
+def interval_chart(table: pd.DataFrame, title: str = "difference") -> Chart:
     """Means with their intervals (columns of `intervals`), the deciding ones filled."""
-    x = alt.X("mean:Q", title=None, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=6))
+    x = alt.X("mean:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=6))
     y = alt.Y("case:N", title=None, sort=None, axis=alt.Axis(labelLimit=260))
     colour = alt.Color("criterion:N", scale=alt.Scale(domain=list(METHODS), range=list(METHODS.values())), legend=None)
     bounds = [alt.Tooltip(f"{name}:Q", format="+.3f") for name in ("mean", "low", "high")]
     tooltip: list[Any] = ["case:N", "what:N", *bounds, "seeds:Q"]
     legend = alt.Legend(orient="top", title=None, columns=1, labelLimit=400, symbolFillColor=MUTED)
     base = alt.Chart(table).encode(y=y, yOffset="what:N", color=colour, tooltip=tooltip)
-    bars = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q", title=None), x2="high:Q")
+    bars = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q"), x2="high:Q")
     dots = base.mark_point(size=80, filled=True, opacity=1).encode(x=x, shape=alt.Shape("what:N", legend=legend))
     limits = alt.Chart(table.dropna(subset=["limit"])).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x="limit:Q")
-    return alt.layer(limits, bars, dots).properties(height=alt.Step(22))
+    return alt.layer(limits, bars, dots).properties(
+        height=height(26 * len(table), legend=table["what"].nunique(), columns=1)
+    )

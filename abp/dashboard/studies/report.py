@@ -61,7 +61,7 @@ def _dataset(dataset: str, runs: pd.DataFrame, cells: pd.DataFrame) -> list[str]
         return [*parts, "<p>No run has finished yet.</p>"]
     named = study_charts.named(counting)
     parts += ["<h3>Accuracy and sparsity</h3>", svg(study_charts.accuracies(named).properties(width=720))]
-    parts += ["<h3>Results by method</h3>", _table(study_charts.readable(cells))]
+    parts += ["<h3>Results by method</h3>", *_halves(study_charts.readable(cells))]
     densities = study_charts.densities(cells)
     if len(densities):
         parts += ["<h3>Density of each layer</h3>", svg(study_charts.density(densities).properties(width=720))]
@@ -88,8 +88,17 @@ def _claims(found: Results) -> str:
     return f"<h2>The paper's claims</h2>{_table(pd.DataFrame(rows))}" if rows else ""
 
 
+def _halves(table: pd.DataFrame) -> list[str]:
+    """A wide table as two that fit on a page: accuracy and its differences, then what each method costs."""
+    first = list(table.columns).index("Sparsity")
+    names = ["Method", "Amount"]
+    return [_table(table.iloc[:, :first]), _table(table[[*names, *table.columns[first:]]])]
+
+
 def _table(table: pd.DataFrame) -> str:
-    return table.to_html(index=False, border=0, na_rep="", float_format=lambda value: f"{value:.4g}")
+    with pd.option_context("display.max_colwidth", None):  # else long reasons are cut
+        body = table.to_html(index=False, border=0, na_rep="", float_format=lambda value: f"{value:.4g}")
+    return f'<div class="table">{body}</div>'
 
 
 def _bold(text: str) -> str:
