@@ -107,7 +107,8 @@ def test_an_older_database_is_copied_to_a_file_and_migrated(home, monkeypatch):
     store = Store()
     run = running(store)
     with store.transaction() as connection:
-        for column in ("runs.claims", "runs.deaths", "runs.processor", "epochs.predictions"):  # which later steps add
+        added = ("runs.claims", "runs.deaths", "runs.processor", "epochs.predictions", "prunings.predictions")
+        for column in added:
             table, _, name = column.partition(".")
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {name}")
         connection.execute(update(schema.schema).values(version_num="9"))
