@@ -80,6 +80,7 @@ def test_from_the_first_page_to_the_last_step(visit, dashboard):
     expect(button(page, "Play")).to_be_enabled()
     go_to(page, 2)
     expect(page.locator(".stage .sentence")).to_contain_text("hardly ever fire")
+    expect(button(page, "Play")).to_be_enabled()  # it has been played to its end, and stays
     page.keyboard.press("g")
     expect(title(page, 5)).to_be_visible()  # by itself
     expect(button(page, "Play")).to_be_enabled()
