@@ -1,15 +1,19 @@
 """``abp data``: data sets of one's own, added, listed and removed."""
 
+from __future__ import annotations
+
 import argparse
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from abp.cli.output import require_json_target, write_json
 from abp.data.datasets import DATASETS
-from abp.store.database import exists
-from abp.store.repositories.datasets import DatasetRow
-from abp.store.store import Store
+
+if TYPE_CHECKING:
+    from abp.store.repositories.datasets import DatasetRow
+    from abp.store.store import Store
 
 
 def run(options: argparse.Namespace) -> int:
@@ -19,7 +23,15 @@ def run(options: argparse.Namespace) -> int:
 
 def own_data(name: str | None) -> Store | None:
     """The store, if it is needed to tell whether there is a data set of this name; keep it while that matters."""
-    return Store() if name is not None and name not in DATASETS and exists() else None
+    return _existing_store() if name is not None and name not in DATASETS else None
+
+
+def _existing_store() -> Store | None:
+    # Only now: a wrong option is answered without the packages that a store needs.
+    from abp.store.database import exists
+    from abp.store.store import Store
+
+    return Store() if exists() else None
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -28,6 +40,7 @@ def _add(options: argparse.Namespace) -> int:
     from abp.data.own.preparation import checked_name
     from abp.data.own.reading import glance, is_dark_ink, read_own
     from abp.data.own.samples import Options
+    from abp.store.store import Store
 
     checked_name(options.name)
     store = Store()
@@ -65,7 +78,8 @@ def _add(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     require_json_target(options.json)
-    rows = Store().datasets.all() if exists() else []
+    store = _existing_store()
+    rows = [] if store is None else store.datasets.all()
     if options.json is None:
         for row in rows:
             print(_line(row))
@@ -76,6 +90,8 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _remove(options: argparse.Namespace) -> int:
+    from abp.store.store import Store
+
     store = Store()
     row = store.datasets.get(options.name)
     users = store.datasets.users(row.key)

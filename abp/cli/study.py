@@ -4,7 +4,7 @@ import argparse
 
 from abp.cli.data import own_data
 from abp.cli.output import require_json_target
-from abp.runs.engine import cores
+from abp.runs.cluster.workers import cores
 from abp.studies.specification import preset
 from abp.training.experiment import SettingError
 

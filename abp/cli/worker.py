@@ -8,8 +8,8 @@ from abp.cli.serving import until_ended
 def run(options: argparse.Namespace) -> int:
     """Serve until it is ended; the exit status."""
     from abp.runs.cluster.address import SchedulerUnusable, scheduler_address
-    from abp.runs.cluster.workers import serve
-    from abp.runs.engine import cores, start_fork_server
+    from abp.runs.cluster.workers import cores, serve
+    from abp.runs.engine import start_fork_server
     from abp.store.store import Store
 
     address = scheduler_address()

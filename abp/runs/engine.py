@@ -32,7 +32,7 @@ from abp.home import home
 from abp.runs.cluster import settings
 from abp.runs.cluster.address import scheduler_address, security
 from abp.runs.cluster.software import software
-from abp.runs.cluster.workers import QUEUE, resources
+from abp.runs.cluster.workers import QUEUE, cores, resources
 from abp.store.records import Lane, Status
 from abp.store.repositories.leases import LEASE
 
@@ -329,13 +329,6 @@ async def _let_go(store: Store, placed: dict[int, Placement]) -> None:
                 _log.error("The worker of run %s was lost: %s", run, await placement.future.exception())
                 store.leases.lost(run, placement.name)
             del placed[run]
-
-
-def cores() -> int:
-    """Cores that this process may use, which may be fewer than the machine has, as in a container."""
-    from dask.system import CPU_COUNT
-
-    return CPU_COUNT
 
 
 def main() -> None:

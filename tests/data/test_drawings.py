@@ -16,6 +16,7 @@ from abp.data.datasets import DATASETS
 from abp.data.drawings import photographed, prepared
 
 PAD = 280  # pixels of the pad on which the test pictures are drawn
+PICTURES = [name for name, record in DATASETS.items() if record.image_shape is not None]
 
 any_ink = arrays.arrays(
     np.float32, st.tuples(st.integers(1, 40), st.integers(1, 40)), elements=st.floats(0, 1, width=32)
@@ -107,7 +108,7 @@ def plus(pad: np.ndarray, top: int, left: int, size: int = 60, pen: int = 8) -> 
     return pad
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("dataset", PICTURES)
 @given(top=st.integers(0, 140), left=st.integers(0, 140))
 def test_where_it_is_drawn_makes_no_difference(dataset, top, left):
     here, there = plus(np.zeros((200, 200)), 70, 70), plus(np.zeros((200, 200)), top, left)
@@ -134,7 +135,7 @@ def test_a_small_digit_is_made_of_blocks_of_sixteen_pixels_and_as_high_as_the_pi
     assert ((picture * 16) % 1 == 0).all()
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("dataset", PICTURES)
 @given(ink=any_ink)
 def test_any_ink_becomes_a_picture_of_brightness_or_nothing(dataset, ink):
     picture = prepared(ink, dataset)
@@ -145,7 +146,7 @@ def test_any_ink_becomes_a_picture_of_brightness_or_nothing(dataset, ink):
         assert picture.min() >= 0 and 0 < picture.max() <= 1
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("dataset", PICTURES)
 def test_a_single_pixel_a_full_pad_and_a_huge_one_are_pictures_and_an_empty_one_is_none(dataset):
     dot = np.zeros((50, 50), dtype=np.uint8)
     assert prepared(dot, dataset) is None and prepared(dot[:0], dataset) is None

@@ -75,11 +75,11 @@ def page(title: str) -> Iterator[None]:
 def _framed(title: str) -> Iterator[None]:
     st.set_page_config(page_title=f"{title} · ABP Lab", page_icon=_ICON, layout="wide")
     # The browser keeps the old address when a link leads from a page to itself, such as from the form to a run, unless
-    # it is told the new one. Told again without need, it would undo a step back that was made meanwhile.
-    link = title, st.query_params.to_dict()
-    if st.session_state.get("drawn-link") != link:
-        st.session_state["drawn-link"] = link
-        st.query_params.from_dict(link[1])
+    # it is told the new one. Told on another page, or again, it would put a wrong step into the browser's history.
+    before, drawn = st.session_state.get("drawn-link"), (title, st.query_params.to_dict())
+    if before is not None and before != drawn and before[0] == title:
+        st.query_params.from_dict(drawn[1])
+    st.session_state["drawn-link"] = drawn
     st.html(_STYLE)
     st.html(f"<script>{_SCRIPT}// {_what_is_shown(title)}\n</script>", unsafe_allow_javascript=True)
     pass_gate()

@@ -15,7 +15,7 @@ from abp.dashboard.studies.findings import Findings, conclusions, findings
 from abp.dashboard.studies.report import report
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
-from abp.runs.engine import cores
+from abp.runs.cluster.workers import cores
 from abp.store.store import Store
 from abp.studies import typesetting
 from abp.studies.registry import (

@@ -9,7 +9,7 @@ from abp.dashboard.frame.fields import number_field, refuse
 from abp.dashboard.frame.page import plain_errors
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
-from abp.runs.engine import cores
+from abp.runs.cluster.workers import cores
 from abp.store.store import Store
 from abp.studies.registry import expected, start_study, studies
 from abp.studies.specification import PRESETS, Study, preset

@@ -13,6 +13,13 @@ QUEUE = "queue"
 """The resource that a run of the queue takes; workers kept for runs started by hand have none."""
 
 
+def cores() -> int:
+    """Cores that this process may use, which may be fewer than the machine has, as in a container."""
+    from dask.system import CPU_COUNT
+
+    return CPU_COUNT
+
+
 def resources(*, queue: bool) -> dict[str, float]:
     """What a worker has to offer: its versions, which a run asks for too, and whether it takes runs of the queue."""
     return {software(): 1, **({QUEUE: 1} if queue else {})}
