@@ -560,6 +560,7 @@ def test_a_disk_that_becomes_full_in_mid_run_gives_a_sentence_and_the_run_can_be
     run_abp, small_disk, monkeypatch
 ):
     monkeypatch.setenv("ABP_HOME", str(small_disk))
+    monkeypatch.setattr("abp.store.database.PATIENCE", 1.0)
     store = Store()
     filler = fill(small_disk, leave=200_000)
     status, out, err = run_abp("train", *FAST, "--prunings", 30, "--json", "-")
