@@ -33,7 +33,7 @@ _PATTERNS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{8,}"), r"\1 ***"),
     (re.compile(r"(?i)\b(cookie|authorization)(\W{1,4})[^\n]+"), r"\1\2***"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "***"),  # signed tokens of a sign-in
-    (re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+"), "<e-mail>"),
+    (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(\.[\w-]+)+"), "<e-mail>"),
     (re.compile(r"\b(?!127\.0\.0\.1\b|0\.0\.0\.0\b)\d{1,3}(\.\d{1,3}){3}\b"), "<address>"),
     (re.compile(r"(?i)(?<![\w:.])(?=[0-9a-f:]*[0-9a-f]:)[0-9a-f]{0,4}(:[0-9a-f]{0,4}){5,7}(?![\w:])"), "<address>"),
 )

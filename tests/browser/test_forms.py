@@ -108,6 +108,7 @@ def test_back_and_forward_restore_what_was_shown_and_a_deleted_run_is_noticed(vi
     at_rest(page)
 
     other = watched(visit, dashboard, runs[0])
+    expect(button(other, "Play")).to_be_visible()  # its film is there
     dashboard.store.runs.delete(runs[0])
     for at in (page, other):
         expect(at.get_by_text(f"Run {runs[0]} does not exist or was deleted")).to_be_visible()
