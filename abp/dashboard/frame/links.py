@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from abp.dashboard.frame.markdown import literal
-from abp.dashboard.frame.page import store
+from abp.dashboard.frame.page import moved_in_history, store
 from abp.dashboard.frame.run_label import labels
 from abp.store.records import Run, RunUnknown, StudyUnknown, no_run, no_study
 from abp.studies.registry import studies
@@ -106,15 +106,20 @@ def in_link(parameter: str, key: str, options: Sequence[Any], usual: Any, draw: 
     """
     state, said = st.session_state, st.query_params.get(parameter)
     linked = _read(parameter, said, options, usual)
-    seen = f"{key}-in-link"
-    if key not in state or state.get(seen) != (said, usual) or not _possible(state[key], options):
+    # What the link has said since the browser last caught up with it, newest last, and what was usual then.
+    told, usual_before = state.get(f"{key}-in-link", ((said,), usual))
+    # Choices that follow one another quickly are sent with the link as it was before the first of them.
+    behind = said in told[:-1] and not moved_in_history()
+    followed = said != told[-1] and not behind
+    if key not in state or followed or usual != usual_before or not _possible(state[key], options):
         state[key] = linked
-    state[seen] = said, usual
+    if not behind:
+        told = (said,)
     value = draw()
     if value != linked:
-        said = _written(value)
-        st.query_params[parameter] = said
-        state[seen] = said, usual
+        st.query_params[parameter] = _written(value)
+        told = (*told, _written(value))
+    state[f"{key}-in-link"] = told, usual
     return value
 
 

@@ -3,17 +3,28 @@
 document.querySelector('[data-testid="stMain"]')?.scrollTo(0, 0)
 if (!window.abpPages) {
   window.abpPages = true
+  // The parameters of the link that was clicked last; null once anything else was.
+  let linked = null
+  const clicked = ({ target }) => {
+    const link = target.closest?.('[data-testid="stPageLink"] a')
+    linked = link ? (link.getAttribute("href").match(/\?.*/)?.[0] ?? "") : null
+  }
+  document.addEventListener("click", clicked, { capture: true })
+  window.addEventListener("popstate", () => (linked = null))
   document.addEventListener("click", ({ target }) => {
     if (window.innerWidth <= 768 && target.closest('[data-testid="stSidebar"] a')) {
       document.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click()
     }
   })
-  // A page that is opened without a study shows the newest one and says so in its address: no step to go back to.
   const { pushState } = history
   history.pushState = function (state, unused, address) {
     const next = new URL(address, location)
     const named = ({ search }) => new URLSearchParams(search).has("study")
-    const filledIn = next.pathname === location.pathname && named(next) && !named(location)
-    return (filledIn ? history.replaceState : pushState).call(history, state, unused, address)
+    const samePage = next.pathname === location.pathname
+    // Streamlit takes parameters of the page before along to one whose link has others, or none.
+    if (!samePage && linked !== null) next.search = linked
+    // A page that is opened without a study shows the newest one and says so in its address: no step to go back to.
+    const filledIn = samePage && named(next) && !named(location)
+    return (filledIn ? history.replaceState : pushState).call(history, state, unused, next.href)
   }
 }

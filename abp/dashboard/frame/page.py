@@ -74,7 +74,12 @@ def page(title: str) -> Iterator[None]:
 @contextmanager
 def _framed(title: str) -> Iterator[None]:
     st.set_page_config(page_title=f"{title} · ABP Lab", page_icon=_ICON, layout="wide")
-    link = title, st.query_params.to_dict()
+    # The browser keeps the old address when a link leads from a page to itself, such as from the form to a run, unless
+    # it is told the new one. Told without need, it would undo a step back that was made meanwhile.
+    before, drawn = st.session_state.get("drawn-link"), (title, st.query_params.to_dict())
+    if before is not None and before != drawn and before[0] == title and not moved_in_history():
+        st.query_params.from_dict(drawn[1])
+    st.session_state["drawn-link"] = drawn
     st.html(_STYLE)
     st.html(f"<script>{_SCRIPT}// {_what_is_shown(title)}\n</script>", unsafe_allow_javascript=True)
     pass_gate()
@@ -106,21 +111,14 @@ def _framed(title: str) -> Iterator[None]:
         st.stop()
     with plain_errors():
         yield
-    _tell_address(title, link)
     with plain_errors():
         ensure_engine()  # last: it takes the cores for seconds, and the page is not to wait for it
 
 
-def _tell_address(title: str, link: tuple[str, dict[str, str]]) -> None:
-    """Correct the address that the browser shows, unless the page's body did so: `link` is how it was found.
-
-    The browser keeps the old parameters where a link leads from a page to itself or to another one. It is told once the
-    page is drawn, for only then is it sure to have left the page before, and never again, since that would undo a step
-    back which was made meanwhile.
-    """
-    if st.query_params.to_dict() == link[1] and st.session_state.get("drawn-link") != link:
-        st.query_params.from_dict(link[1])
-    st.session_state["drawn-link"] = title, st.query_params.to_dict()
+def moved_in_history() -> bool:
+    """Whether the page is drawn because a person pressed the browser's Back or Forward."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
 
 
 def _main_script() -> str:
