@@ -9,7 +9,7 @@ run: install ## open the dashboard; HOST=0.0.0.0 for other devices in the room
 	$(BIN)/python -m abp dashboard --host=$(HOST) --port=$(PORT)
 
 test: lint ## everything that must hold
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-postgresql: .venv/installed-dev ## what reads and writes the database, on a PostgreSQL started for it
 	$(BIN)/python -m tests.postgresql --numprocesses 3 --dist loadfile --no-loadscope-reorder \

@@ -116,6 +116,7 @@ def test_who_signs_in_may_watch_who_operates_may_start_and_nobody_else_gets_anyt
             page.get_by_role("button", name="Start a demo run").click()
             expect(page.get_by_text("of 500").first).to_be_visible()
             assert len(dashboard.store.runs.all()) == 2 and upload(url, cookies_of(page)) == 201
+            page.close()  # it may still be loading parts of the page, which the server will no longer have
         logged = (home / "server.log").read_text() + "".join(path.read_text() for path in (home / "logs").glob("*"))
         for secret in (SECRET, "a-cookie-secret", "eyJ"):
             assert secret not in logged

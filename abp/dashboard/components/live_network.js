@@ -92,13 +92,18 @@ class LiveNetwork {
   told(message) {
     if (message instanceof ArrayBuffer) return this.newFrame(readFrame(message, this.record.neurons))
     switch (message.type) {
-      case "history":
+      case "history": {
+        const before = this.joined ? this.record.prunings.length : Infinity
+        this.joined = true
         this.record.begin(message)
         this.newStatus(message.run)
         this.fit()
         this.showNumbers()
         this.showCurves()
+        const missed = message.prunings.slice(before).at(-1) // while the channel was broken
+        if (missed) this.tellEvent(missed)
         break
+      }
       case "status":
         this.newStatus(message)
         break
@@ -110,7 +115,10 @@ class LiveNetwork {
         this.tellEvent(message)
         break
       case "answer":
-        if (message.outcome) this.part(".sentence").textContent = message.outcome
+        // The answer to a step may come with the pruning that the step led to, which is what is to be read.
+        if (message.outcome && !(this.timers.event && message.kind === "step")) {
+          this.part(".sentence").textContent = message.outcome
+        }
         break
       case "gone":
         this.setTriggerValue("changed", "gone")
