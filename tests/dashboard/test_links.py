@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from streamlit.testing.v1 import AppTest
+
 from abp.studies.registry import start_study
 from abp.studies.specification import preset
 from tests.dashboard.opening import PRUNED, again, open_page, settled, words
@@ -59,3 +61,30 @@ def test_claims_puts_its_study_into_the_link(store):
     newest = start_study(store, preset("demo"))
     page = open_page("claims")
     assert page.query_params["study"] in (str(newest), [str(newest)])
+
+
+def _two_in_the_link():
+    import streamlit as st
+
+    from abp.dashboard.frame.links import in_link
+
+    in_link("scale", "scale", ["linear", "log"], "linear", lambda: st.radio("Scale", ["linear", "log"], key="scale"))
+    in_link("layer", "layer", ["1", "2"], "1", lambda: st.radio("Layer", ["1", "2"], key="layer"))
+
+
+def test_a_choice_sent_before_the_browser_knew_of_the_one_before_takes_neither_back():
+    app = AppTest.from_function(_two_in_the_link).run()
+    app.radio(key="scale").set_value("log").run()
+    assert app.query_params["scale"] == "log"
+    app.query_params.clear()  # the address as the browser still has it
+    app.radio(key="layer").set_value("2").run()
+    assert (app.radio(key="scale").value, app.radio(key="layer").value) == ("log", "2")
+    assert (app.query_params["scale"], app.query_params["layer"]) == ("log", "2")
+
+
+def test_another_link_is_followed():
+    app = AppTest.from_function(_two_in_the_link).run()
+    app.radio(key="scale").set_value("log").run()
+    app.run()  # the browser has caught up
+    app.query_params["scale"] = "linear"
+    assert app.run().radio(key="scale").value == "linear"

@@ -93,15 +93,14 @@ class LiveNetwork {
     if (message instanceof ArrayBuffer) return this.newFrame(readFrame(message, this.record.neurons))
     switch (message.type) {
       case "history": {
-        const before = this.joined ? this.record.prunings.length : Infinity
-        this.joined = true
+        const before = this.record.status ? this.record.prunings.length : Infinity
         this.record.begin(message)
         this.newStatus(message.run)
         this.fit()
         this.showNumbers()
         this.showCurves()
         const missed = message.prunings.slice(before).at(-1) // while the channel was broken
-        if (missed) this.tellEvent(missed)
+        if (missed && !this.record.ended) this.tellEvent(missed)
         break
       }
       case "status":
