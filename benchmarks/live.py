@@ -119,7 +119,7 @@ def cold_start() -> None:
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"])
         page = browser.new_page(viewport={"width": 1280, "height": 720})
-        with served() as (server, _):
+        with served() as (server, store):
             moving = page.get_by_text(re.compile(r"^\s*[1-9]\d* of 500\s*$")).first
             page.goto(f"http://localhost:{server.port}/")
             page.wait_for_selector("h1", timeout=60_000)
@@ -128,10 +128,12 @@ def cold_start() -> None:
             moving.wait_for(timeout=90_000)
             show("from launch to the first live frame of a demo", f"{time.monotonic() - server.launched:.1f} s", "8 s")
             warm = []
-            for _ in range(3):
+            for _ in range(5):
+                stop(store, *(run.id for run in store.runs.all() if run.active))
                 page.goto(f"http://localhost:{server.port}/")
                 button = page.get_by_role("button", name="Start a demo run").first
                 button.wait_for()
+                page.wait_for_timeout(3000)  # what the pages need has been imported, and nothing else goes on
                 clicked = time.monotonic()
                 button.click()
                 page.wait_for_url("**/train?run=*")
@@ -240,16 +242,23 @@ def worker_of(store: Store, run: int) -> psutil.Process:
 def cpu_an_epoch(store: Store, run: int, seconds: float) -> float:
     """The worker's CPU seconds for one epoch of a run, measured for so long."""
     worker = worker_of(store, run)
-    epoch, used = _position(store, run), cpu(worker)
+    epoch, used = _next_position(store, run), cpu(worker)
     time.sleep(seconds)
-    return (cpu(worker) - used) / (_position(store, run) - epoch)
+    further = _next_position(store, run) - epoch
+    return (cpu(worker) - used) / further
 
 
-def _position(store: Store, run: int) -> float:
-    """Epochs a run has done, to a part of one."""
-    frame = store.frames.newest(run, store.runs.get(run).experiment.hidden)
-    assert frame is not None
-    return frame.epoch - 1 + frame.batch / frame.batches
+def _next_position(store: Store, run: int) -> float:
+    """Epochs a run has done, to a part of one, as soon as it says so: unwatched, what is on record is old."""
+
+    def position() -> float:
+        frame = store.frames.newest(run, store.runs.get(run).experiment.hidden)
+        assert frame is not None
+        return frame.epoch - 1 + frame.batch / frame.batches
+
+    before = position()
+    wait_until(lambda: position() != before)
+    return position()
 
 
 def watching_costs(server: Server, store: Store, run: int, viewers: int, turns: int = 2) -> float:

@@ -40,7 +40,7 @@ def main(runs: list[str]) -> None:
             with sync_playwright() as playwright:
                 arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
                 browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
-                page = browser.new_page(viewport={"width": 1440, "height": 1320}, color_scheme="light")
+                page = browser.new_page(viewport={"width": 1440, "height": 1120}, color_scheme="light")
                 if runs == ["live"]:
                     take_live(page, f"http://localhost:{port}")
                 elif runs == ["tour"]:
@@ -71,7 +71,7 @@ def take_training(page: Page, address: str) -> None:
     choose(page, "Data", "Fashion-MNIST")
     choose(page, "What to remove", "neurons by activation")
     page.get_by_role("button", name="Start training").click()
-    page.get_by_text("Scheduled prunings to come: 2").wait_for(timeout=600_000)
+    page.get_by_text("Scheduled prunings left: 2").wait_for(timeout=180_000)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         save(page, f"train-{scheme}")
@@ -96,8 +96,8 @@ def take_analysis(page: Page, address: str, run: str, *others: str) -> None:
 
 def take_tour(page: Page, address: str) -> None:
     """The five steps of the guided demo, then a digit drawn on the playground and its network broken, as a GIF."""
-    page.set_default_timeout(600_000)
-    page.set_viewport_size({"width": 1000, "height": 720})
+    page.set_default_timeout(180_000)
+    page.set_viewport_size({"width": 1300, "height": 936})
     page.goto(f"{address}/demo?present=1")
     frames = []
     for step in range(1, 6):
@@ -112,9 +112,7 @@ def take_tour(page: Page, address: str) -> None:
     page.get_by_text("Finished").first.wait_for()
     run = re.search(r"run=(\d+)", page.url)
     assert run is not None
-    page.set_viewport_size({"width": 1300, "height": 936})
     page.goto(f"{address}/playground?run={run.group(1)}")
-    page.get_by_text("Accuracy after removal").first.wait_for()
     pad = page.get_by_role("application", name="Drawing pad")
     pad.hover()
     box = pad.bounding_box()
@@ -128,8 +126,7 @@ def take_tour(page: Page, address: str) -> None:
         page.mouse.up()
         page.wait_for_timeout(2_500)
         frames.append(shot(page))
-    slider = page.get_by_role("slider")
-    slider.focus()
+    page.get_by_role("slider").focus()
     for _ in range(4):
         for _ in range(5):
             page.keyboard.press("PageUp")

@@ -3,6 +3,7 @@
 const NUMBERS_EVERY = 250 // milliseconds between changes of the numbers: faster ones cannot be read
 const CURVES_EVERY = 500
 const SPOKEN_EVERY = 5000
+const PICTURE_WITHIN = 1000 // milliseconds for which a run that begins is given for its first picture
 const EVENT_LASTS = 8000 // milliseconds for which a pruning's sentence stands
 const STAGE_HEIGHT = 250 // pixels of the network at most, where layers stand beside each other
 const SINCE = { now: "newest pictures", epoch: "this epoch", start: "since the start" }
@@ -135,8 +136,11 @@ class LiveNetwork {
     this.film.open(addressOf(this.data.base, `/live/${this.run}/film`), status.epoch)
   }
 
-  // The page around the view shows these: when they change, the script draws it anew.
-  compare() {
+  // The page around the view shows these: when they change, the script draws it anew. A run's first picture comes
+  // before that, unless it takes long: the browser would be busy with the page meanwhile.
+  compare(first = false) {
+    const begins = this.record?.status?.status === "running" && !this.record.frame
+    if (begins && !first) return this.later("begins", PICTURE_WITHIN, () => this.compare(true))
     const key = ({ status, name, pace, pruned_by_hand: byHand, prunings }) =>
       JSON.stringify([status, name, pace || 0, byHand, prunings])
     if (!this.record?.status || !this.data.drawn) return
@@ -157,6 +161,7 @@ class LiveNetwork {
     if (!this.shownEpoch) this.showNumbers() // the first epoch is waited for
     else this.later("numbers", NUMBERS_EVERY, () => this.showNumbers())
     if (!this.film.moment) this.showNetwork(this.interval)
+    if (this.timers.begins) this.later("begun", 50, () => this.compare())
   }
 
   get since() {
