@@ -133,6 +133,7 @@ def _row(results: Results, cell: Cell) -> dict[str, Any]:
         "test_accuracy_std": standard_deviation(tests),
         "valid_accuracy_mean": average(validated),
         "difference_from_magnitude": _difference(results, cell, same_amount("magnitude", cell)),
+        "difference_from_magnitude_neuron": _difference(results, cell, same_amount("magnitude-neuron", cell)),
         "difference_from_dense": _difference(results, cell, Cell(cell.dataset, DENSE)),
         "difference_from_pca": _difference_from_baseline(results, cell, "pca"),
         **{

@@ -1,4 +1,4 @@
-"""Whether a page fits its window: nothing reaches over an edge, and no words are cut off."""
+"""Whether a page fits its window and a finger: nothing reaches over an edge, is cut off or too small to be tapped."""
 
 from __future__ import annotations
 
@@ -27,6 +27,13 @@ _MISFITS = """() => {
     const style = getComputedStyle(part)
     const cut = style.overflowX !== "visible" && part.scrollWidth > part.clientWidth + 1
     if (shown(part) && cut && style.overflowX !== "auto") found.push(`${said(part)} is cut off`)
+  }
+  // Links in a sentence may be as small as its words, and a slider is taken anywhere on its line.
+  for (const part of main.querySelectorAll("button, input:not([type=range]), select, [role=button], [role=tab]")) {
+    const target = ["radio", "checkbox"].includes(part.type) ? part.closest("label") : part
+    if (!target || !shown(target)) continue
+    const { width, height } = target.getBoundingClientRect()
+    if (width > 1 && Math.min(width, height) < 23.5) found.push(`${said(target)} is ${width} x ${height} pixels`)
   }
   return [...new Set(found)]
 }"""

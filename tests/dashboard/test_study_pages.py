@@ -51,7 +51,7 @@ def finished(store) -> int:
 def test_without_a_study_the_pages_offer_to_start_one(store):
     page = open_page("compare")
     assert "no studies yet" in words(page) and page.expander[0].proto.expanded
-    assert "25 runs" in words(page)
+    assert "30 runs" in words(page)
     assert "no studies yet" in words(open_page("claims"))
 
 
@@ -68,13 +68,13 @@ def test_a_study_is_started_by_the_form_once_however_often_it_is_asked_for(store
     page = open_page("compare")
     next(box for box in page.number_input if box.label == "Seeds").set_value(2)
     page.run()
-    assert "10 runs" in words(page)
+    assert "12 runs" in words(page)
     for _ in range(2):
         next(button for button in page.button if button.label == "Start the study").click()
         page.run()
         assert not page.exception
-    assert len(studies(store)) == 1 and len(store.runs.queued()) == 10
-    assert "0 of 10 runs done" in page.get("progress")[0].proto.text
+    assert len(studies(store)) == 1 and len(store.runs.queued()) == 12
+    assert "0 of 12 runs done" in page.get("progress")[0].proto.text
 
 
 def test_wrong_amounts_are_refused_in_words(store):
@@ -160,6 +160,22 @@ def test_the_sentence_says_no_more_than_the_interval():
     assert "Less accurate than pruning by magnitude" in found["worse"]
     assert "No significant difference from the dense network" in found["open"]
     assert "with only one seed" in found["one"]
+
+
+def test_whole_neurons_are_compared_with_neurons_and_the_budget_of_single_weights_is_named():
+    nothing = {"mean": None, "low": None, "high": None, "n": 0}
+    values = {
+        "dense": {"mean": -0.02, "low": -0.05, "high": 0.01, "n": 5},
+        "magnitude": {"mean": -0.02, "low": -0.03, "high": -0.01, "n": 5},
+        "magnitude_neuron": {"mean": 0.02, "low": 0.01, "high": 0.03, "n": 5},
+    }
+    flat = {f"difference_from_{other}_{part}": value for other, of in values.items() for part, value in of.items()}
+    row = {"dataset": "digits", "criterion": "activation-neuron", "amount": 0.8} | flat
+    (sentence,) = conclusions(pd.DataFrame([row]))
+    assert "More accurate than pruning neurons by magnitude" in sentence
+    assert "Less accurate than pruning single weights by magnitude, which can keep every neuron" in sentence
+    without = row | {f"difference_from_magnitude_neuron_{part}": value for part, value in nothing.items()}
+    assert "neurons by magnitude" not in conclusions(pd.DataFrame([without]))[0]
 
 
 def test_means_and_intervals_of_the_chart_are_scipys(store, finished):

@@ -226,6 +226,15 @@ def readable(cells: pd.DataFrame) -> pd.DataFrame:
             else "",
             **(
                 {
+                    "Difference from neurons by magnitude": interval_words(row, "difference_from_magnitude_neuron")
+                    if row["criterion"] != "magnitude-neuron" and CRITERIA[row["criterion"]].whole_neurons
+                    else ""
+                }
+                if cells["difference_from_magnitude_neuron_n"].any()
+                else {}
+            ),
+            **(
+                {
                     "Against dense, equally trained": interval_words(row, "difference_from_dense_tuned"),
                     "Against PCA, equally trained": interval_words(row, "difference_from_pca_tuned"),
                     "Against SVD, equally trained": interval_words(row, "difference_from_svd_tuned"),

@@ -75,10 +75,13 @@ def conclusions(cells: pd.DataFrame) -> list[str]:
 
 
 def _conclusion(row: pd.Series) -> str:
-    parts = [
-        _difference(row, f"difference_from_{other}", words)
-        for other, words in (("dense", "the dense network"), ("magnitude", "pruning by magnitude"))
-    ]
+    others = {"dense": "the dense network", "magnitude": "pruning by magnitude"}
+    if CRITERIA[row["criterion"]].whole_neurons:
+        others |= {
+            "magnitude_neuron": "pruning neurons by magnitude",
+            "magnitude": "pruning single weights by magnitude, which can keep every neuron",
+        }
+    parts = [_difference(row, f"difference_from_{other}", words) for other, words in others.items()]
     seeds = row["difference_from_dense_n"]
     few = "Fewer than five seeds give little evidence." if 1 < seeds < _ENOUGH else ""
     return " ".join(part for part in (*parts, few) if part)
