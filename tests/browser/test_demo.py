@@ -107,6 +107,10 @@ def test_from_the_first_page_to_the_last_step(visit, dashboard):
     button(other, "Now draw one yourself").click()
     other.wait_for_url(re.compile(rf"/playground\?run={run}"))
     expect(other.get_by_role("application", name="Drawing pad")).to_be_visible()
+    other.wait_for_function("document.title.startsWith('Playground')")
+    other.go_back()  # to the step that it came from, not to the beginning
+    other.wait_for_url(re.compile(rf"/demo\?run={run}.*step=5"))
+    expect(title(other, 5)).to_be_visible()
 
 
 def test_it_is_paused_and_stepped_by_keys_and_the_browsers_back_goes_back(visit, dashboard, recorded):

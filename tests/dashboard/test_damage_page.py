@@ -116,7 +116,7 @@ def test_the_curves_are_the_accuracies_of_copies_broken_by_every_method(store, r
     page = open_page("playground", run=run)
     page.toggle(key="curves").set_value(True)
     settled(page)
-    assert "Knee of" in words(page) and "Accuracy after removal" in words(page)
+    assert "can be removed before accuracy falls" in words(page) and "Accuracy after removal" in words(page)
 
 
 def test_mistakes_count_every_test_picture_and_name_those_that_were_lost(store, run, slide):

@@ -3,7 +3,8 @@
 const HIGH = 180 // pixels of a layer beside the others, at most
 const APART = 40 // pixels between two of them, where links run
 const STACKED = 620 // pixels of width below which all stand below each other
-const CELLS = { most: 14, least: 4, stacked: 13 }
+const CELLS = { most: 14, least: 4, stacked: 13, touched: 20 }
+const FEW = 150 // neurons of a layer, at most, that are large enough for a finger where layers stand below each other
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   const flow = parentElement.querySelector(".flow")
@@ -35,6 +36,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   flow.observer?.disconnect()
   let width = flow.clientWidth
   flow.observer = new ResizeObserver(() => {
+    if (!flow.isConnected) return // another page has come
     if (flow.clientWidth !== width) draw()
     else drawLinks(flow, steps, data)
     width = flow.clientWidth
@@ -80,7 +82,7 @@ function arrange(width, data) {
     }
   }
   const widest = Math.max(...sizes)
-  const cell = widest > 1200 ? 5 : widest > 400 ? 8 : CELLS.stacked
+  const cell = widest > 1200 ? 5 : widest > 400 ? 8 : widest > FEW ? CELLS.stacked : CELLS.touched
   const most = Math.max(1, Math.floor(Math.min(width, 640) / cell))
   return { stacked: true, cell, columns: sizes.map((neurons) => Math.min(neurons, most)) }
 }
@@ -193,17 +195,19 @@ function drawLinks(flow, steps, data) {
   }
   const rowOf = (index) => {
     const at = steps.lastChild.querySelectorAll("li")[index].getBoundingClientRect()
-    return { x: at.left - box.left - 3, y: at.top - box.top + at.height / 2, side: 0 }
+    const top = steps.lastChild.querySelector("ul").getBoundingClientRect().top - box.top
+    return { x: at.left - box.left - (stacked ? 8 : 3), y: at.top - box.top + at.height / 2, top, side: 0 }
   }
   const picture = steps.firstChild.querySelector("img, ul")?.getBoundingClientRect()
   const line = (from, to, value, most) => {
     if (!most) return
+    const down = to.top ?? to.y // to a class: above them all, and then beside those on its way, not across them
     const bend = stacked
-      ? `C${from.x} ${(from.y + to.y) / 2} ${to.x} ${(from.y + to.y) / 2}`
-      : `C${(from.x + to.x) / 2} ${from.y} ${(from.x + to.x) / 2} ${to.y}`
+      ? `C${from.x} ${(from.y + down) / 2} ${to.x} ${(from.y + down) / 2} ${to.x} ${down}L`
+      : `C${(from.x + to.x) / 2} ${from.y} ${(from.x + to.x) / 2} ${to.y} `
     const share = Math.abs(value) / most
     add("path", {
-      d: `M${from.x} ${from.y}${bend} ${to.x} ${to.y}`,
+      d: `M${from.x} ${from.y}${bend}${to.x} ${to.y}`,
       stroke: value > 0 ? data.for : data.against,
       "stroke-width": 0.75 + 3.25 * share,
       "stroke-opacity": 0.25 + 0.65 * share,

@@ -17,6 +17,7 @@ if (!window.abpPages) {
     }
   })
   const { pushState } = history
+  let filled = null // the address whose parameters alone were changed last
   history.pushState = function (state, unused, address) {
     const next = new URL(address, location)
     const named = ({ search }) => new URLSearchParams(search).has("study")
@@ -25,6 +26,9 @@ if (!window.abpPages) {
     if (!samePage && linked !== null) next.search = linked
     // A page that is opened without a study shows the newest one and says so in its address: no step to go back to.
     const filledIn = samePage && named(next) && !named(location)
-    return (filledIn ? history.replaceState : pushState).call(history, state, unused, next.href)
+    // A button that leads to another page: Streamlit gives its parameters to the page before, and then goes on.
+    const passedThrough = !samePage && linked === null && filled === location.href && next.search === location.search
+    filled = samePage ? next.href : null
+    return (filledIn || passedThrough ? history.replaceState : pushState).call(history, state, unused, next.href)
   }
 }

@@ -17,6 +17,7 @@ from abp.dashboard.charts.widgets import chart_with_data
 from abp.dashboard.components.network_flow import Neuron
 from abp.dashboard.components.share_slider import share_slider
 from abp.dashboard.frame.background import in_background
+from abp.dashboard.frame.links import in_link
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.refresh import version
 from abp.dashboard.networks.cache import pictures_of
@@ -28,6 +29,9 @@ from abp.store.store import Store
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.99)
 """Shares at which the curves are computed."""
+
+BESIDE = ("activation", "activation-neuron", "magnitude", "random")
+"""Criteria whose curves stand beside that of the chosen one at first."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +65,23 @@ class Copy:
 def choose_damage(run: Run) -> tuple[Damage, bool]:
     """Fields for the criterion and the share to remove; also whether the slider rests."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        criterion = st.selectbox(
-            "Pruning criterion",
-            BREAKING,
-            format_func=lambda name: CRITERIA[name].title,
-            key="break-criterion",
-            width=240,
-            help="What is chosen is removed from your copy at once, without training afterwards; no record is changed.",
-        )
+        criterion = in_link("criterion", "break-criterion", BREAKING, BREAKING[0], _choose_criterion)
         with st.container(width="stretch"):
             share, rests = share_slider("Share to remove, % of the remaining weights", key=f"break-{run.id}")
+            if run.sparsity:
+                st.caption(f"{100 * run.sparsity:.0f}\u00a0% of all weights were removed in training already.")
     return Damage(criterion, share / 100), rests
+
+
+def _choose_criterion() -> str:
+    return st.selectbox(
+        "Pruning criterion",
+        BREAKING,
+        format_func=lambda name: CRITERIA[name].title,
+        key="break-criterion",
+        width=240,
+        help="What is chosen is removed from your copy at once, without training afterwards; no record is changed.",
+    )
 
 
 def copy_of(store: Store, run: Run, damage: Damage, off: tuple[Neuron, ...] = ()) -> Copy | None:
@@ -146,7 +156,7 @@ def accuracy(copy: Copy, *, patience: float) -> float | None:
 
 
 def damage_curves(store: Store, run: Run, damage: Damage) -> None:
-    """Accuracy against the share removed, for every criterion, with the knee of the chosen one."""
+    """Accuracy against the share removed, for the chosen criterion and some others, with the knee of the chosen one."""
     whole = _trained(store, store.name, run.id, version(run))
     if whole is None:
         return
@@ -158,39 +168,46 @@ def damage_curves(store: Store, run: Run, damage: Damage) -> None:
             icon=":material/image_not_supported:",
         )
         return
-    work = (store.name, "break", run.id, version(run))
     place = st.container()
-    own = partial(curves, whole, (damage.criterion,))
-    table = in_background((*work, damage.criterion), own, "Computing the accuracy curve of this criterion")
-    if table is None:
-        return
-    every = in_background(work, partial(curves, whole), "Computing the curves of all other criteria")
-    with place:
-        _curves(table if every is None else every, damage)
+    others = st.multiselect(
+        "Criteria beside the chosen one",
+        [name for name in BREAKING if name != damage.criterion],
+        default=[name for name in BESIDE if name != damage.criterion],
+        format_func=lambda name: CRITERIA[name].title,
+        key=f"curves-beside-{damage.criterion}",
+    )
+    parts = [_curve(store, whole, criterion) for criterion in (damage.criterion, *others)]
+    found = [part for part in parts if part is not None]
+    if found:
+        with place:
+            _curves(pd.concat(found, ignore_index=True), damage)
+
+
+def _curve(store: Store, whole: TrainedNetwork, criterion: str) -> pd.DataFrame | None:
+    """The curve of one criterion, computed in the background once for all visitors; None while it is."""
+    work = (store.name, "break", whole.run.id, version(whole.run), criterion)
+    words = f"Computing the accuracy curve of “{CRITERIA[criterion].title}”"
+    return in_background(work, partial(curves, whole, (criterion,)), words)
 
 
 def _curves(table: pd.DataFrame, damage: Damage) -> None:
     mine = table[table["criterion"] == damage.criterion]
-    if mine.empty:  # the training pictures that it needs are not on this machine
-        where = ""
-    else:
+    if not mine.empty:  # else the training pictures that it needs are not on this machine
         last = knee(mine["removed"].tolist(), mine["accuracy"].tolist())
-        where = (
-            f" Knee of “{CRITERIA[damage.criterion].title}”: {100 * last:.0f} % can be removed before accuracy falls "
-            f"by more than {100 * KNEE:.0f} points."
+        st.markdown(
+            f"By “{CRITERIA[damage.criterion].title}”, **{100 * last:.0f}\u00a0%** of the remaining weights can be "
+            f"removed before accuracy falls by more than {100 * KNEE:.0f} points."
         )
     chart_with_data(
         "Accuracy after removal",
-        "Test accuracy of a copy from which a growing share is removed at once, for each criterion; the diamond is the "
-        "knee of the chosen criterion, the dotted line the position of the slider.",
+        "Test accuracy of a copy from which a growing share of the remaining weights is removed at once; the diamond "
+        "is the knee, from where the chosen criterion's accuracy falls, the dotted line the position of the slider.",
         "Nothing is trained in between, so accuracy falls earlier than in a run that is pruned step by step and "
-        "goes on learning." + where,
+        "goes on learning.",
         [curve_chart(table, damage)],
         lambda: table,
         "accuracy-after-removal",
     )
-    if where:
-        st.caption(where.strip())
 
 
 def curves(whole: TrainedNetwork, criteria: Sequence[str] = BREAKING) -> pd.DataFrame:
@@ -218,13 +235,16 @@ def curve_chart(table: pd.DataFrame, damage: Damage) -> Chart:
     shown = {CRITERIA[name].title: METHODS[name] for name in BREAKING if name in set(table["criterion"])}
     chosen = CRITERIA[damage.criterion].title
     x = alt.X(
-        "removed:Q", title="weights removed, %", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", grid=False)
+        "removed:Q",
+        title="remaining weights removed, %",
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(format="%", grid=False),
     )
     y = alt.Y(
         "accuracy:Q", title="test accuracy, %", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5)
     )
     scale = alt.Scale(domain=list(shown), range=list(shown.values()))
-    legend = alt.Legend(orient="top", title=None, columns=2, labelLimit=320, symbolType="stroke")
+    legend = alt.Legend(orient="top", title=None, columns=2, labelLimit=150, symbolType="stroke")
     lines = (
         alt.Chart(table)
         .mark_line()

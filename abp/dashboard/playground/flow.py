@@ -33,8 +33,10 @@ def show_flow(store: Store, shown: Picture, left: Copy, right: Copy) -> None:
         side = st.segmented_control(
             "Network", TITLES, default=TITLES[1], required=True, key="flow-of", label_visibility="collapsed"
         )
-        taps = " Tap a neuron to switch it off (ring)." if side == TITLES[1] else ""
-        st.caption(f"Orange spoke for the answer, blue against it.{taps} A cross is a removed neuron.")
+        taps = " Tap one to switch it off." if side == TITLES[1] else ""
+        st.caption(
+            f"Framed neurons spoke most for (orange) or against (blue) the answer.{taps} Crosses are removed ones."
+        )
     copy = right if side == TITLES[1] else left
     found = [outputs_of(shown, each.trained.network) for each in (left, right)]
     outputs = found[TITLES.index(side or TITLES[1])]

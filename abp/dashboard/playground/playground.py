@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from abp.dashboard.components.network_flow import Neuron
 from abp.dashboard.demo.presets import demo_button
-from abp.dashboard.frame.links import LinkInvalid, choose_run, invalid_link, linked_number
+from abp.dashboard.frame.links import LinkInvalid, choose_run, in_link, invalid_link, linked_number
 from abp.dashboard.frame.page import fragment
 from abp.dashboard.frame.refresh import redraw_on_change
 from abp.dashboard.playground.damage import (
@@ -76,6 +76,7 @@ def _play(store: Store, run: Run, other: Run) -> None:
     answers = beside.container(width=352, key="answers")
     with beside.container(width=260):
         damage, rests = choose_damage(other)
+        curves = _toggle("curves", "Accuracy for every share removed")
         waits, off = st.container(), disabled(whole.trained)
     right = _copy_or_whole(store, other, damage, off, waits)
     with answers:
@@ -83,7 +84,16 @@ def _play(store: Store, run: Run, other: Run) -> None:
     show_flow(store, shown, left, right)
     choose_disabled(whole.trained)
     show_scores(scores, left, right, rests=rests)
-    _on_demand(store, other, damage, left, right)
+    # What takes long, and is not looked at while one plays.
+    if curves:
+        damage_curves(store, other, damage)
+    if _toggle("mistakes", "Compare mistakes"):
+        mistakes_view(left, right)
+
+
+def _toggle(name: str, label: str) -> bool:
+    """A switch that the page's link holds."""
+    return in_link(name, name, (False, True), False, lambda: st.toggle(label, key=name))
 
 
 def _copy_or_whole(store: Store, run: Run, damage: Damage, off: tuple[Neuron, ...], waits: DeltaGenerator) -> Copy:
@@ -96,17 +106,6 @@ def _copy_or_whole(store: Store, run: Run, damage: Damage, off: tuple[Neuron, ..
         copy = copy_of(store, run, damage if ready else UNDAMAGED, off)
     assert copy is not None  # a run without weights was not offered
     return copy
-
-
-def _on_demand(store: Store, run: Run, damage: Damage, left: Copy, right: Copy) -> None:
-    """What takes long, and is not looked at while one plays."""
-    with st.container(horizontal=True, gap="medium"):
-        mistakes = st.toggle("Compare mistakes", key="mistakes")
-        curves = st.toggle("Accuracy for every share removed", key="curves")
-    if mistakes:
-        mistakes_view(left, right)
-    if curves:
-        damage_curves(store, run, damage)
 
 
 def _not_trained(store: Store, run: Run) -> None:
