@@ -71,7 +71,6 @@ class Engine:
             if self._process.poll() is not None:
                 _log.warning("the engine had ended with status %s; a new one starts", self._process.returncode)
                 self._process = self._start()
-                _give_up_dead()
 
     @property
     def pid(self) -> int:
@@ -96,21 +95,26 @@ class Engine:
             "DASK_LOGGING__DISTRIBUTED": "error",
         }
         with (home() / "engine.log").open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "abp.runs.engine", *self._arguments],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 env=environment,
             )
+        _give_up_dead()
+        return process
 
 
 def _give_up_dead() -> None:
+    """Say at once which runs the engine before this one left, while the new one takes seconds to start."""
     from abp.store.database import StoreUnusable
     from abp.store.store import Store
 
     with suppress(StoreUnusable):  # the new engine looks again
-        give_up_dead(Store())
+        store = Store()
+        give_up_dead(store)
+        store.database.dispose()
 
 
 def give_up_dead(store: Store) -> None:

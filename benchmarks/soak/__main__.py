@@ -13,7 +13,7 @@ from importlib import import_module
 
 from benchmarks.soak.lines import HEADING
 
-PARTS = ("resume", "fuzz", "load", "cluster")
+PARTS = ("resume", "restart", "fuzz", "load", "cluster", "scale")
 """Every part: a module of this package, whose function `part` returns its lines."""
 
 

@@ -37,7 +37,7 @@ REAL = Experiment(criterion="none", epochs=120, stop_accuracy=1.0, patience=0)
 SIMULATED = Experiment(criterion="activation", epochs=EPOCHS, stop_accuracy=1.0, start_accuracy=1.0, patience=0)
 
 _ON_DISK = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "autovacuum": "on"}
-_A_PROCESS = 32  # simulated workers in one process
+_A_PROCESS = 16  # simulated workers in one process
 
 
 class Here(Host):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import stat
@@ -11,11 +12,14 @@ import sys
 import pytest
 
 from abp.cli.main import main
+from abp.runs.cluster import workers
 from abp.runs.cluster.address import SchedulerUnusable, certificate_folder, scheduler_address, security
+from abp.runs.cluster.software import software
 from abp.runs.engine import give_up_dead
 from abp.store.store import Store
 from abp.training.experiment import Experiment
 from tests.databases import only_sqlite
+from tests.waiting import PATIENCE, run_async
 
 SERVER = "postgresql+psycopg://abp@nowhere/abp"
 
@@ -71,3 +75,17 @@ def test_runs_whose_process_is_gone_go_on_at_once_and_those_of_the_living_and_of
         assert store.leases.claim(run, owner)
     give_up_dead(store)
     assert [store.runs.get(run).status for run in runs] == ["queued", "running", "running"]
+
+
+def test_a_host_with_other_versions_is_refused_in_a_sentence_that_names_both():
+    async def join() -> None:
+        from distributed import Scheduler
+
+        scheduler = Scheduler(host="127.0.0.1", port=0, protocol="tcp://", dashboard=False, dashboard_address=":0")
+        scheduler.handlers["abp_software"] = lambda: "abp 0.0.1, PyTorch 1.0.0, Python 3.8"
+        async with scheduler:
+            await workers.serve(scheduler.address, asyncio.Event(), processes=1, death_timeout=PATIENCE)
+
+    with pytest.raises(SchedulerUnusable, match="Install the same versions on every host") as caught:
+        run_async(join())
+    assert software() in str(caught.value) and "PyTorch 1.0.0, Python 3.8" in str(caught.value)
