@@ -8,10 +8,7 @@ from abp.dashboard.studies.claims import claims_view
 
 with page("Claims"):
     st.title("The paper's claims", anchor=False)
-    st.caption(
-        "The claims of Ganguli and Chong (2024) about activation-based pruning, tested on the runs of a study; every "
-        "verdict follows from the figures and the thresholds below."
-    )
+    st.caption("The claims of Ganguli and Chong (2024) about activation-based pruning, tested on the runs of a study.")
     number = choose_study()
     if number is not None:
         claims_view(store(), number)

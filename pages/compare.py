@@ -9,7 +9,10 @@ from abp.dashboard.studies.form import study_form
 
 with page("Compare"):
     st.title("Compare", anchor=False)
-    st.caption("Accuracy can vary as much by seed as by method, so a study trains every method with several seeds.")
+    st.caption(
+        "Accuracy varies by chance too, so a study repeats every method with several seeds (other random "
+        "starting weights)."
+    )
     study_form(store())
     number = choose_study()
     if number is not None:

@@ -16,6 +16,7 @@ from abp.analysis.paired_statistics import (
     p_value,
     paired_difference,
     seeds_to_decide,
+    signed,
     t_interval,
 )
 from abp.analysis.spectra import SingularValues
@@ -385,4 +386,4 @@ def _in_words(statistic: str, interval: Interval) -> str:
     accuracy = statistic.startswith("accuracy")
     mean, low, high = ((100 if accuracy else 1) * value for value in (interval.mean, interval.low, interval.high))
     unit = " points" if accuracy else ""
-    return f"{mean:+.2f}{unit} (95 % interval {low:+.2f} to {high:+.2f}, {interval.n} seeds)"
+    return f"{signed(mean)}{unit} (95\u00a0% interval {signed(low)} to {signed(high)}, {interval.n} seeds)"

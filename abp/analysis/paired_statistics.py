@@ -34,6 +34,15 @@ class Interval:
     n: int
 
 
+def signed(difference: float) -> str:
+    """A difference for people, with its sign and two digits.
+
+    >>> signed(-0.169), signed(0.91)
+    ('−0.17', '+0.91')
+    """
+    return f"{difference:+.2f}".replace("-", "−")
+
+
 def mean(values: Sequence[float]) -> float | None:
     """Arithmetic mean; None of no values."""
     return float(np.mean(values)) if len(values) else None

@@ -56,9 +56,33 @@ def test_networks_of_other_layers_share_no_masks(store, pair):
     assert "different layers" in words(page) and "Masks" not in [part.value for part in page.subheader]
 
 
-def test_a_link_without_two_runs_says_what_to_do(store, pair):
-    assert "Select two runs" in words(open_page("pair", run=pair[0]))
-    assert "Run 99 does not exist" in words(open_page("pair", run=pair[0], other=99))
+def test_two_runs_are_chosen_on_the_page_and_the_link_holds_them(store, pair):
+    first, second = pair
+    page = settled(open_page("pair"))
+    assert [(box.label, box.value) for box in page.selectbox] == [("First run", None), ("Second run", None)]
+    assert not page.subheader and not page.warning
+    page.selectbox(key="pair-run").set_value(first).run()
+    page.query_params.clear()  # the address as the browser still has it
+    page.selectbox(key="pair-other").set_value(second)
+    page = settled(page)
+    assert [page.query_params[name] for name in ("run", "other")] == [str(first), str(second)]
+    assert page.subheader[0].value == "Settings that differ"
+    page.run()  # the browser has caught up
+    page.query_params["other"] = str(first)  # as Back does
+    page = settled(page)
+    assert page.selectbox(key="pair-other").value == first and f"Both are run {first}" in words(page)
+
+
+def test_a_wrong_link_is_explained_and_leaves_the_choice(store, pair):
+    page = open_page("pair", run=pair[0], other=99)
+    assert "Run 99 does not exist" in words(page)
+    assert [box.value for box in page.selectbox] == [pair[0], None]
+    assert "“abc” is not the number of a run" in words(open_page("pair", run="abc", other=pair[1]))
+
+
+def test_without_two_runs_there_is_nothing_to_choose(store):
+    page = open_page("pair")
+    assert "not two yet" in words(page) and not page.selectbox
 
 
 def select(page, frame, rows: list[int]) -> None:
@@ -92,5 +116,5 @@ def test_two_rows_of_a_study_are_compared_by_their_shared_seeds(store):
     page = settled(page)
     runs = {(run.experiment.criterion, run.experiment.seed): run.test_accuracy for run in store.runs.all()}
     mean = 100 * np.mean([runs["none", seed] - runs["magnitude", seed] for seed in (0, 3)])
-    assert f"{mean:+.2f} points of test accuracy" in words(page)
+    assert f"{mean:+.2f} points of test accuracy".replace("-", "−") in words(page)
     assert [link.proto.label for link in page.get("page_link") if "Seed" in link.proto.label] == ["Seed 0", "Seed 3"]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import html
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from abp.dashboard.studies.charts import means, named
+from abp.analysis.claims import CLAIMS, Case, better_than
+from abp.dashboard.studies.charts import accuracies_title, means, named
+from abp.dashboard.studies.claims import overview
 from abp.dashboard.studies.compare import more_of, progress_words
 from abp.dashboard.studies.findings import conclusions
 from abp.dashboard.studies.report import report
@@ -34,6 +37,21 @@ SMALL = Study(
     prunings=1,
     base=BASE,
 )
+
+
+def drawn(block) -> Iterator[str]:
+    """What stands on a page, in order: headings, expanders, buttons by their keys, and the kinds of all else."""
+    for child in block.children.values():
+        if child.type == "expander":
+            yield child.label
+        elif child.type in ("header", "subheader"):
+            yield child.value
+        elif child.type == "button":
+            yield child.key or child.label
+        elif not hasattr(child, "children"):
+            yield child.type
+        if hasattr(child, "children"):
+            yield from drawn(child)
 
 
 def train_all(store: Store) -> None:
@@ -99,7 +117,7 @@ def test_one_draw_reads_the_study_and_its_runs_once(page, finished, monkeypatch)
 def test_a_finished_study_is_told_in_sentences_charts_and_tables(store, finished):
     page = settled(open_page("compare", study=finished))
     text = words(page)
-    assert "Handwritten digits" in text and "weights by activation, 50 %" in text and "3 seeds" in text
+    assert "Handwritten digits" in text and "weights by activation, 50\u00a0%" in text and "3 seeds" in text
     assert len(page.get("vega_lite_chart")) == 4
     table = page.dataframe[0].value
     assert table["Method"].tolist() == [
@@ -111,6 +129,32 @@ def test_a_finished_study_is_told_in_sentences_charts_and_tables(store, finished
         assert row["Test accuracy"] == pytest.approx(100 * accuracies.mean())
         assert row["±"] == pytest.approx(100 * accuracies.std(ddof=1))
     assert page.get("progress")[0].proto.text == "12 of 12 runs done"
+
+
+def test_the_answer_comes_first_and_what_adds_to_the_study_last(store, finished):
+    page = settled(open_page("compare", study=finished))
+    order = list(drawn(page.main))
+    progress, answer = order.index("progress"), order.index("What it shows")
+    assert 0 < order.index("rename-study") - progress < answer - progress < 12
+    assert answer < order.index("Accuracy by method") < order.index("Add seeds or methods")
+    assert "Accuracy and sparsity" not in order  # there is one amount only
+    assert "several seeds (other random starting weights)" in words(page)
+    assert "dense network (nothing removed)" in words(page)
+
+
+def test_several_amounts_are_drawn_against_sparsity_and_the_title_says_so():
+    runs = pd.DataFrame({"method": ["dense", "a", "a"], "amount": [0.0, 0.5, 0.8]})
+    assert accuracies_title(runs) == "Accuracy and sparsity"
+    assert accuracies_title(runs[:2]) == accuracies_title(runs[:1]) == "Accuracy by method"
+
+
+@pytest.mark.parametrize("file", ["compare", "claims"])
+def test_numbers_have_a_true_minus_and_stay_with_their_percent_sign(store, finished, file):
+    page = settled(open_page(file, study=finished))
+    said = [text.value for text in (*page.markdown, *page.caption) if "Terms on this page" not in text.value]
+    for frame in page.dataframe:
+        said += frame.value.astype(str).to_numpy().ravel().tolist()
+    assert said and [text for text in said if re.search(r"(?<![\w-])-\d|\d %", text)] == []
 
 
 def test_a_study_can_be_paused_gone_on_with_and_extended(store):
@@ -226,7 +270,43 @@ def test_the_claims_are_judged_with_thresholds_that_can_be_changed(store, finish
     loss = next(box for box in page.number_input if box.label.startswith("Acceptable loss"))
     page = settled(loss.set_value(100.0).run())
     badges = [text.value for text in page.markdown if "badge" in text.value]
-    assert any("supported" in badge and "not supported" not in badge for badge in badges[:2])
+    assert any("supported" in badge and "not supported" not in badge for badge in badges[1:3])
+    assert "green-badge" in badges[0].splitlines()[0]  # and the overview says the same
+
+
+def test_the_claims_begin_with_the_answer_and_end_with_how_it_is_reached(store, finished):
+    page = settled(open_page("claims", study=finished))
+    assert page.header[0].value == "In short"
+    lines = next(text.value for text in page.markdown if "badge" in text.value).splitlines()
+    assert [line.split("](")[0] for line in lines] == [f"{claim}. [{words}" for claim, words in CLAIMS.items()]
+    assert [line.split("](#")[1].split(")")[0] for line in lines] == [part.proto.anchor for part in page.subheader if
+                                                                      part.value[:1].isdigit()]  # fmt: skip
+    assert all("weights by activation: undecided" in line for line in lines[:4])
+    assert "better than weights by magnitude: undecided" in lines[4]
+    assert "holds both answers" in words(page)
+    (how,) = (part for part in page.expander if part.label == "How verdicts are reached")
+    assert not how.proto.expanded and len(how.number_input) == 2 and "Holm" in how.caption[0].value
+
+
+def test_the_overview_counts_the_cases_of_a_method():
+    judged = [
+        better_than(
+            Case("digits", "activation", amount), dict.fromkeys(range(5), own), dict.fromkeys(range(5), 0.9), of
+        )
+        for amount, own, of in ((0.5, 0.95, "magnitude"), (0.8, 0.85, "magnitude"), (0.8, 0.95, "random"))
+    ]
+    assert "−5.00 points (95\u00a0% interval −5." in judged[1].words
+    line = overview(judged)[4]
+    assert "better than weights by magnitude: supported in 1 of 2" in line
+    assert "better than weights by magnitude: not supported in 1 of 2" in line
+    assert "better than at random: supported]" in line
+    assert overview(judged)[0].endswith("nothing to compare with in this study")
+
+
+def test_a_chart_of_evidence_names_what_all_its_marks_show(store, finished):
+    page = settled(open_page("claims", study=finished))
+    specs = [chart.proto.spec for chart in page.get("vega_lite_chart")]
+    assert "difference in test accuracy, points" in specs[0] and "difference in sum of ranks" in specs[1]
 
 
 def test_what_claim_4_needs_is_trained_at_one_click(store, finished):

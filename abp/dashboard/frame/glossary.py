@@ -121,8 +121,8 @@ PAGES = {
     ),
     "Compare": Help(
         "A single run may be lucky. A study trains every method several times, each time from a different start, so "
-        "that you see how much of a difference is due to the method and how much to chance. The charts show accuracy "
-        "against the share that was removed; the table gives the same in figures.",
+        "that you see how much of a difference is due to the method and how much to chance. The sentences at the top "
+        "say what came out; the charts and the table show it in detail.",
         (
             "study", "run", "network", "seed", "accuracy", "sparsity", "pruning", "activation", "magnitude", "random",
             "dense", "confidence interval", "standard deviation", "paired", "rank", "neuron", "weight", "epoch",
@@ -158,7 +158,7 @@ PAGES = {
     ),
     "Side by side": Help(
         "Here two runs stand side by side: which settings differ, how their accuracy developed, which weights both "
-        "kept, and the singular values of their layers. Select two runs in the list of runs to see them here.",
+        "kept, and the singular values of their layers. Choose them at the top, or tick them in the list of runs.",
         ("run", "accuracy", "epoch", "mask", "weight", "singular value", "layer", "seed"),
     ),
     "Low rank": Help(

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from abp.dashboard.frame.markdown import literal
-from abp.dashboard.frame.page import moved_in_history, store
+from abp.dashboard.frame.page import moved_in_history, plain_errors, store
 from abp.dashboard.frame.run_label import labels
 from abp.store.records import Run, RunUnknown, StudyUnknown, no_run, no_study
 from abp.studies.registry import studies
@@ -86,7 +86,19 @@ def study_from_link() -> int | None:
         raise StudyUnknown(f"“{error}” is not the number of a study.") from None
 
 
-def in_link(parameter: str, key: str, options: Sequence[Any], usual: Any, draw: Callable[[], Any]) -> Any:
+def _left_out(parameter: str, wrong: str) -> None:
+    invalid_link(LinkInvalid(wrong[:40]), f"value of “{parameter}” here", "It is left out.")
+
+
+def in_link(
+    parameter: str,
+    key: str,
+    options: Sequence[Any],
+    usual: Any,
+    draw: Callable[[], Any],
+    *,
+    explain: Callable[[str, str], None] = _left_out,
+) -> Any:
     """The value of a widget that the page's link holds, so that Back, Forward and a copied address restore it.
 
     What a person chooses goes into the link; what the link says when it changes goes into the widget.
@@ -103,9 +115,11 @@ def in_link(parameter: str, key: str, options: Sequence[Any], usual: Any, draw: 
         What is shown while the link does not say; the widget follows it if it changes.
     draw
         Draws the widget; returns its value.
+    explain
+        Says, given the parameter and what the link says, that this is none of the options.
     """
     state, said = st.session_state, st.query_params.get(parameter)
-    linked = _read(parameter, said, options, usual)
+    linked = _read(parameter, said, options, usual, explain)
     # What the link has said since the browser last caught up with it, newest last, and what was usual then.
     told, usual_before = state.get(f"{key}-in-link", ((said,), usual))
     # Choices that follow one another quickly are sent with the link as it was before the first of them.
@@ -132,7 +146,9 @@ def _written(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else "none" if value is None else str(value)
 
 
-def _read(parameter: str, said: str | None, options: Sequence[Any], usual: Any) -> Any:
+def _read(
+    parameter: str, said: str | None, options: Sequence[Any], usual: Any, explain: Callable[[str, str], None]
+) -> Any:
     """What the link says, or what is usual, after saying so where it says something else."""
     if said is None:
         return usual
@@ -145,8 +161,7 @@ def _read(parameter: str, said: str | None, options: Sequence[Any], usual: Any) 
         if usual is None and said == "none":
             return None
     if len(known) < len(names):
-        wrong = next(name for name in names if name not in by_name)
-        invalid_link(LinkInvalid(wrong[:40]), f"value of “{parameter}” here", "It is left out.")
+        explain(parameter, next(name for name in names if name not in by_name))
     return known if isinstance(usual, list) else known[0] if known else usual
 
 
@@ -199,6 +214,48 @@ def choose_run(first: Callable[[Sequence[Run]], int] | None = None) -> Run | Non
         on_change=update_link,
     )
     return runs[current]
+
+
+def choose_two_runs() -> tuple[Run, Run] | None:
+    """The runs of ``?run=`` and ``?other=``, each chosen from a list; None, after saying why, unless they are two."""
+    runs = {run.id: run for run in store().runs.all()}
+    if len(runs) < 2:
+        st.info("This page compares two runs, and there are not two yet.", icon=":material/info:")
+        st.page_link("pages/train.py", label="Train a network", icon=":material/play_circle:")
+        return None
+    linked = st.query_params.to_dict().values()
+    offered = [number for index, number in enumerate(runs) if index < _MANY or str(number) in linked]
+    shown = labels({number: runs[number] for number in offered})
+    chosen = []
+    for place, parameter, label in zip(st.columns(2), ("run", "other"), ("First run", "Second run"), strict=True):
+
+        def draw(label: str = label, key: str = f"pair-{parameter}") -> int | None:
+            return st.selectbox(
+                label,
+                offered,
+                index=None,
+                format_func=lambda number: shown[number],
+                placeholder="Choose a run",
+                key=key,
+            )
+
+        with place:
+            chosen.append(in_link(parameter, f"pair-{parameter}", offered, None, draw, explain=_no_such_run))
+    first, second = chosen
+    if first is None or second is None:
+        return None
+    if first == second:
+        st.info(f"Both are run {first}. Choose another one beside it.", icon=":material/info:")
+        return None
+    return runs[first], runs[second]
+
+
+def _no_such_run(parameter: str, _: str) -> None:
+    """Say that the run of a link does not exist, as the pages of one run do."""
+    with plain_errors():
+        number = run_from_link(parameter)
+        assert number is not None
+        raise no_run(number)
 
 
 def choose_study() -> int | None:

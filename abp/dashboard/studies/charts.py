@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from abp.analysis.paired_statistics import t_interval
+from abp.analysis.paired_statistics import signed, t_interval
 from abp.dashboard.charts.charts import Chart, height
 from abp.dashboard.charts.colours import METHODS, distinct
 from abp.pruning.criteria import CRITERIA
@@ -20,6 +20,15 @@ def method(criterion: str, nuclear: float = 0.0) -> str:
     if nuclear:
         return f"nuclear norm {nuclear:g}"
     return "dense" if criterion == DENSE else CRITERIA[criterion].title
+
+
+def percent(share: float) -> str:
+    """A share in per cent, which stays on one line.
+
+    >>> percent(0.8).replace(chr(0xA0), "_")
+    '80_%'
+    """
+    return f"{100 * share:g}\u00a0%"
 
 
 def named(runs: pd.DataFrame) -> pd.DataFrame:
@@ -55,7 +64,16 @@ def _accuracy(field: str, values: pd.Series, title: str = "test accuracy, %") ->
 
 def accuracies(runs: pd.DataFrame) -> Chart:
     """Test accuracy (columns of `named`): against sparsity, or by method where there is only one amount to draw."""
-    return trade_off(runs) if runs.loc[runs["amount"] > 0, "amount"].nunique() > 1 else by_method(runs)
+    return trade_off(runs) if _several_amounts(runs) else by_method(runs)
+
+
+def accuracies_title(runs: pd.DataFrame) -> str:
+    """What `accuracies` shows of these runs."""
+    return "Accuracy and sparsity" if _several_amounts(runs) else "Accuracy by method"
+
+
+def _several_amounts(runs: pd.DataFrame) -> bool:
+    return runs.loc[runs["amount"] > 0, "amount"].nunique() > 1
 
 
 def by_method(runs: pd.DataFrame) -> Chart:
@@ -216,7 +234,7 @@ def readable(cells: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {
             "Method": method(row["criterion"], row["nuclear"]),
-            "Amount": f"{100 * row['amount']:g} %" if row["amount"] else "",
+            "Amount": percent(row["amount"]) if row["amount"] else "",
             "Seeds": int(row["seeds"]),
             "Test accuracy": _percent(row["test_accuracy_mean"]),
             "±": _percent(row["test_accuracy_std"]),
@@ -262,12 +280,12 @@ def readable(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def interval_words(row: pd.Series, name: str) -> str:
-    """A paired difference in points: ``"+0.31 [-0.10, +0.72]"``; without an interval if there is one seed only."""
+    """A paired difference in points: ``"+0.31 [−0.10, +0.72]"``; without an interval if there is one seed only."""
     mean, low, high = (row[f"{name}_{part}"] for part in ("mean", "low", "high"))
     if pd.isna(mean):
         return "–"
-    interval = "" if pd.isna(low) else f" [{100 * low:+.2f}, {100 * high:+.2f}]"
-    return f"{100 * mean:+.2f}{interval}"
+    interval = "" if pd.isna(low) else f" [{signed(100 * low)}, {signed(100 * high)}]"
+    return f"{signed(100 * mean)}{interval}"
 
 
 def _percent(share: float | None) -> float | None:

@@ -1,6 +1,7 @@
 """The Claims page: the paper's four claims, the measurements for each, and the resulting verdicts."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -14,7 +15,7 @@ from abp.dashboard.charts.colours import METHODS, MUTED
 from abp.dashboard.charts.widgets import chart_with_data
 from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
-from abp.dashboard.studies.charts import interval_words, method
+from abp.dashboard.studies.charts import interval_words, method, percent
 from abp.dashboard.studies.findings import findings
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
@@ -38,12 +39,12 @@ MEANING = {
 }
 """What each claim means, in one sentence."""
 
-BADGES = {
-    SUPPORTED: ":green-badge[:material/check_circle: supported]",
-    NOT_SUPPORTED: ":red-badge[:material/cancel: not supported]",
-    UNDECIDED: ":gray-badge[:material/help: undecided]",
+LOOKS = {
+    SUPPORTED: ("green", ":material/check_circle:"),
+    NOT_SUPPORTED: ("red", ":material/cancel:"),
+    UNDECIDED: ("gray", ":material/help:"),
 }
-"""Each verdict as Markdown."""
+"""Colour and icon of each verdict."""
 NUCLEAR = (0.0003, 0.001, 0.003)
 """Strengths of the regulariser that are added to a study for claim 4."""
 
@@ -61,7 +62,9 @@ def claims_view(store: Store, number: int) -> None:
     if findings_now is None:
         return
     found = findings_now.results
-    loss, match = _thresholds()
+    answer = st.container()  # comes first, though the thresholds below decide what it says
+    with st.expander("How verdicts are reached", icon=":material/balance:"):
+        loss, match = _thresholds()
     judged = verdicts(found, loss=loss, match=match)
     if not judged:
         st.info(
@@ -70,12 +73,52 @@ def claims_view(store: Store, number: int) -> None:
             icon=":material/info:",
         )
         return
-    _missing(store, state.record, found)
-    _excluded(found)
+    with answer:
+        _in_short(judged)
+        _missing(store, state.record, found)
+        _excluded(found)
     for claim, words in CLAIMS.items():
         _claim(claim, words, [verdict for verdict in judged if verdict.claim == claim])
         if claim == 3:
             _against_pca(findings_now.cells)
+
+
+def _in_short(judged: Sequence[Verdict]) -> None:
+    st.header("In short", anchor=False)
+    st.markdown("\n".join(overview(judged)))
+    st.caption(
+        "Undecided: the 95\u00a0% interval holds both answers, as with “No significant difference” on Compare, or "
+        "there are too few seeds. More seeds may tell."
+    )
+
+
+def overview(judged: Sequence[Verdict]) -> list[str]:
+    """A line of Markdown for each claim: its verdicts by method, or, of claim 5, by what activation is compared with.
+
+    Where a method was judged in several cases (data sets and amounts), the verdicts are counted.
+    """
+    lines = []
+    for claim, words in CLAIMS.items():
+        by_name: dict[str, list[str]] = {}
+        for verdict in judged:
+            if verdict.claim == claim:
+                name = f"better than {method(verdict.against)}" if verdict.against else method(verdict.criterion)
+                by_name.setdefault(name, []).append(verdict.verdict)
+        badges = [
+            badge(verdict, f"{name}: {verdict}{f' in {n} of {len(found)}' if len(found) > 1 else ''}")
+            for name, found in by_name.items()
+            for verdict in LOOKS
+            if (n := found.count(verdict))
+        ]
+        said = " ".join(badges) or "nothing to compare with in this study"
+        lines.append(f"{claim}. [{words}](#claim-{claim}): {said}")
+    return lines
+
+
+def badge(verdict: str, words: str) -> str:
+    """Words in the colour of a verdict and behind its icon, as Markdown."""
+    colour, icon = LOOKS[verdict]
+    return f":{colour}-badge[{icon} {words}]"
 
 
 def _thresholds() -> tuple[float, float]:
@@ -103,10 +146,10 @@ def _thresholds() -> tuple[float, float]:
             help="Claim 4 compares networks whose validation accuracies differ by no more than this.",
         )
     st.caption(
-        "Verdicts rest on paired 95 % t intervals over seeds, no narrower than the test set's resolution. A verdict "
-        f"takes at least {FEWEST} seeds and is corrected for the number of verdicts on this page (Holm): in 95 % of "
-        "such pages none is wrong by chance. Another test set of the same size would move each accuracy too; the "
-        "standard error of that stands beside the verdict."
+        "Verdicts rest on paired 95\u00a0% t intervals over seeds, no narrower than the test set's resolution. A "
+        f"verdict takes at least {FEWEST} seeds and is corrected for the number of verdicts on this page (Holm): in "
+        "95\u00a0% of such pages none is wrong by chance. Another test set of the same size would move each accuracy "
+        "too; the standard error of that stands beside the verdict."
     )
     return loss / 100, match / 100
 
@@ -160,11 +203,13 @@ def _compute(store: Store, record: StudyRecord, runs: int) -> None:
 
 
 def _claim(claim: int, words: str, judged: list[Verdict]) -> None:
-    st.subheader(f"{claim}. {words}", anchor=False)
+    st.subheader(f"{claim}. {words}", anchor=f"claim-{claim}")
     st.caption(MEANING[claim])
     for verdict in judged:
         seeds = "1 seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds"
-        st.markdown(f"{BADGES[verdict.verdict]} **{_case(verdict)}**, {seeds}. {verdict.words} {aside(verdict)}")
+        st.markdown(
+            f"{badge(verdict.verdict, verdict.verdict)} **{_case(verdict)}**, {seeds}. {verdict.words} {aside(verdict)}"
+        )
     if not judged:
         st.caption("This study has nothing to compare with for this claim.")
         return
@@ -174,10 +219,9 @@ def _claim(claim: int, words: str, judged: list[Verdict]) -> None:
     if len(table):
         chart_with_data(
             f"Evidence on claim {claim}",
-            f"{statistic[:1].upper()}{statistic[1:]}: mean and 95 % interval over the seeds; the dashed line is the "
-            "limit.",
+            f"Mean and 95\u00a0% interval over the seeds; the dashed line is the limit for the {statistic}.",
             "An interval that lies wholly on one side of the line decides the claim; one that crosses it does not.",
-            [interval_chart(table, f"{statistic}{', points' if _scale(statistic) == 100 else ''}")],
+            [interval_chart(table, _axis(statistic))],
             lambda: table,
             f"claim-{claim}",
         )
@@ -211,9 +255,9 @@ def pca_table(cells: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {
             "Method": method(row["criterion"]),
-            "Amount": f"{100 * row['amount']:g} %",
+            "Amount": percent(row["amount"]),
             "Seeds": int(row["difference_from_pca_n"]),
-            "Test accuracy": f"{100 * row['test_accuracy_mean']:.2f} %",
+            "Test accuracy": f"{100 * row['test_accuracy_mean']:.2f}\u00a0%",
             "Against PCA": interval_words(row, "difference_from_pca"),
             "Ranks": " ".join(f"{rank:.0f}" for rank in row["ranks"]),
         }
@@ -226,8 +270,8 @@ def pca_table(cells: pd.DataFrame) -> pd.DataFrame:
 def _case(verdict: Verdict, *, data: bool = True) -> str:
     """The case that a verdict is about, in words."""
     where = f"{DATASETS[verdict.dataset].title}, " if data else ""
-    against = f" against {method(verdict.against)}" if verdict.against else ""
-    return f"{where}{method(verdict.criterion)}{against}, {100 * verdict.amount:g} %"
+    against = f" rather than {method(verdict.against)}" if verdict.against else ""
+    return f"{where}{method(verdict.criterion)}{against}, {percent(verdict.amount)}"
 
 
 def intervals(judged: list[Verdict]) -> pd.DataFrame:
@@ -243,6 +287,13 @@ def intervals(judged: list[Verdict]) -> pd.DataFrame:
                 shown = "accuracy against the other criterion" if verdict.against else what
                 rows.append({**about, "what": shown, **_scaled(scale, interval), **decides})
     return pd.DataFrame(rows)
+
+
+def _axis(statistic: str) -> str:
+    """The title of an axis for a statistic and what is shown beside it, such as the same against something else."""
+    if _scale(statistic) == 100:
+        return "difference in test accuracy, points"
+    return "difference in sum of ranks" if statistic.startswith("sum of ranks") else statistic
 
 
 def _scale(what: str) -> int:

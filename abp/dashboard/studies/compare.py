@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from abp.analysis.paired_statistics import paired_difference
+from abp.analysis.paired_statistics import paired_difference, signed
 from abp.dashboard.charts.widgets import chart_with_data, download_csv, download_text
 from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
@@ -38,17 +38,18 @@ def compare_view(store: Store, number: int) -> None:
     state = read_study(store, number)
     record = state.record
     _progress(store, state)
+    found = findings(store, state)
+    if found is not None:
+        _results(store, record, found)
     if operating():
         _extend(store, record)
-    found = findings(store, state)
-    if found is None:
-        return
-    runs, cells = found.runs, found.cells
-    if not runs["counts"].any():
+
+
+def _results(store: Store, record: StudyRecord, found: Findings) -> None:
+    if not found.runs["counts"].any():
         st.info("No run of this study has finished yet; its results appear here by themselves.", icon=":material/info:")
         return
-    for sentence in conclusions(cells):
-        st.markdown(sentence)
+    _conclusions(found.cells)
     for dataset in record.study.datasets:
         if len(record.study.datasets) > 1:
             st.header(DATASETS[dataset].title, anchor=False)
@@ -71,13 +72,11 @@ def _progress(store: Store, state: StudyState) -> None:
         st.progress(now.done / max(now.total, 1), text=progress_words(now, paused=paused))
 
     draw()
-    place = st.container(horizontal=True, vertical_alignment="center")
+    place = st.container(horizontal=True, vertical_alignment="center", gap="small")
     with place:
         query = {"study": str(number)}
         st.page_link("pages/runs.py", label="Runs of this study", icon=":material/list_alt:", query_params=query)
-        st.page_link(
-            "pages/claims.py", label="What it says about the claims", icon=":material/gavel:", query_params=query
-        )
+        st.page_link("pages/claims.py", label="Verdicts on claims", icon=":material/gavel:", query_params=query)
     if not operating():
         return
     with place:
@@ -88,9 +87,9 @@ def _progress(store: Store, state: StudyState) -> None:
         if incomplete and st.button("Resume", icon=":material/play_arrow:", key="resume-study"):
             resume_study(store, number)
             st.rerun()
-        if st.button("Rename", icon=":material/edit:", key="rename-study"):
+        if st.button("Rename", icon=":material/edit:", type="tertiary", key="rename-study"):
             rename_dialog("study", state.record.name, lambda name: rename_study(store, number, name))
-        if st.button("Delete", icon=":material/delete:", key="delete-study"):
+        if st.button("Delete", icon=":material/delete:", type="tertiary", key="delete-study"):
             _delete(store, state.record)
 
 
@@ -171,6 +170,20 @@ def more_of(study: Study, seeds: int, criteria: list[str]) -> Study:
 # Results
 
 
+def _conclusions(cells: pd.DataFrame) -> None:
+    """The answer in sentences, before any chart."""
+    sentences = conclusions(cells)
+    if not sentences:
+        return
+    st.header("What it shows", anchor=False)
+    st.caption(
+        "Compared with the dense network (nothing removed) and with other ways to prune; points are percentage points "
+        "of test accuracy."
+    )
+    for sentence in sentences:
+        st.markdown(sentence)
+
+
 def _one_dataset(dataset: str, found: Findings) -> None:
     runs, cells, histories = (
         table[table["dataset"] == dataset] for table in (found.runs, found.cells, found.histories)
@@ -181,8 +194,8 @@ def _one_dataset(dataset: str, found: Findings) -> None:
         return
     named = study_charts.named(counting)
     chart_with_data(
-        "Accuracy and sparsity",
-        "Each dot is one run, each diamond the mean over the seeds, and each bar the 95 % interval of that mean.",
+        study_charts.accuracies_title(named),
+        "Each dot is one run, each diamond the mean over the seeds, and each bar the 95\u00a0% interval of that mean.",
         "Where intervals overlap widely, there is no evidence of a difference. The differences paired by seed in the "
         "table below are more precise.",
         [study_charts.accuracies(named)],
@@ -268,7 +281,7 @@ def _runs_of(row: pd.Series, runs: pd.DataFrame) -> None:
     same = runs[cell & (runs["nuclear"] == row["nuclear"])].sort_values("seed")
     with st.container(horizontal=True):
         for run in same.head(20).itertuples():
-            label = f"Seed {run.seed}: {100 * run.test_accuracy:.1f} %"
+            label = f"Seed {run.seed}: {100 * run.test_accuracy:.1f}\u00a0%"
             query = {"run": str(run.run)}
             st.page_link("pages/train.py", label=label, icon=":material/play_circle:", query_params=query)
 
@@ -280,7 +293,8 @@ def _two_rows(rows: pd.DataFrame, runs: pd.DataFrame, dataset: str) -> None:
         same = (runs["criterion"] == row.criterion) & (runs["amount"] == row.amount) & (runs["nuclear"] == row.nuclear)
         parts.append(runs[same].set_index("seed"))
     names = [
-        f"{study_charts.method(row.criterion, row.nuclear)}{f', {100 * row.amount:g} %' if row.amount else ''}"
+        study_charts.method(row.criterion, row.nuclear)
+        + (f", {study_charts.percent(row.amount)}" if row.amount else "")
         for row in rows.itertuples()
     ]
     accuracies: list[dict[int, float]] = [part["test_accuracy"].to_dict() for part in parts]
@@ -290,12 +304,12 @@ def _two_rows(rows: pd.DataFrame, runs: pd.DataFrame, dataset: str) -> None:
         st.caption(f"{names[0]} and {names[1]} have no finished runs of the same seed.")
         return
     interval = (
-        f", 95 % interval {100 * difference.low:+.2f} to {100 * difference.high:+.2f}"
+        f", 95\u00a0% interval {signed(100 * difference.low)} to {signed(100 * difference.high)}"
         if difference.low is not None and difference.high is not None
         else ""
     )
     seeds = "1 seed" if difference.n == 1 else f"{difference.n} seeds"
-    mean = f"{100 * difference.mean:+.2f} points of test accuracy"
+    mean = f"{signed(100 * difference.mean)} points of test accuracy"
     st.markdown(f"**{names[0]}** against **{names[1]}**: {mean}{interval}, {seeds}.")
     with st.container(horizontal=True):
         for seed in sorted(set(accuracies[0]) & set(accuracies[1]))[:10]:

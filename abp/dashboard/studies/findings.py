@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from abp.analysis.paired_statistics import signed
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.studies import charts as study_charts
 from abp.data.datasets import DATASETS
@@ -69,7 +70,7 @@ def conclusions(cells: pd.DataFrame) -> list[str]:
             if conclusion:
                 found.append(
                     f"**{DATASETS[dataset].title}, {CRITERIA[row['criterion']].title}, "
-                    f"{100 * row['amount']:g} %**: {conclusion}"
+                    f"{study_charts.percent(row['amount'])}**: {conclusion}"
                 )
     return found
 
@@ -92,9 +93,9 @@ def _difference(row: pd.Series, name: str, other: str) -> str:
     if pd.isna(mean):
         return ""
     if pd.isna(low):
-        return f"{100 * mean:+.2f} points compared with {other}, but with only one seed."
-    points, bounds = f"{100 * mean:+.2f} points", f"{100 * low:+.2f} to {100 * high:+.2f}"
-    interval = f"({points}, 95\u00a0% interval {bounds}, {int(seeds)} seeds)".replace("-", "−")
+        return f"{signed(100 * mean)} points compared with {other}, but with only one seed."
+    points, bounds = f"{signed(100 * mean)} points", f"{signed(100 * low)} to {signed(100 * high)}"
+    interval = f"({points}, 95\u00a0% interval {bounds}, {int(seeds)} seeds)"
     if low > 0:
         return f"More accurate than {other} {interval}."
     if high < 0:

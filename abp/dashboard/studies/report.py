@@ -60,7 +60,8 @@ def _dataset(dataset: str, runs: pd.DataFrame, cells: pd.DataFrame) -> list[str]
     if counting.empty:
         return [*parts, "<p>No run has finished yet.</p>"]
     named = study_charts.named(counting)
-    parts += ["<h3>Accuracy and sparsity</h3>", svg(study_charts.accuracies(named).properties(width=720))]
+    title = study_charts.accuracies_title(named)
+    parts += [f"<h3>{title}</h3>", svg(study_charts.accuracies(named).properties(width=720))]
     parts += ["<h3>Results by method</h3>", *_halves(study_charts.readable(cells))]
     densities = study_charts.densities(cells)
     if len(densities):
@@ -77,7 +78,7 @@ def _claims(found: Results) -> str:
             "Data": DATASETS[verdict.dataset].title,
             "Method": study_charts.method(verdict.criterion),
             "Against": study_charts.method(verdict.against) if verdict.against else "",
-            "Amount": f"{100 * verdict.amount:g} %",
+            "Amount": study_charts.percent(verdict.amount),
             "Verdict": verdict.verdict,
             "Alone": verdict.uncorrected,
             "Seeds": verdict.seeds,
