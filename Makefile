@@ -14,6 +14,7 @@ test: lint ## everything that must hold
 test-postgresql: .venv/installed-dev ## what reads and writes the database, on a PostgreSQL started for it
 	$(BIN)/python -m tests.postgresql --numprocesses 3 --dist loadfile --no-loadscope-reorder \
 		tests/store tests/studies/test_registry.py tests/dashboard/test_study_pages.py \
+		tests/dashboard/test_data_page.py \
 		--ignore tests/store/test_snapshots.py --deselect \
 		tests/dashboard/test_study_pages.py::test_a_study_of_a_thousand_runs_opens_and_counts_them_all
 

@@ -29,6 +29,7 @@ from abp.data.uploads import UploadUnusable, decoded
 from abp.runs.damage import switched_off, trained_network
 from abp.store.snapshots import final_network
 from tests.dashboard.opening import PRUNED, again, open_page, words
+from tests.databases import only_sqlite
 from tests.recordings import trained
 
 DENSE = dataclasses.replace(PRUNED, criterion="none")
@@ -304,6 +305,7 @@ def contents(store) -> list[tuple]:
         return [(table, row) for table in sorted(tables) for row in database.execute(f'SELECT * FROM "{table}"')]
 
 
+@only_sqlite
 def test_playing_changes_no_stored_run(store):
     number, dense = trained(store, PRUNED), trained(store, DENSE)
     before = contents(store)

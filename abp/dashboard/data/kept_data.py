@@ -95,7 +95,7 @@ def _details(store: Store, row: DatasetRow) -> None:
         if operating():
             _privacy(store, row)
             _deletion(store, row)
-    work = (str(store.path), "data", row.key)
+    work = (store.name, "data", row.key)
     own = in_background(work, lambda: store.datasets.content(row.key), "Reading the data set")
     if own is not None:
         overview(dataclasses.replace(own, private=row.private), key="kept")

@@ -103,7 +103,7 @@ def _balance(store: Store, run: Run) -> None:
         return
     from abp.dashboard.frame.background import in_background  # needs PyTorch, which a run in training does without
 
-    work = (str(store.path), "balance", run.id)
+    work = (store.name, "balance", run.id)
     found = in_background(work, lambda: balanced_test_accuracy(store, run), "Measuring the balanced accuracy")
     if found is not None and run.test_accuracy is not None:
         st.caption(
