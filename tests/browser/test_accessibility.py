@@ -54,6 +54,7 @@ def shown(dashboard) -> dict[str, str]:
     links["Guided demo"] = f"/demo?run={run}&beside={of['random']}&step=5"
     links |= {label: f"{links[label]}?run={run}" for label in ("Playground", "Spectra", "Weights", "Low rank")}
     links |= {label: f"{links[label]}?study={number}" for label in ("Compare", "Claims")}
+    links["Side by side"] = f"/pair?run={run}&other={of['magnitude']}"
     assert set(links) == set(PAGES)
     return links | {
         "The form of a run": "/train",
@@ -61,6 +62,7 @@ def shown(dashboard) -> dict[str, str]:
         "The demo without a run": "/demo",
         "Presenter mode": f"/demo?run={run}&step=2&present=1",
         "A run that there is not": "/train?run=99999",
+        "Two runs to choose": "/pair",
     }
 
 

@@ -135,10 +135,10 @@ def test_the_demo_study_from_the_click_to_the_sentence(visit, dashboard):
     expect(button(page, "Start the study")).to_be_visible()
     page.get_by_role("spinbutton", name="Seeds").first.fill("2")
     page.keyboard.press("Enter")
-    expect(page.get_by_text(re.compile("^10 runs"))).to_be_visible()
+    expect(page.get_by_text(re.compile("^12 runs"))).to_be_visible()
     button(page, "Start the study").click()
     page.wait_for_url(re.compile(r"/compare\?study=\d+$"))
-    expect(page.get_by_text("10 of 10 runs done")).to_be_visible()
+    expect(page.get_by_text("12 of 12 runs done")).to_be_visible()
     expect(page.get_by_text("2 seeds").first).to_be_visible()
     button(page, "Create a report").click()
     with page.expect_download() as download:

@@ -71,6 +71,10 @@ def test_two_runs_are_chosen_on_the_page_and_the_link_holds_them(store, pair):
     page.query_params["other"] = str(first)  # as Back does
     page = settled(page)
     assert page.selectbox(key="pair-other").value == first and f"Both are run {first}" in words(page)
+    page = settled(page.selectbox(key="pair-other").set_value(None).run())
+    assert set(page.query_params) == {"run"}
+    page = settled(page.selectbox(key="pair-other").set_value(second).run())
+    assert page.subheader[0].value == "Settings that differ"
 
 
 def test_a_wrong_link_is_explained_and_leaves_the_choice(store, pair):

@@ -139,7 +139,7 @@ def test_the_answer_comes_first_and_what_adds_to_the_study_last(store, finished)
     assert answer < order.index("Accuracy by method") < order.index("Add seeds or methods")
     assert "Accuracy and sparsity" not in order  # there is one amount only
     assert "several seeds (other random starting weights)" in words(page)
-    assert "dense network (nothing removed)" in words(page)
+    assert "Dense network: nothing removed" in words(page)
 
 
 def test_several_amounts_are_drawn_against_sparsity_and_the_title_says_so():

@@ -131,8 +131,12 @@ def in_link(
         told = (said,)
     value = draw()
     if value != linked:
-        st.query_params[parameter] = _written(value)
-        told = (*told, _written(value))
+        written = None if value is None and usual is None else _written(value)
+        if written is None:
+            st.query_params.pop(parameter, None)
+        else:
+            st.query_params[parameter] = written
+        told = (*told, written)
     state[f"{key}-in-link"] = told, usual
     return value
 
@@ -227,7 +231,7 @@ def choose_two_runs() -> tuple[Run, Run] | None:
     offered = [number for index, number in enumerate(runs) if index < _MANY or str(number) in linked]
     shown = labels({number: runs[number] for number in offered})
     chosen = []
-    for place, parameter, label in zip(st.columns(2), ("run", "other"), ("First run", "Second run"), strict=True):
+    for parameter, label in (("run", "First run"), ("other", "Second run")):
 
         def draw(label: str = label, key: str = f"pair-{parameter}") -> int | None:
             return st.selectbox(
@@ -239,8 +243,7 @@ def choose_two_runs() -> tuple[Run, Run] | None:
                 key=key,
             )
 
-        with place:
-            chosen.append(in_link(parameter, f"pair-{parameter}", offered, None, draw, explain=_no_such_run))
+        chosen.append(in_link(parameter, f"pair-{parameter}", offered, None, draw, explain=_no_such_run))
     first, second = chosen
     if first is None or second is None:
         return None

@@ -12,7 +12,6 @@ from abp.dashboard.charts.images import block_of, pixels_png, swatch_png
 from abp.dashboard.charts.legend import legend
 from abp.dashboard.charts.widgets import chart_with_data, download_csv, picture
 from abp.dashboard.frame.background import in_background
-from abp.dashboard.frame.markdown import literal
 from abp.dashboard.networks.spectra import spectrum_chart
 from abp.store.records import Run
 from abp.store.snapshots import recorded_masks, spectral_snapshots
@@ -25,9 +24,12 @@ LEFT, RIGHT, BOTH = METHODS["magnitude"], METHODS["activation"], METHODS["none"]
 
 def pair_view(store: Store, first: Run, second: Run) -> None:
     """Everything the page shows of two runs."""
-    for column, run in zip(st.columns(2), (first, second), strict=True):
-        with column:
-            st.page_link("pages/train.py", label=literal(_name(run)), query_params={"run": str(run.id)})
+    with st.container(horizontal=True):
+        for run in (first, second):
+            query = {"run": str(run.id)}
+            st.page_link(
+                "pages/train.py", label=f"Open run {run.id}", icon=":material/play_circle:", query_params=query
+            )
     st.subheader("Settings that differ", anchor=False)
     table = differing_settings(first, second)
     if len(table):
