@@ -115,8 +115,8 @@ class DemoStage {
     }
     this.turn.to(picture, false, 100)
     this.grid.outline([])
-    const round = live.epoch ? `Training round ${live.epoch}` : "Before the first training round"
-    this.say(data.frames[this.place], round)
+    const round = `Training round ${live.epoch}; the bars show the last full one`
+    this.say(data.frames[this.place], live.epoch ? round : "Before the first training round")
   }
 
   arrange(hidden, packed) {

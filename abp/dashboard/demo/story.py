@@ -194,7 +194,7 @@ def _learning(recording: Recording) -> Scene:
     frames = tuple(_frame(recording, state, f"Training round {state.epoch}") for state in until)
     what = _pictures(recording.run)
     return Scene(
-        f"A network learns to read {what}: each dot is one of its {neurons} neurons, and the stronger its colour, the "
+        f"A network learns to read {what}: each square is one of its {neurons} neurons, and the stronger its colour, the "
         f"more {what} it fires for.",
         (_untrained(recording), *_thinned(frames)),
         first is not None or recording.over,
