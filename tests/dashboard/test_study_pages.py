@@ -13,7 +13,7 @@ import pytest
 
 from abp.analysis.claims import CLAIMS, Case, better_than
 from abp.dashboard.studies.charts import accuracies_title, means, named
-from abp.dashboard.studies.claims import overview
+from abp.dashboard.studies.claims import intervals, overview
 from abp.dashboard.studies.compare import more_of, progress_words
 from abp.dashboard.studies.findings import conclusions
 from abp.dashboard.studies.report import report
@@ -300,6 +300,7 @@ def test_the_overview_counts_the_cases_of_a_method():
     assert "better than weights by magnitude: supported in 1 of 2" in line
     assert "better than weights by magnitude: not supported in 1 of 2" in line
     assert "better than at random: supported]" in line
+    assert intervals(judged)["case"].tolist()[1:] == ["weights by magnitude, 80\u00a0%", "at random, 80\u00a0%"]
     assert overview(judged)[0].endswith("nothing to compare with in this study")
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import altair as alt
@@ -267,6 +268,12 @@ def pca_table(cells: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _beside_bars(verdict: Verdict, *, data: bool) -> str:
+    """The case that a verdict is about, short enough for a phone: of claim 5, what activation is compared with."""
+    shown = replace(verdict, criterion=verdict.against, against=None) if verdict.against else verdict
+    return _case(shown, data=data)
+
+
 def _case(verdict: Verdict, *, data: bool = True) -> str:
     """The case that a verdict is about, in words."""
     where = f"{DATASETS[verdict.dataset].title}, " if data else ""
@@ -281,7 +288,7 @@ def intervals(judged: list[Verdict]) -> pd.DataFrame:
     for verdict in judged:
         for what, interval in ((verdict.statistic, verdict.interval), *verdict.beside.items()):
             if interval is not None:
-                about = {"case": _case(verdict, data=several), "criterion": verdict.criterion}
+                about = {"case": _beside_bars(verdict, data=several), "criterion": verdict.criterion}
                 scale = _scale(what)
                 decides = {"limit": scale * verdict.limit if what == verdict.statistic else None}
                 shown = "accuracy against the other criterion" if verdict.against else what
@@ -316,11 +323,14 @@ def interval_chart(table: pd.DataFrame, title: str = "difference") -> Chart:
     colour = alt.Color("criterion:N", scale=alt.Scale(domain=list(METHODS), range=list(METHODS.values())), legend=None)
     bounds = [alt.Tooltip(f"{name}:Q", format="+.3f") for name in ("mean", "low", "high")]
     tooltip: list[Any] = ["case:N", "what:N", *bounds, "seeds:Q"]
+    kinds = table["what"].nunique()
     legend = alt.Legend(orient="top", title=None, columns=1, labelLimit=400, symbolFillColor=MUTED)
     base = alt.Chart(table).encode(y=y, yOffset="what:N", color=colour, tooltip=tooltip)
     bars = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q"), x2="high:Q")
-    dots = base.mark_point(size=80, filled=True, opacity=1).encode(x=x, shape=alt.Shape("what:N", legend=legend))
+    dots = base.mark_point(size=80, filled=True, opacity=1).encode(
+        x=x, shape=alt.Shape("what:N", legend=legend if kinds > 1 else None)
+    )
     limits = alt.Chart(table.dropna(subset=["limit"])).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x="limit:Q")
     return alt.layer(limits, bars, dots).properties(
-        height=height(26 * len(table), legend=table["what"].nunique(), columns=1)
+        height=height(26 * len(table), legend=kinds if kinds > 1 else 0, columns=1)
     )
