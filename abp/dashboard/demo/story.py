@@ -194,8 +194,8 @@ def _learning(recording: Recording) -> Scene:
     frames = tuple(_frame(recording, state, f"Training round {state.epoch}") for state in until)
     what = _pictures(recording.run)
     return Scene(
-        f"A network learns to read {what}: each square is one of its {neurons} neurons, and the stronger its colour, the "
-        f"more {what} it fires for.",
+        f"A network learns to read {what}: each square is one of its {neurons} neurons, and the stronger its colour, "
+        f"the more {what} it fires for.",
         (_untrained(recording), *_thinned(frames)),
         first is not None or recording.over,
         seconds=0.9,
