@@ -8,7 +8,7 @@ MOST = 99
 
 _HTML = """
 <div class="share">
-  <label for="range"></label>
+  <label for="range">Share</label>
   <output for="range"></output>
   <input id="range" type="range" min="0" step="1">
 </div>
