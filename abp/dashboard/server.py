@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -57,6 +58,7 @@ async def lifespan(_app: object) -> AsyncIterator[None]:
     _announce()
     # Before PyTorch is imported: the cores are for training, and a page that took them all would wait for them longest.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    sys.setswitchinterval(0.001)  # seconds; of 5 ms, live frames wait behind every page that is drawn meanwhile
     keeping = asyncio.create_task(_keep_engine())
     threading.Thread(target=_import_later, daemon=True, name="imports").start()
     try:

@@ -337,7 +337,7 @@ def register_criterion(key: str, criterion: Criterion) -> None:
     """
     if not isinstance(criterion, Criterion):
         raise TypeError(f"a criterion must be an abp.Criterion, not {criterion!r}")
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", key) or len(key) > 50:
+    if not _can_be_key(key):
         raise ValueError(f"a criterion's key must be like 'my-criterion', of at most 50 characters, not {key!r}")
     if key in CRITERIA and key not in _MISSING:
         raise ValueError(f"there is a criterion {key!r} already")
@@ -347,13 +347,20 @@ def register_criterion(key: str, criterion: Criterion) -> None:
     _MISSING.discard(key)
 
 
+def _can_be_key(key: str) -> bool:
+    return len(key) <= 50 and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", key) is not None
+
+
 def remember_criterion(key: str) -> None:
-    """Let runs be read whose criterion is not installed here (any more): it has a name, but removes nothing."""
+    """Let runs be read whose criterion is not installed here (any more): it has a name, but removes nothing.
+
+    What can be no criterion's key is not remembered.
+    """
 
     def missing(statistics: Statistics) -> NoReturn:
         raise LookupError(f"the criterion {key!r} is not installed here")
 
-    if key not in CRITERIA:
+    if key not in CRITERIA and _can_be_key(key):
         _MISSING.add(key)
         CRITERIA[key] = Criterion(f"{key} (not installed here)", "Belongs to a package that is missing here.", missing)
 

@@ -91,7 +91,7 @@ class Study(Displayed):
         object.__setattr__(self, "datasets", resolved)
         for name, known in (("datasets", DATASETS), ("criteria", CRITERIA)):
             if unknown := [value for value in getattr(self, name) if not isinstance(value, str) or value not in known]:
-                raise SettingError(f"{name} must be among {', '.join(known)}, not {quoted(unknown[0])}")
+                raise SettingError(f"{name} must be among {listed(known, most=1000)}, not {quoted(unknown[0])}")
         if self.criteria != (DENSE,) and not self.amounts:
             raise SettingError("amounts must name at least one share of the weights to remove, such as 0.8")
         self._check_base()

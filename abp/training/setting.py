@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from abp.errors import AbpError, quoted
+from abp.errors import AbpError, listed, quoted
 
 
 class SettingError(AbpError, ValueError):
@@ -175,7 +175,7 @@ def checked(field: dataclasses.Field, value: Any) -> Any:
     if setting.choices is not None:
         if not isinstance(value, str) or value not in setting.choices:
             raise SettingError(
-                f"{{{field.name}}} must be one of {', '.join(setting.choices)}, not {quoted(value)}",
+                f"{{{field.name}}} must be one of {listed(setting.choices, most=1000)}, not {quoted(value)}",
                 **{field.name: value},
             )
         return value

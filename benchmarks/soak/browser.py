@@ -25,7 +25,7 @@ def _draw(page: Page) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 4 * box["height"] / 5, steps=5)
     page.mouse.up()
-    page.get_by_text("Class probabilities").first.wait_for()
+    page.get_by_text("sure.").first.wait_for()
 
 
 def _look(port: int, seconds: float, run: str, ended: str) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -344,6 +345,13 @@ def test_runs_by_a_criterion_that_is_not_installed_can_be_read_but_not_made(regi
         small().prune("of-yesterday", amount=0.1)
     register_criterion("of-yesterday", LARGEST)
     assert "largest weights first" in Experiment.from_json(text).title
+
+
+def test_what_can_be_the_key_of_no_criterion_is_refused_and_not_remembered():
+    for name in ("No Such!", "x" * 51, "../etc"):
+        with pytest.raises(SettingError, match="criterion must be one of none, activation"):
+            Experiment.from_json(json.dumps({"criterion": name}))
+        assert name not in CRITERIA
 
 
 PACKAGE = """
