@@ -112,6 +112,17 @@ def _healthy(dashboard: Dashboard) -> bool:
         return False
 
 
+_NEEDLESS = (
+    "WebUIOmniboxPopup", "WebUIOmniboxAimPopup",  # pages of their own: 0.7 s of a core for each window that is opened
+    # What Playwright turns off by itself: of two such lists Chromium takes the last one.
+    "AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding", "ThirdPartyStoragePartitioning",
+    "AvoidCorsURLLoaderRestartOnRedirect", "OptimizationHints", "NetworkTimeServiceQuerying", "AimEnabled",
+    "PreconnectToSearch",
+)  # fmt: skip
+"""Features of Chromium that tests do without."""
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """A real browser."""
@@ -123,9 +134,8 @@ def chromium() -> Iterator[Any]:
     if program is None:
         give_up("needs chromium (Debian: apt-get install chromium)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"], timeout=1000 * PATIENCE
-        )
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage", f"--disable-features={','.join(_NEEDLESS)}"]
+        browser = playwright.chromium.launch(executable_path=program, args=arguments, timeout=1000 * PATIENCE)
         yield browser
         browser.close()
 
