@@ -260,7 +260,10 @@ def backups(given: tuple[list[tuple[int, bytes]], int | None, tuple[str, str, An
         path.write_bytes(contents[:length])
         if forged is not None:
             table, column, value = forged
-            with contextlib.closing(sqlite3.connect(path)) as connection, contextlib.suppress(sqlite3.Error):
+            with (
+                contextlib.closing(sqlite3.connect(path)) as connection,
+                contextlib.suppress(sqlite3.Error, UnicodeError),
+            ):
                 connection.execute(f'UPDATE "{table}" SET "{column}" = ?', (value,))
                 connection.commit()
         with refused_in_a_sentence():
