@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from abp.analysis.claims import Case, Verdict, better_than, better_than_pca, corrected, effective, low_rank
-from abp.analysis.paired_statistics import mean, paired_difference, standard_deviation
+from abp.analysis.paired_statistics import mean, paired_difference, signed, standard_deviation
 from abp.dashboard.studies.charts import accuracies, named
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
@@ -237,7 +237,7 @@ def _amount(row: dict) -> str:
 def _difference(row: dict, name: str) -> str:
     if pd.isna(row[f"{name}_mean"]):
         return ""
-    mean, low, high = (f"{100 * row[f'{name}_{part}']:+.2f}".replace("-", "−") for part in ("mean", "low", "high"))
+    mean, low, high = (signed(100 * row[f"{name}_{part}"]) for part in ("mean", "low", "high"))
     return mean if pd.isna(row[f"{name}_low"]) else f"{mean} [{low}, {high}]"
 
 
@@ -251,8 +251,8 @@ def _verdicts_markdown(judged: list[Verdict]) -> str:
         interval, scale = verdict.interval, 1 if verdict.claim == 2 else 100
         bounds = ""
         if interval is not None and interval.low is not None and interval.high is not None:
-            low, mean, high = (f"{scale * each:+.2f}" for each in (interval.low, interval.mean, interval.high))
-            bounds = f"{mean} [{low}, {high}]".replace("-", "−")
+            low, mean, high = (signed(scale * each) for each in (interval.low, interval.mean, interval.high))
+            bounds = f"{mean} [{low}, {high}]"
         p = "" if verdict.p_corrected is None else f"{verdict.p_corrected:.3f}"
         what = f"`{verdict.criterion}` {100 * verdict.amount:g} %{against}"
         cells = (str(verdict.claim), what, str(verdict.seeds), bounds, p, verdict.verdict, verdict.uncorrected)

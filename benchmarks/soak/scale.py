@@ -111,12 +111,12 @@ def simulated(made: Cluster, store: Store, workers: int) -> Borne:
     for first in range(0, workers, _A_PROCESS):
         count = min(_A_PROCESS, workers - first)
         crew.append(joined(made, f"simulated-{workers}-{first}", "-m", module, str(count)))
-    commits, used, began = _commits(store), _cores(made), time.monotonic()
+    commits, used, began = _commits(store), _cores(), time.monotonic()
     with store.transaction():
         numbers = [store.runs.add(SIMULATED, keep="ends") for _ in range(2 * workers)]
     wait_until(lambda: not store.runs.all((Status.QUEUED, Status.RUNNING)), "for the runs", within=900)
     spent = time.monotonic() - began
-    database, others = ((after - before) / spent for before, after in zip(used, _cores(made), strict=True))
+    database, others = ((after - before) / spent for before, after in zip(used, _cores(), strict=True))
     rows = [store.runs.get(run) for run in numbers]
     starts = sorted(row.started for row in rows if row.started)[:workers]
     found = Borne(
@@ -138,19 +138,16 @@ def _commits(store: Store) -> int:
         return int(connection.exec_driver_sql(query).scalar_one())
 
 
-def _cores(made: Cluster) -> tuple[float, float]:
+def _cores() -> tuple[float, float]:
     """CPU seconds so far of PostgreSQL, and of what the cluster started; of those that still run."""
     database = others = 0.0
     family = {child.pid for child in psutil.Process().children(recursive=True)}
     for process in psutil.process_iter(["name", "cpu_times"]):
-        times = process.info["cpu_times"]
-        if times is None:
+        if (times := process.info["cpu_times"]) is None:
             continue
-        # A backend's time goes to the server when it ends.
-        spent = times.user + times.system + times.children_user + times.children_system
+        spent = sum(times[:4])  # with that of children which have ended, such as a connection's
         if process.info["name"] == "postgres":
-            database += times.user + times.system
-            database += times.children_user + times.children_system
+            database += spent
         elif process.pid in family:
             others += spent
     return database, others

@@ -15,7 +15,7 @@ import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-_LOOKS = 4.0, 12.0  # seconds for which a visitor looks at a page
+_LOOKS = 2.0, 6.0  # seconds for which a visitor looks at a page
 _REDRAWN = 1.5  # seconds after which it asks again, as it does when background work is done
 
 

@@ -81,7 +81,8 @@ def test_a_wrong_link_is_explained_and_leaves_the_choice(store, pair):
     page = open_page("pair", run=pair[0], other=99)
     assert "Run 99 does not exist" in words(page)
     assert [box.value for box in page.selectbox] == [pair[0], None]
-    assert "“abc” is not the number of a run" in words(open_page("pair", run="abc", other=pair[1]))
+    for wrong in ("abc", f"00{pair[0]}"):
+        assert f"“{wrong}” is not the number of a run" in words(open_page("pair", run=wrong, other=pair[1]))
 
 
 def test_without_two_runs_there_is_nothing_to_choose(store):

@@ -253,11 +253,12 @@ def choose_two_runs() -> tuple[Run, Run] | None:
     return runs[first], runs[second]
 
 
-def _no_such_run(parameter: str, _: str) -> None:
+def _no_such_run(parameter: str, said: str) -> None:
     """Say that the run of a link does not exist, as the pages of one run do."""
     with plain_errors():
         number = run_from_link(parameter)
-        assert number is not None
+        if number is None or said != str(number):  # such as 007
+            raise RunUnknown(f"“{said[:40]}” is not the number of a run.")
         raise no_run(number)
 
 

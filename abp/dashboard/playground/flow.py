@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from abp.analysis.contributions import Contributions, contributions
+from abp.analysis.paired_statistics import signed
 from abp.dashboard.charts.colours import METHODS
 from abp.dashboard.charts.images import pixels_png, weight_cells
 from abp.dashboard.charts.widgets import download_csv
@@ -93,7 +94,7 @@ def _inputs(dataset: str, shown: Picture, spoke: Contributions | None) -> Inputs
             return Inputs("Input", f"{len(names)} values")
         parts = spoke.layers[0]
         most = np.argsort(-np.abs(parts), kind="stable")[:8]
-        lines = tuple(f"{names[index]}: {parts[index]:+.2f}".replace("-", "−") for index in most)
+        lines = tuple(f"{names[index]}: {signed(parts[index])}" for index in most)
         return Inputs("Input", f"{len(names)} values", lines=lines)
     words = " × ".join(map(str, record.pixels)) + " pixels"
     if shown.pixels is None or spoke is None:
