@@ -254,9 +254,10 @@ def expected(store: Store, study: Study, *, workers: int) -> tuple[int, float | 
     As long as finished runs of the same data, network and criterion, else of the same data and network; None if there
     are neither.
     """
-    there = _usable_runs(store)
+    runs = store.runs.all(USABLE)
+    there = _usable_runs(runs)
     missing = [experiment for experiment in study.experiments() if _key(experiment) not in there]
-    finished = [run for run in store.runs.all() if run.status == Status.FINISHED and run.parent is None]
+    finished = [run for run in runs if run.status == Status.FINISHED and run.parent is None]
     seconds = []
     for experiment in missing:
         alike = [
@@ -284,7 +285,7 @@ def _seconds_left(store: Store, members: list[StudyRun]) -> list[float] | None:
     going_on = [member for member in members if member.run.active]
     elsewhere: list[Run] = []
     if {member.cell.dataset for member in going_on} - {member.cell.dataset for member in done}:
-        elsewhere = [run for run in store.runs.all() if run.status == Status.FINISHED and run.parent is None]
+        elsewhere = [run for run in store.runs.all((Status.FINISHED,)) if run.parent is None]
     left = []
     for member in going_on:
         sizes = member.run.experiment.sizes
@@ -312,7 +313,7 @@ def _fill(store: Store, number: int, study: Study) -> None:
         else:
             store.studies.unlink(number, run.id)
     missing = [experiment for experiment in study.experiments() if _key(experiment) not in linked]
-    there = _usable_runs(store) if missing else {}
+    there = _usable_runs(store.runs.all(USABLE)) if missing else {}
     for experiment in missing:
         found = there.get(_key(experiment))
         run_id = store.runs.add(experiment, lane=Lane.QUEUE, keep="ends") if found is None else found.id
@@ -320,9 +321,9 @@ def _fill(store: Store, number: int, study: Study) -> None:
     store.studies.continue_interrupted(number)
 
 
-def _usable_runs(store: Store) -> dict[Experiment, Run]:
-    """For all settings the run to take up: a finished one if there is any, the oldest among equals."""
-    usable = [run for run in store.runs.all(USABLE)[::-1] if _usable(run)]
+def _usable_runs(runs: list[Run]) -> dict[Experiment, Run]:
+    """For all settings the run of these, the newest first, to take up: a finished one if any, the oldest of equals."""
+    usable = [run for run in reversed(runs) if _usable(run)]
     found: dict[Experiment, Run] = {}
     for run in sorted(usable, key=lambda run: USABLE.index(run.status)):
         found.setdefault(_key(run.experiment), run)

@@ -319,6 +319,7 @@ _PRUNING = (
 """Settings that make no difference to a dense run."""
 
 
+@functools.lru_cache(maxsize=4096)  # a study asks of each of its runs, whenever it is shown
 def dense_settings(experiment: Experiment) -> Experiment:
     """Settings of the dense run that a pruned one is compared with: the same but for pruning."""
     plain: dict[str, Any] = {name: Experiment.__dataclass_fields__[name].default for name in _PRUNING}

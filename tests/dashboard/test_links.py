@@ -6,6 +6,7 @@ import dataclasses
 
 from streamlit.testing.v1 import AppTest
 
+from abp.dashboard.frame import links
 from abp.studies.registry import start_study
 from abp.studies.specification import preset
 from tests.dashboard.opening import PRUNED, again, open_page, settled, words
@@ -55,6 +56,18 @@ def test_what_needs_another_run_is_not_shown_without_one(store):
     run = trained(store, PRUNED)
     assert not settled(open_page("spectra", run=run)).multiselect
     assert "Compare with" not in [field.label for field in open_page("weights", run=run).selectbox]
+
+
+def test_a_link_to_a_run_that_is_too_old_for_the_list_shows_it(store, monkeypatch):
+    monkeypatch.setattr(links, "_MANY", 2)
+    runs = [trained(store, dataclasses.replace(PRUNED, seed=seed)) for seed in range(4)]
+    page = settled(open_page("weights", run=runs[0]))
+    assert page.selectbox(key="chosen-run").value == runs[0]
+    assert [option.split(":")[0] for option in page.selectbox(key="chosen-run").options] == ["4", "3", "1"]
+    pair = settled(open_page("pair", run=runs[0], other=runs[1]))
+    assert [pair.selectbox(key=f"pair-{side}").value for side in ("run", "other")] == runs[:2] and not pair.warning
+    assert "Run 99 does not exist" in words(settled(open_page("weights", run=99)))
+    assert "Run 99 does not exist" in words(settled(open_page("pair", run=runs[0], other=99)))
 
 
 def test_claims_puts_its_study_into_the_link(store):

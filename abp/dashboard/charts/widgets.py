@@ -40,8 +40,27 @@ def chart_with_data(
             layer = f" Hidden layer {index + 1}." if len(charts) > 1 else ""
             if layer:
                 st.markdown(f"**Hidden {index + 1}**")
-            st.altair_chart(chart, width="stretch", key=f"chart-{name}-{index}", alt=f"{title}: {caption}{layer}")
+            show_chart(chart, key=f"chart-{name}-{index}", alt=f"{title}: {caption}{layer}")
     download_csv(name, data)
+
+
+VALIDATE = False
+"""Whether Altair compares charts with Vega-Lite's schema, which takes longer than all else about them. Tests do."""
+
+
+def show_chart(chart: Chart, *, key: str, alt: str) -> None:
+    """Draw a chart as wide as its place."""
+    st.altair_chart(_Unvalidated(chart), width="stretch", key=key, alt=alt)  # type: ignore[arg-type]
+
+
+class _Unvalidated:
+    """A chart as far as Streamlit asks for it."""
+
+    def __init__(self, chart: Chart) -> None:
+        self._chart = chart
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._chart.to_dict(validate=VALIDATE)
 
 
 def download_csv(name: str, data: Callable[[], pd.DataFrame]) -> None:

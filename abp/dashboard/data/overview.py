@@ -131,8 +131,8 @@ def class_chart(table: pd.DataFrame) -> Chart:
                 scale=alt.Scale(domain=list(_PARTS), range=list(_PARTS.values())),
                 legend=alt.Legend(orient="top", title=None),
             ),
-            order="order:O",
-            tooltip=["class:N", "part:N", "samples:Q"],
+            order=alt.Order("order:O"),
+            tooltip=[alt.Tooltip("class:N"), alt.Tooltip("part:N"), alt.Tooltip("samples:Q")],
         )
         .properties(height=alt.Step(20))
     )

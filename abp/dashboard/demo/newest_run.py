@@ -10,11 +10,13 @@ from abp.dashboard.frame.status import STATUS
 from abp.store.records import Run
 from abp.store.store import Store
 
+_RECENT = 200  # runs among which one is looked for that has begun
+
 
 def newest_run(store: Store) -> None:
     """Draw the newest run there is something to see of."""
     offers_controls()
-    run = next((run for run in store.runs.all() if run.active or run.epoch), None)
+    run = next((run for run in store.runs.all(limit=_RECENT) if run.active or run.epoch), None)
     if run is None:
         _drawing()
     else:

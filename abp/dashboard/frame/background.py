@@ -10,6 +10,7 @@ import streamlit as st
 from abp.analysis.threads import on_one_core
 from abp.dashboard.frame.page import fragment
 from abp.dashboard.frame.result_cache import ResultCache
+from abp.dashboard.frame.turns import turns
 
 Result = TypeVar("Result")
 
@@ -54,7 +55,9 @@ def in_background(
         Whatever `work` raised; the next call starts it again.
     """
     future = _results().future(key, partial(_alone, work))
-    if wait([future], timeout=patience).not_done:
+    with turns.waiting():
+        waits_on = wait([future], timeout=patience).not_done
+    if waits_on:
         _show_waiting(future, "" if quiet else what)
         return None
     if future.exception() is not None:

@@ -1,6 +1,7 @@
 """What a page's link says: the numbers in it, and the run or the study that the page shows."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
@@ -179,7 +180,7 @@ def choose_run(first: Callable[[Sequence[Run]], int] | None = None) -> Run | Non
     Parameters
     ----------
     first
-        Which of all runs, the newest first, is shown where the link names none; at least one is given to it.
+        Which of the newest runs, in that order, is shown where the link names none; at least one is given to it.
 
     Returns
     -------
@@ -192,24 +193,22 @@ def choose_run(first: Callable[[Sequence[Run]], int] | None = None) -> Run | Non
         If the link names a run that does not exist.
     """
     linked = run_from_link()
-    runs = {run.id: run for run in store().runs.all()}
+    runs = {run.id: run for run in store().runs.all(limit=_MANY)}
     if linked is not None and linked not in runs:
-        raise no_run(linked)
+        runs[linked] = store().runs.get(linked)
     if not runs:
         st.info("There are no runs yet. Train a network, and you can examine it here.", icon=":material/info:")
         st.page_link("pages/train.py", label="Train a network", icon=":material/play_circle:")
         return None
-    offered = list(runs)[:_MANY]
+    offered = list(runs)
     current = linked if linked is not None else first(list(runs.values())) if first else offered[0]
-    if current not in offered:
-        offered.append(current)
 
     def update_link() -> None:
         kept = {name: value for name, value in st.query_params.to_dict().items() if name not in _OF_ONE_RUN}
         st.query_params.from_dict({**kept, "run": str(st.session_state["chosen-run"])})
 
     st.session_state["chosen-run"] = current
-    shown = labels({number: runs[number] for number in offered})
+    shown = labels(runs)
     st.selectbox(
         "Run",
         offered,
@@ -222,14 +221,17 @@ def choose_run(first: Callable[[Sequence[Run]], int] | None = None) -> Run | Non
 
 def choose_two_runs() -> tuple[Run, Run] | None:
     """The runs of ``?run=`` and ``?other=``, each chosen from a list; None, after saying why, unless they are two."""
-    runs = {run.id: run for run in store().runs.all()}
+    runs = {run.id: run for run in store().runs.all(limit=_MANY)}
+    for parameter in ("run", "other"):
+        with suppress(LinkInvalid, RunUnknown):  # said below
+            linked = linked_number(parameter)
+            if linked is not None and linked not in runs:
+                runs[linked] = store().runs.get(linked)
     if len(runs) < 2:
         st.info("This page compares two runs, and there are not two yet.", icon=":material/info:")
         st.page_link("pages/train.py", label="Train a network", icon=":material/play_circle:")
         return None
-    linked = st.query_params.to_dict().values()
-    offered = [number for index, number in enumerate(runs) if index < _MANY or str(number) in linked]
-    shown = labels({number: runs[number] for number in offered})
+    offered, shown = list(runs), labels(runs)
     chosen = []
     for parameter, label in (("run", "First run"), ("other", "Second run")):
 

@@ -16,6 +16,7 @@ from abp.dashboard.frame.gate import account_line, pass_gate
 from abp.dashboard.frame.glossary import page_help
 from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.services import ensure_engine, store
+from abp.dashboard.frame.turns import turns
 from abp.dashboard.frame.visits import visits
 from abp.data.datasets import DataUnavailable
 from abp.errors import AbpError
@@ -67,7 +68,7 @@ def page(title: str) -> Iterator[None]:
     title
         Title of the browser's tab.
     """
-    with visits.drawing(), _framed(title):
+    with visits.drawing(), turns.turn(), _framed(title):
         yield
 
 
@@ -177,7 +178,7 @@ def fragment(run_every: float | None) -> Callable[[Callable[..., None]], Callabl
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(body)
         def guarded(*arguments: object) -> None:
-            with plain_errors():
+            with turns.turn(), plain_errors():
                 body(*arguments)
 
         return st.fragment(guarded, run_every=run_every)

@@ -9,7 +9,7 @@ import streamlit as st
 from abp.analysis.low_rank import METHODS as REDUCTIONS
 from abp.dashboard.charts.charts import Chart, height
 from abp.dashboard.charts.colours import METHODS, MUTED
-from abp.dashboard.charts.widgets import download_csv
+from abp.dashboard.charts.widgets import download_csv, show_chart
 from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.markdown import literal
@@ -160,9 +160,8 @@ def _side_by_side(store: Store, run: Run, comparison: Comparison) -> dict[str, f
     table = comparison_table(run, comparison.baselines, after)
     colours = {title(each.method, run): _colour(each.method, run) for each in comparison.baselines}
     st.caption("Test accuracy of each network before and after the same number of epochs of fine-tuning.")
-    st.altair_chart(
+    show_chart(
         accuracy_bars(table, colours),
-        width="stretch",
         key="low-rank-bars",
         alt="Test accuracy of each network before and after fine-tuning, as bars.",
     )
@@ -230,7 +229,12 @@ def accuracy_bars(table: pd.DataFrame, colours: dict[str, str]) -> Chart:
             scale=alt.Scale(domain=[BEFORE, AFTER], range=[0.6, 1]),
             legend=alt.Legend(orient="top", title=None, symbolFillColor=MUTED),
         ),
-        tooltip=["Network:N", "stage:N", "Ranks:N", alt.Tooltip("accuracy:Q", format=".2f")],
+        tooltip=[
+            alt.Tooltip("Network:N"),
+            alt.Tooltip("stage:N"),
+            alt.Tooltip("Ranks:N"),
+            alt.Tooltip("accuracy:Q", format=".2f"),
+        ],
     )
     numbers = base.mark_text(align="left", dx=5, color=MUTED).encode(text=alt.Text("accuracy:Q", format=".1f"))
     return alt.layer(bars, numbers).properties(height=height(24 * len(long), legend=2))

@@ -175,7 +175,7 @@ def column_bars(table: pd.DataFrame) -> Chart:
             x=alt.X("weight:Q", title="weight", axis=alt.Axis(tickCount=5)),
             y=alt.Y("input:N", sort=None, title=None, axis=alt.Axis(labelOverlap=False, labelLimit=160)),
             color=alt.condition("datum.weight > 0", alt.value(POSITIVE), alt.value(NEGATIVE)),
-            tooltip=["input:N", alt.Tooltip("weight:Q", format="+.4f")],
+            tooltip=[alt.Tooltip("input:N"), alt.Tooltip("weight:Q", format="+.4f")],
         )
         .properties(height=height(16 * len(table)))
     )
@@ -191,7 +191,7 @@ def _weights_chart(table: pd.DataFrame) -> Chart:
             ),
             y=alt.Y("weight:Q", title="weight", axis=alt.Axis(tickCount=5)),
             color=alt.condition("datum.weight > 0", alt.value(POSITIVE), alt.value(NEGATIVE)),
-            tooltip=["input:N", alt.Tooltip("weight:Q", format="+.4f")],
+            tooltip=[alt.Tooltip("input:N"), alt.Tooltip("weight:Q", format="+.4f")],
         )
         .properties(height=240)
     )
@@ -218,7 +218,7 @@ def _frequency(run: Run, frequencies: NDArray) -> None:
                     scale=alt.Scale(domain=[0, 1]),
                     axis=alt.Axis(format="%"),
                 ),
-                tooltip=["epoch:Q", alt.Tooltip("frequency:Q", format=".1%")],
+                tooltip=[alt.Tooltip("epoch:Q"), alt.Tooltip("frequency:Q", format=".1%")],
             )
             .properties(height=240)
         ],
@@ -247,7 +247,7 @@ def _classes(run: Run, shares: NDArray, seen: tuple[int, int]) -> None:
                     axis=alt.Axis(format="%", tickCount=5),
                 ),
                 y=alt.Y("class:N", sort=None, title="class", axis=alt.Axis(labelOverlap=False)),
-                tooltip=["class:N", alt.Tooltip("share:Q", format=".1%")],
+                tooltip=[alt.Tooltip("class:N"), alt.Tooltip("share:Q", format=".1%")],
             )
             .properties(height=240)
         ],

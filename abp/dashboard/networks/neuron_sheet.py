@@ -6,7 +6,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from abp.dashboard.charts.images import sheet_png
-from abp.dashboard.charts.widgets import download_csv, picture
+from abp.dashboard.charts.widgets import download_csv, picture, show_chart
 from abp.dashboard.networks.cache import limits_of
 from abp.dashboard.networks.neuron import column_bars
 from abp.dashboard.networks.samples import weights_of_columns
@@ -94,9 +94,8 @@ def _bars(run: Run, snapshot: Snapshot, places: NDArray) -> None:
             with column:
                 st.markdown(f"**Neuron {place + 1}**" + ("" if kept.any() else " · dead"))
                 words = ", ".join(f"{row.input} {row.weight:+.2f}" for row in shown.head(5).itertuples())
-                st.altair_chart(
+                show_chart(
                     column_bars(shown),
-                    width="stretch",
                     key=f"bars-{place}",
                     alt=f"Incoming weights of neuron {place + 1}, the strongest first: {words}.",
                 )

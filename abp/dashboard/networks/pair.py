@@ -100,7 +100,7 @@ def _accuracy_chart(table: pd.DataFrame) -> Chart:
                 scale=alt.Scale(domain=names, range=[LEFT, RIGHT][: len(names)]),
                 legend=None,
             ),
-            tooltip=["run:N", "epoch:Q", alt.Tooltip("accuracy:Q", format=".2%")],
+            tooltip=[alt.Tooltip("run:N"), alt.Tooltip("epoch:Q"), alt.Tooltip("accuracy:Q", format=".2%")],
         )
         .properties(height=260)
     )

@@ -158,11 +158,15 @@ def rank_chart(table: pd.DataFrame, points: pd.DataFrame, colours: dict[str, str
             scale=alt.Scale(domain=list(colours), range=list(colours.values())),
             legend=alt.Legend(orient="top", title=None, columns=2),
         ),
-        "tooltip": ["method:N", "rank:Q", alt.Tooltip("accuracy:Q", format=".2%")],
+        "tooltip": [alt.Tooltip("method:N"), alt.Tooltip("rank:Q"), alt.Tooltip("accuracy:Q", format=".2%")],
     }
     lines = alt.Chart(table).mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18)).encode(**encodings)
     dots = alt.Chart(points).mark_point(size=110, filled=True, shape="diamond", opacity=1).encode(**encodings)
-    here = alt.Chart(pd.DataFrame({"rank": [position]})).mark_rule(color=MUTED, strokeDash=[2, 3]).encode(x="rank:Q")
+    here = (
+        alt.Chart(pd.DataFrame({"rank": [position]}))
+        .mark_rule(color=MUTED, strokeDash=[2, 3])
+        .encode(x=alt.X("rank:Q"))
+    )
     return alt.layer(here, lines, dots).properties(height=320)
 
 
@@ -205,8 +209,8 @@ def scree(table: pd.DataFrame) -> Chart:
                 scale=alt.Scale(domain=[0, 1]),
                 axis=alt.Axis(format="%", tickCount=5),
             ),
-            tooltip=["layer:Q", "component:Q", alt.Tooltip("share:Q", format=".1%")],
+            tooltip=[alt.Tooltip("layer:Q"), alt.Tooltip("component:Q"), alt.Tooltip("share:Q", format=".1%")],
         )
     )
-    own = alt.Chart(table.head(1)).mark_rule(color=MUTED, strokeDash=[2, 3], strokeWidth=1.5).encode(x="own:Q")
+    own = alt.Chart(table.head(1)).mark_rule(color=MUTED, strokeDash=[2, 3], strokeWidth=1.5).encode(x=alt.X("own:Q"))
     return alt.layer(own, line).properties(height=LOWEST)

@@ -116,7 +116,7 @@ def _other_runs(store: Store, run: Run) -> list[Run]:
     shape = run.experiment.sizes
     candidates = {
         other.id: other
-        for other in store.runs.all()[:200]
+        for other in store.runs.all(limit=200)
         if other.id != run.id and other.status in (Status.FINISHED, Status.STOPPED) and other.experiment.sizes == shape
     }
     if not candidates:
@@ -210,7 +210,12 @@ def spectrum_chart(table: pd.DataFrame, colours: dict[str, str], *, log: bool, h
             y=alt.Y("shown:Q", title="singular value", scale=scale, axis=alt.Axis(tickCount=5, format="~g")),
             color=alt.Color("curve:N", scale=alt.Scale(domain=names, range=list(colours.values())), legend=None),
             strokeDash=alt.StrokeDash("curve:N", scale=alt.Scale(domain=names, range=_dashes(len(names))), legend=None),
-            tooltip=["curve:N", "layer:Q", "index:Q", alt.Tooltip("value:Q", format=".5g")],
+            tooltip=[
+                alt.Tooltip("curve:N"),
+                alt.Tooltip("layer:Q"),
+                alt.Tooltip("index:Q"),
+                alt.Tooltip("value:Q", format=".5g"),
+            ],
         )
         .properties(height=260)
     )
@@ -262,9 +267,9 @@ def _change_chart(table: pd.DataFrame, colour: str, limit: float) -> Chart:
     base = alt.Chart(table).encode(x=alt.X("index:Q", title="index", axis=alt.Axis(grid=False, tickCount=4)))
     line = base.mark_line(color=colour, strokeWidth=2, point={"color": colour} if len(table) == 1 else False).encode(
         y=alt.Y("change:Q", title="change, %", scale=scale, axis=alt.Axis(format="%", tickCount=5)),
-        tooltip=["layer:Q", "index:Q", alt.Tooltip("change:Q", format="+.2%")],
+        tooltip=[alt.Tooltip("layer:Q"), alt.Tooltip("index:Q"), alt.Tooltip("change:Q", format="+.2%")],
     )
-    zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=MUTED, strokeDash=[2, 2]).encode(y="zero:Q")
+    zero = alt.Chart(pd.DataFrame({"zero": [0.0]})).mark_rule(color=MUTED, strokeDash=[2, 2]).encode(y=alt.Y("zero:Q"))
     return alt.layer(zero, line).properties(height=LOWEST)
 
 

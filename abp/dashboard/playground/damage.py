@@ -254,7 +254,11 @@ def curve_chart(table: pd.DataFrame, damage: Damage) -> Chart:
             color=alt.Color("method:N", scale=scale, legend=legend),
             strokeDash=alt.StrokeDash("method:N", scale=alt.Scale(domain=list(shown)), legend=legend),
             strokeWidth=alt.condition(alt.datum.method == chosen, alt.value(3.5), alt.value(1.5)),
-            tooltip=["method:N", alt.Tooltip("removed:Q", format=".0%"), alt.Tooltip("accuracy:Q", format=".1%")],
+            tooltip=[
+                alt.Tooltip("method:N"),
+                alt.Tooltip("removed:Q", format=".0%"),
+                alt.Tooltip("accuracy:Q", format=".1%"),
+            ],
         )
     )
     height = _PLOT + _LEGEND_ROW * -(-len(shown) // 2)  # the legend takes its room from the chart's height
@@ -266,5 +270,5 @@ def curve_chart(table: pd.DataFrame, damage: Damage) -> Chart:
     point = mine[mine["removed"] == last].assign(what="knee")
     marked = alt.Chart(point).encode(x=x, y=y)
     diamond = marked.mark_point(size=160, filled=True, shape="diamond", opacity=1, color=METHODS[damage.criterion])
-    word = marked.mark_text(dy=-14, fontSize=13, fontWeight="bold", color=MUTED).encode(text="what:N")
+    word = marked.mark_text(dy=-14, fontSize=13, fontWeight="bold", color=MUTED).encode(text=alt.Text("what:N"))
     return alt.layer(here, lines, diamond, word).properties(height=height)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from abp.analysis.confusion import balanced_accuracy, confusion, lost
 from abp.dashboard.charts.charts import Chart
-from abp.dashboard.charts.widgets import download_csv
+from abp.dashboard.charts.widgets import download_csv, show_chart
 from abp.dashboard.networks.cache import pictures_of
 from abp.dashboard.networks.samples import show_test_samples
 from abp.dashboard.playground.damage import Copy, predictions_of
@@ -42,9 +42,8 @@ def mistakes_view(left: Copy, right: Copy) -> None:
         wrong = int(table.loc[table["true class"] != table["predicted class"], "pictures"].sum())
         with place:
             st.markdown(f"**{title}**: {wrong:,} of {len(truth):,} wrong; balanced accuracy {percents[title]:.1f} %")
-            st.altair_chart(
+            show_chart(
                 confusion_chart(table, names),
-                width="stretch",
                 key=f"confusion-{title}",
                 alt=f"{title}: confusion matrix; {wrong:,} of {len(truth):,} test pictures are misclassified.",
             )
@@ -75,7 +74,12 @@ def confusion_chart(table: pd.DataFrame, names: list[str]) -> Chart:
                 axis=alt.Axis(orient="top", labelAngle=-45),
             ),
             y=alt.Y("true class:N", title="true class", scale=alt.Scale(domain=names)),
-            tooltip=["true class:N", "predicted class:N", "pictures:Q", alt.Tooltip("share:Q", format=".1%")],
+            tooltip=[
+                alt.Tooltip("true class:N"),
+                alt.Tooltip("predicted class:N"),
+                alt.Tooltip("pictures:Q"),
+                alt.Tooltip("share:Q", format=".1%"),
+            ],
         )
     )
     # The same colours in both themes, so that one ink can be read on each of them.
@@ -83,7 +87,7 @@ def confusion_chart(table: pd.DataFrame, names: list[str]) -> Chart:
         color=alt.Color("share:Q", scale=alt.Scale(domain=[0, 1], range=["#FDE3C5", "#5C2A0D"]), legend=None)
     )
     ink = alt.condition("datum.share > 0.5", alt.value("white"), alt.value("#1C2026"))
-    numbers = base.mark_text(fontSize=11).encode(text="pictures:Q", color=ink)
+    numbers = base.mark_text(fontSize=11).encode(text=alt.Text("pictures:Q"), color=ink)
     return alt.layer(cells, numbers).properties(height=330)
 
 

@@ -27,7 +27,7 @@ from abp.dashboard.playground.picture_source import choose_picture
 from abp.dashboard.playground.predictions import show_predictions, show_scores
 from abp.runs.damage import NotMeasured
 from abp.store.lineage import dense_twin
-from abp.store.records import Run, Status
+from abp.store.records import COMPLETE, Run, Status
 from abp.store.store import Store
 
 _STYLE = f"<style>{Path(__file__).with_suffix('.css').read_text(encoding='utf-8')}</style>"
@@ -117,7 +117,7 @@ def _not_trained(store: Store, run: Run) -> None:
     st.page_link(
         "pages/train.py", label="Open this run", icon=":material/play_circle:", query_params={"run": str(run.id)}
     )
-    ready = next((other for other in store.runs.all() if other.has_weights), None)
+    ready = next((other for other in store.runs.all(COMPLETE) if other.has_weights), None)
     if ready is None:
         demo_button(store)
     else:
@@ -130,7 +130,7 @@ def _choose_beside(store: Store, run: Run) -> Run | None:
     twin = dense_twin(store, run)
     others = {
         other.id: other
-        for other in store.runs.all()
+        for other in store.runs.all(COMPLETE)
         if other.id != run.id and other.has_weights and other.experiment.dataset == run.experiment.dataset
     }
     first = [twin.id] if twin is not None and twin.id in others else []

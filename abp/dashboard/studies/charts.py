@@ -82,20 +82,25 @@ def by_method(runs: pd.DataFrame) -> Chart:
     x = alt.X("test_accuracy:Q", title="test accuracy, %", scale=_span(runs["test_accuracy"]), axis=axis)
     y = alt.Y("method:N", title=None, sort=None, axis=alt.Axis(labelLimit=220, ticks=False, labelOverlap=False))
     colour = alt.Color("method:N", scale=_shades(runs), legend=None)
-    tooltip: list[Any] = ["method:N", "seed:Q", "run:Q", alt.Tooltip("test_accuracy:Q", format=".2%")]
+    tooltip: list[Any] = [
+        alt.Tooltip("method:N"),
+        alt.Tooltip("seed:Q"),
+        alt.Tooltip("run:Q"),
+        alt.Tooltip("test_accuracy:Q", format=".2%"),
+    ]
     dots = alt.Chart(runs).mark_circle(size=40, opacity=0.4).encode(x=x, y=y, color=colour, tooltip=tooltip)
     base = alt.Chart(_within(means(runs), runs)).encode(y=y, color=colour, tooltip=_INTERVAL)
-    bars = base.mark_rule(strokeWidth=3, clip=True).encode(x=alt.X("shown_low:Q"), x2="shown_high:Q")
+    bars = base.mark_rule(strokeWidth=3, clip=True).encode(x=alt.X("shown_low:Q"), x2=alt.X2("shown_high:Q"))
     points = base.mark_point(size=110, filled=True, opacity=1, shape="diamond").encode(x=alt.X("mean:Q"))
     return alt.layer(dots, bars, points).properties(height=height(34 * runs["method"].nunique()))
 
 
 _INTERVAL: list[Any] = [
-    "method:N",
+    alt.Tooltip("method:N"),
     alt.Tooltip("mean:Q", format=".2%"),
     alt.Tooltip("low:Q", format=".2%"),
     alt.Tooltip("high:Q", format=".2%"),
-    "seeds:Q",
+    alt.Tooltip("seeds:Q"),
 ]
 
 
@@ -106,22 +111,19 @@ def trade_off(runs: pd.DataFrame) -> Chart:
         "sparsity:Q", title="weights removed, %", axis=alt.Axis(format="%", grid=False), scale=alt.Scale(zero=False)
     )
     colour = _colour(runs)
-    dots = (
-        alt.Chart(runs)
-        .mark_circle(size=36, opacity=0.45)
-        .encode(
-            x=x,
-            y=y,
-            color=colour,
-            tooltip=["method:N", "seed:Q", "run:Q", alt.Tooltip("sparsity:Q", format=".1%"),
-                     alt.Tooltip("test_accuracy:Q", format=".2%")],
-        )
-    )  # fmt: skip
+    tooltip: list[Any] = [
+        alt.Tooltip("method:N"),
+        alt.Tooltip("seed:Q"),
+        alt.Tooltip("run:Q"),
+        alt.Tooltip("sparsity:Q", format=".1%"),
+        alt.Tooltip("test_accuracy:Q", format=".2%"),
+    ]
+    dots = alt.Chart(runs).mark_circle(size=36, opacity=0.45).encode(x=x, y=y, color=colour, tooltip=tooltip)
     table = _within(means(runs), runs)
     base = alt.Chart(table).encode(x=x, color=colour)
     line = base.mark_line(strokeWidth=2.5).encode(y=alt.Y("mean:Q"))
     bars = base.mark_rule(strokeWidth=2.5, clip=True).encode(
-        y=alt.Y("shown_low:Q"), y2="shown_high:Q", tooltip=_INTERVAL
+        y=alt.Y("shown_low:Q"), y2=alt.Y2("shown_high:Q"), tooltip=_INTERVAL
     )
     points = base.mark_point(size=90, filled=True, opacity=1, shape="diamond").encode(
         y=alt.Y("mean:Q"), tooltip=_INTERVAL
@@ -165,7 +167,7 @@ def over_epochs(histories: pd.DataFrame) -> Chart:
     thin = (
         alt.Chart(histories)
         .mark_line(strokeWidth=0.8, opacity=0.35, clip=True)
-        .encode(x=x, y=y, color=colour, detail="run:N")
+        .encode(x=x, y=y, color=colour, detail=alt.Detail("run:N"))
     )
     together = histories.merge(
         histories.groupby(["method", "run"])["epoch"].max().groupby("method").min().rename("shortest"), on="method"
@@ -175,7 +177,12 @@ def over_epochs(histories: pd.DataFrame) -> Chart:
     bold = (
         alt.Chart(mean)
         .mark_line(strokeWidth=2.5, clip=True)
-        .encode(x=x, y=y, color=colour, tooltip=["method:N", "epoch:Q", alt.Tooltip("accuracy:Q", format=".2%")])
+        .encode(
+            x=x,
+            y=y,
+            color=colour,
+            tooltip=[alt.Tooltip("method:N"), alt.Tooltip("epoch:Q"), alt.Tooltip("accuracy:Q", format=".2%")],
+        )
     )
     return alt.layer(thin, bold).properties(height=height(280, legend=histories["method"].nunique()))
 
@@ -199,10 +206,15 @@ def density(table: pd.DataFrame) -> Chart:
         .mark_bar()
         .encode(
             x=alt.X("layer:N", title=None, axis=alt.Axis(labelAngle=0)),
-            xOffset="method:N",
+            xOffset=alt.XOffset("method:N"),
             y=alt.Y("density:Q", title="weights kept, %", axis=alt.Axis(format="%", tickCount=5)),
             color=_colour(highest),
-            tooltip=["method:N", "layer:N", alt.Tooltip("density:Q", format=".1%"), "amount:Q"],
+            tooltip=[
+                alt.Tooltip("method:N"),
+                alt.Tooltip("layer:N"),
+                alt.Tooltip("density:Q", format=".1%"),
+                alt.Tooltip("amount:Q"),
+            ],
         )
         .properties(height=height(220, legend=highest["method"].nunique()))
     )
@@ -223,7 +235,13 @@ def cost_chart(table: pd.DataFrame, measure: str) -> Chart:
             x=alt.X(f"{measure}:Q", title=COSTS[measure], axis=alt.Axis(grid=False, format="~s", tickCount=6)),
             y=_accuracy("test_accuracy:Q", table["test_accuracy"]),
             color=_colour(table),
-            tooltip=["method:N", "seed:Q", "run:Q", f"{measure}:Q", alt.Tooltip("test_accuracy:Q", format=".2%")],
+            tooltip=[
+                alt.Tooltip("method:N"),
+                alt.Tooltip("seed:Q"),
+                alt.Tooltip("run:Q"),
+                alt.Tooltip(f"{measure}:Q"),
+                alt.Tooltip("test_accuracy:Q", format=".2%"),
+            ],
         )
         .properties(height=height(260, legend=table["method"].nunique()))
     )

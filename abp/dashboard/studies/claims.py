@@ -322,15 +322,17 @@ def interval_chart(table: pd.DataFrame, title: str = "difference") -> Chart:
     y = alt.Y("case:N", title=None, sort=None, axis=alt.Axis(labelLimit=260))
     colour = alt.Color("criterion:N", scale=alt.Scale(domain=list(METHODS), range=list(METHODS.values())), legend=None)
     bounds = [alt.Tooltip(f"{name}:Q", format="+.3f") for name in ("mean", "low", "high")]
-    tooltip: list[Any] = ["case:N", "what:N", *bounds, "seeds:Q"]
+    tooltip: list[Any] = [alt.Tooltip("case:N"), alt.Tooltip("what:N"), *bounds, alt.Tooltip("seeds:Q")]
     kinds = table["what"].nunique()
     legend = alt.Legend(orient="top", title=None, columns=1, labelLimit=400, symbolFillColor=MUTED)
-    base = alt.Chart(table).encode(y=y, yOffset="what:N", color=colour, tooltip=tooltip)
-    bars = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q"), x2="high:Q")
+    base = alt.Chart(table).encode(y=y, yOffset=alt.YOffset("what:N"), color=colour, tooltip=tooltip)
+    bars = base.mark_rule(strokeWidth=2.5).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"))
     dots = base.mark_point(size=80, filled=True, opacity=1).encode(
         x=x, shape=alt.Shape("what:N", legend=legend if kinds > 1 else None)
     )
-    limits = alt.Chart(table.dropna(subset=["limit"])).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x="limit:Q")
+    limits = (
+        alt.Chart(table.dropna(subset=["limit"])).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x=alt.X("limit:Q"))
+    )
     return alt.layer(limits, bars, dots).properties(
         height=height(26 * len(table), legend=kinds if kinds > 1 else 0, columns=1)
     )

@@ -11,7 +11,7 @@ from abp.dashboard.frame.page import plain_errors
 from abp.dashboard.frame.status import STATUS
 from abp.dashboard.train.continue_form import continue_form
 from abp.dashboard.train.form import ExperimentForm
-from abp.store.records import Lane
+from abp.store.records import ACTIVE, Lane
 from abp.store.store import Store
 from abp.training.experiment import Experiment
 
@@ -22,7 +22,7 @@ def new_run(store: Store) -> None:
     st.caption("Choose the data, the network and how it is pruned, then watch every neuron during training.")
     if offers_controls():
         _form(store)
-    active = [run for run in store.runs.all() if run.active]
+    active = store.runs.all(ACTIVE)
     if active:
         st.subheader("Active runs", anchor=False)
         for run in active[:10]:

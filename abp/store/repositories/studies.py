@@ -10,6 +10,7 @@ from abp.store.database import Database, is_id, once, patient
 from abp.store.records import CommandKind, Lane, Run, Status, StudyRow, no_study
 from abp.store.repositories.commands import Commands
 from abp.store.repositories.leases import in_paused_study_only
+from abp.store.repositories.runs import read_runs
 
 
 @patient
@@ -61,8 +62,7 @@ class Studies:
     def runs(self, number: int) -> list[Run]:
         """The runs that serve a study, the oldest first."""
         query = select(schema.runs).where(_of_study(number)).order_by(schema.runs.c.id)
-        with self.database.reading() as connection:
-            return [Run(**row) for row in connection.execute(query).mappings()]
+        return read_runs(self.database, query)
 
     def of_run(self, run: int) -> list[StudyRow]:
         """The studies that a run serves, the oldest first."""
