@@ -50,7 +50,7 @@ VALIDATE = False
 
 def show_chart(chart: Chart, *, key: str, alt: str) -> None:
     """Draw a chart as wide as its place."""
-    st.altair_chart(_Unvalidated(chart), width="stretch", key=key, alt=alt)  # type: ignore[arg-type]
+    st.altair_chart(_Unvalidated(chart), width="stretch", key=key, alt=alt)  # type: ignore[call-overload]
 
 
 class _Unvalidated:
