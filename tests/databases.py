@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url
 
+from abp.store.database.copying import copy_rows, count_on
 from abp.store.store import Store
+from abp.store.upkeep.restore import TABLES
 
 VARIABLE = "ABP_TEST_DATABASE"
 """Names the server's own database, through which others are made."""
@@ -64,6 +66,19 @@ def copy_of(store: Store, folder: Path) -> Path | str:
     source = make_url(os.environ[VARIABLE]).set(database=make_url(store.name).database).database
     administer(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY file_copy")
     return beside(os.environ[VARIABLE], name)
+
+
+def as_it_is(store: Store, folder: Path) -> Store:
+    """A store with all that another one holds at this moment, while runs go on there."""
+    file = folder / "as-it-is.sqlite3"
+    store.database.kind.snapshot(file)
+    if not POSTGRESQL:
+        return Store(file)
+    source, copy = Store(file), Store(where(folder))
+    with source.database.reading() as reading, copy.transaction() as connection:
+        copy_rows(reading, connection, TABLES)
+        count_on(connection, TABLES)
+    return copy
 
 
 def beside(url: str, name: str) -> str:

@@ -32,6 +32,8 @@ SETTINGS = {
 }
 """A test's data need not outlive a power cut."""
 
+_ENOUGH = 4 * 2**30  # bytes; each database takes eight million
+
 
 class Server:
     """A server whose data lie in a folder; others than its own user must not see into that, as it demands.
@@ -89,10 +91,16 @@ def binaries() -> Path:
     return folders[-1]
 
 
+def _in_memory() -> Path | None:
+    """A folder in memory, if it is large enough: databases are made there in a tenth of the time."""
+    folder = Path("/dev/shm")
+    return folder if folder.is_dir() and shutil.disk_usage(folder).free > _ENOUGH else None
+
+
 @contextmanager
 def server(**details: Any) -> Iterator[Server]:
     """A server that runs; details as of `Server`, with settings on top of `SETTINGS`."""
-    with tempfile.TemporaryDirectory(prefix="abp-pg-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="abp-pg-", dir=_in_memory(), ignore_cleanup_errors=True) as name:
         folder = Path(name)
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres", "postgres")

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -34,6 +35,7 @@ from abp.store.repositories import watches
 from abp.store.repositories.commands import Commands
 from abp.store.store import Store
 from abp.training.experiment import Experiment, settings
+from tests.databases import as_it_is, copy_of, dropped, new_store, only_sqlite
 from tests.recordings import trained
 from tests.rows import die
 from tests.waiting import PATIENCE, wait_until
@@ -110,37 +112,42 @@ def fill(store: Store) -> tuple[dict[str, int], list[threading.Thread]]:
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory) -> tuple[Path, dict[str, int]]:
-    """A database with a run in every situation, as it stood at one moment, and the runs' numbers."""
-    folder = tmp_path_factory.mktemp("filled")
-    store = Store(folder / "lively.sqlite3")
+def filled(tmp_path_factory) -> tuple[Store, dict[str, int]]:
+    """A store with a run in every situation, as it stood at one moment, and the runs' numbers."""
+    store = new_store(tmp_path_factory)
     runs, threads = fill(store)
-    with sqlite3.connect(folder / "lively.sqlite3") as lively, sqlite3.connect(folder / "still.sqlite3") as still:
-        lively.backup(still)
+    still = as_it_is(store, tmp_path_factory.mktemp("filled"))
     for situation in ("running", "paused"):
         store.commands.add(runs[situation], "stop")
     for thread in threads:
         thread.join()
-    return folder / "still.sqlite3", runs
+    return still, runs
+
+
+@contextmanager
+def at_home(store: Store, home: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the pages use a copy of a store."""
+    home.mkdir(exist_ok=True)
+    patch.setenv("ABP_HOME", str(home))
+    with dropped(copy_of(store, home)) as place:
+        if isinstance(place, str):
+            patch.setenv("ABP_DATABASE", place)
+        yield
 
 
 @pytest.fixture
-def runs(home, filled) -> dict[str, int]:
+def runs(home, filled, monkeypatch) -> Iterator[dict[str, int]]:
     """The number of a run in each situation; the pages of this test use a store with all of them."""
-    database, numbers = filled
-    home.mkdir()
-    (home / "abp.sqlite3").write_bytes(database.read_bytes())
-    return numbers
+    store, numbers = filled
+    with at_home(store, home, monkeypatch):
+        yield numbers
 
 
 @pytest.fixture(scope="module")
 def drawn(filled, tmp_path_factory) -> dict[str, AppTest]:
     """Every page, by its file, and the page of the run in each situation, drawn once; tests only look at them."""
-    database, numbers = filled
-    home = tmp_path_factory.mktemp("drawn")
-    (home / "abp.sqlite3").write_bytes(database.read_bytes())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ABP_HOME", str(home))
+    store, numbers = filled
+    with pytest.MonkeyPatch.context() as patch, at_home(store, tmp_path_factory.mktemp("drawn"), patch):
         patch.setenv("ABP_ENGINE", "off")
         pages = {file: open_page(file) for file in PAGES}
         return pages | {situation: watch(number) for situation, number in numbers.items()}
@@ -825,6 +832,7 @@ def something_else(path: Path) -> str:
     return "holds something else"
 
 
+@only_sqlite
 @pytest.mark.parametrize("file", PAGES)
 @pytest.mark.parametrize("damage", [rubbish, another_version, something_else])
 def test_a_database_that_cannot_be_used_gives_a_sentence_and_the_menu(file, damage, home):
@@ -840,6 +848,7 @@ def test_a_database_that_cannot_be_used_gives_a_sentence_and_the_menu(file, dama
     assert database.read_bytes() == before
 
 
+@only_sqlite
 def test_a_database_damaged_under_an_open_page_gives_a_sentence(runs, home):
     page = watch(runs["finished"])
     for file in home.glob("abp.sqlite3*"):
@@ -847,6 +856,7 @@ def test_a_database_damaged_under_an_open_page_gives_a_sentence(runs, home):
     assert "cannot be used" in run(page).error[0].value
 
 
+@only_sqlite
 def test_a_home_that_is_no_folder_gives_a_sentence(home):
     home.write_text("a file")
     (error,) = open_page("start.py").error
