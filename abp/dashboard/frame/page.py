@@ -68,8 +68,11 @@ def page(title: str) -> Iterator[None]:
     title
         Title of the browser's tab.
     """
-    with visits.drawing(), turns.turn(), _framed(title):
-        yield
+    with visits.drawing():
+        with turns.turn(), _framed(title):
+            yield
+        with plain_errors():
+            ensure_engine()  # last: it takes the cores for seconds, and no page is to wait for it
 
 
 @contextmanager
@@ -112,8 +115,6 @@ def _framed(title: str) -> Iterator[None]:
         st.stop()
     with plain_errors():
         yield
-    with plain_errors():
-        ensure_engine()  # last: it takes the cores for seconds, and the page is not to wait for it
 
 
 def moved_in_history() -> bool:
