@@ -8,6 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from abp.dashboard.frame import background
+from abp.dashboard.frame.background import in_background
+from abp.dashboard.frame.result_cache import ResultCache
 from abp.dashboard.frame.turns import Turns
 from tests.waiting import PATIENCE, wait_until
 
@@ -72,6 +75,33 @@ def test_who_waits_for_something_else_lets_others_draw_and_goes_on_in_turn(threa
         pass
     with turns.turn():
         line_up(threads, turns, [lambda: None])
+
+
+def test_a_page_lets_others_draw_while_its_work_is_done_and_not_for_what_is_done_already(threads, monkeypatch):
+    turns, order, ends = Turns(PATIENCE), [], threading.Event()
+    with ThreadPoolExecutor(1) as workers:
+        results = ResultCache(workers)
+        monkeypatch.setattr(background, "_results", lambda: results)
+        monkeypatch.setattr(background, "turns", turns)
+
+        def work() -> str:
+            assert ends.wait(PATIENCE)
+            return "found"
+
+        def other() -> None:
+            order.append("other")
+            ends.set()
+
+        with turns.turn():
+            (asked,) = line_up(threads, turns, [other])  # only when it has drawn is the work done
+            assert in_background("key", work, "Working", patience=PATIENCE) == "found"
+            order.append("page")
+            asked.result(PATIENCE)
+            (asked,) = line_up(threads, turns, [lambda: order.append("next")])
+            assert in_background("key", work, "Working", patience=PATIENCE) == "found"
+            order.append("page")
+        asked.result(PATIENCE)
+    assert order == ["other", "page", "page", "next"]
 
 
 def test_a_page_that_hangs_holds_up_no_other_and_leaves_one_turn_behind(threads):

@@ -55,9 +55,10 @@ def in_background(
         Whatever `work` raised; the next call starts it again.
     """
     future = _results().future(key, partial(_alone, work))
-    with turns.waiting():
-        waits_on = wait([future], timeout=patience).not_done
-    if waits_on:
+    if not future.done():  # else it would go to the end of the line for nothing
+        with turns.waiting():
+            wait([future], timeout=patience)
+    if not future.done():
         _show_waiting(future, "" if quiet else what)
         return None
     if future.exception() is not None:
