@@ -69,7 +69,8 @@ def opened(path: Path) -> Iterator[Archive]:
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise BadData(f"{path.name} cannot be read as a zip file: {error}. Make the zip again.") from None
     with file:
-        entries = [entry for entry in file.infolist() if not entry.is_dir()]
+        # Not `is_dir`, which fails for an empty name.
+        entries = [entry for entry in file.infolist() if not entry.filename.endswith("/")]
         _check(path.name, entries)
         yield Archive(path, tuple(_visible(entry.filename for entry in entries)), file)
 
@@ -90,6 +91,8 @@ def _check(name: str, entries: list[zipfile.ZipInfo]) -> None:
         raise BadData(f"{name} holds {len(entries):,} files; at most {_MOST_FILES:,} can be read.")
     for entry in entries:
         place = PurePosixPath(entry.filename.replace("\\", "/"))
+        if not place.parts:
+            raise BadData(f"{name} holds a file without a name. Make the zip again from a folder.")
         if place.is_absolute() or ".." in place.parts or ":" in place.parts[0]:
             raise BadData(
                 f"{name} holds the path {entry.filename!r}, which leads out of it. Make the zip again from a folder."

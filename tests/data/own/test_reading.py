@@ -164,6 +164,16 @@ def test_a_zip_bomb_is_refused_by_its_table_of_contents(tmp_path, monkeypatch):
     assert "unpacks to" in refusal(bomb)
 
 
+@pytest.mark.parametrize("name", ["", "."])
+def test_a_file_without_a_name_in_a_zip_is_refused(tmp_path, name):
+    content = bytearray(zipped(tmp_path / "a.zip", {**drawings(4), ".": b"x"}).read_bytes())
+    if not name:  # by the table of contents the name is empty, and its one letter is something else
+        lengths = content.rindex(b"PK\x01\x02") + 28
+        content[lengths : lengths + 4] = struct.pack("<HH", 0, 1)
+        (tmp_path / "a.zip").write_bytes(content)
+    assert "a file without a name" in refusal(tmp_path / "a.zip")
+
+
 def test_a_zip_that_announces_less_than_it_holds_is_not_believed(tmp_path):
     content = bytearray(zipped(tmp_path / "lie.zip", {**drawings(4), "circle/lie.png": bytes(10**6)}).read_bytes())
     entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"circle/lie.png"))
