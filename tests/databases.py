@@ -58,8 +58,7 @@ def copy_of(store: Store, folder: Path) -> Path | str:
     """A database with all that is in a store, which nobody writes to now."""
     if not POSTGRESQL:
         path = folder / "abp.sqlite3"
-        with store.database.reading() as connection:
-            connection.exec_driver_sql("VACUUM INTO ?", (str(path),))
+        store.database.kind.snapshot(path)
         return path
     store.database.dispose()
     name = f"copy_{uuid.uuid4().hex[:16]}"
