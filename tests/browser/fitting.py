@@ -28,6 +28,10 @@ _MISFITS = """() => {
     const cut = style.overflowX !== "visible" && part.scrollWidth > part.clientWidth + 1
     if (shown(part) && cut && style.overflowX !== "auto") found.push(`${said(part)} is cut off`)
   }
+  for (const legend of main.querySelectorAll("svg .role-legend")) {
+    const [{ left, right }, chart] = [legend, legend.ownerSVGElement].map(part => part.getBoundingClientRect())
+    if (left < chart.left - 1 || right > chart.right + 1) found.push(`the legend ${legend.textContent} is cut off`)
+  }
   // Links in a sentence may be as small as its words, and a slider is taken anywhere on its line.
   for (const part of main.querySelectorAll("button, input:not([type=range]), select, [role=button], [role=tab]")) {
     const target = ["radio", "checkbox"].includes(part.type) ? part.closest("label") : part

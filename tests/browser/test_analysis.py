@@ -13,6 +13,7 @@ from abp.runs import worker
 from abp.studies.registry import studies
 from abp.training.experiment import Experiment
 from tests.browser.conftest import Dashboard
+from tests.browser.fitting import misfits
 from tests.waiting import PATIENCE, wait_until
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -140,6 +141,10 @@ def test_the_demo_study_from_the_click_to_the_sentence(visit, dashboard):
     page.wait_for_url(re.compile(r"/compare\?study=\d+$"))
     expect(page.get_by_text("12 of 12 runs done")).to_be_visible()
     expect(page.get_by_text("2 seeds").first).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.locator("svg .role-legend").first).to_be_attached()
+    wait_until(lambda: not misfits(page), "for everything to fit a phone")
+    page.set_viewport_size({"width": 1280, "height": 720})
     button(page, "Create a report").click()
     with page.expect_download() as download:
         button(page, "Download report (HTML)").click()

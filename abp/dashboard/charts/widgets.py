@@ -44,6 +44,9 @@ def chart_with_data(
     download_csv(name, data)
 
 
+_LEGENDS = {"legend": {"layout": {"top": {"anchor": "end"}}}}
+"""Legends end where the plot does: one wider than a phone's plot begins above the axis, instead of being cut off."""
+
 VALIDATE = False
 """Whether Altair compares charts with Vega-Lite's schema, which takes longer than all else about them. Tests do."""
 
@@ -60,7 +63,8 @@ class _Unvalidated:
         self._chart = chart
 
     def to_dict(self) -> dict[str, Any]:
-        return self._chart.to_dict(validate=VALIDATE)
+        specification = self._chart.to_dict(validate=VALIDATE)
+        return {**specification, "config": {**specification.get("config", {}), **_LEGENDS}}
 
 
 def download_csv(name: str, data: Callable[[], pd.DataFrame]) -> None:
