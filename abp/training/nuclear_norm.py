@@ -1,8 +1,6 @@
 """The nuclear norm as a regulariser: the sum of a layer's singular values, held down while it is trained.
 
 The published study weights it by index: ``sum_i i * s_i``, the smallest singular value having the greatest weight.
-Singular values and left vectors come from the eigenvalues of the smaller of W W' and W' W in float64, in half the time
-of a singular value decomposition; float32 weights are not known well enough for the difference to show.
 """
 
 import time
@@ -11,6 +9,7 @@ import torch
 from torch import Tensor
 
 from abp.network.live import LiveNetwork
+from abp.training.decomposition import decomposed, rescaled
 from abp.training.experiment import Experiment
 
 
@@ -71,11 +70,11 @@ def nuclear_norm_gradient(weight: Tensor, by_index: bool = False) -> Tensor:
     >>> nuclear_norm_gradient(torch.diag(torch.tensor([2.0, 0.0]))).tolist()
     [[1.0, 0.0], [0.0, 0.0]]
     """
-    matrix, left, values = _decomposed(weight)
+    matrix, left, values = decomposed(weight)
     # NumPy's tolerance of the rank of a float32 matrix.
     zero = values <= max(weight.shape) * torch.finfo(torch.float32).eps * values.max()
     factors = torch.where(zero, 0.0, _index_weights(values, by_index) / values)
-    return _scaled(matrix, left, factors, weight)
+    return rescaled(matrix, left, factors, weight)
 
 
 def shrink_singular_values(weight: Tensor, amount: float, by_index: bool = False) -> Tensor:
@@ -87,28 +86,10 @@ def shrink_singular_values(weight: Tensor, amount: float, by_index: bool = False
     >>> shrink_singular_values(torch.diag(torch.tensor([3.0, 1.0])), 1.5).tolist()
     [[1.5, 0.0], [0.0, 0.0]]
     """
-    matrix, left, values = _decomposed(weight)
+    matrix, left, values = decomposed(weight)
     shrunk = (values - amount * _index_weights(values, by_index)).clamp(min=0)
-    return _scaled(matrix, left, torch.where(shrunk > 0, shrunk / values, 0.0), weight)
+    return rescaled(matrix, left, torch.where(shrunk > 0, shrunk / values, 0.0), weight)
 
 
 def _index_weights(values: Tensor, by_index: bool) -> Tensor:
     return torch.arange(1.0, len(values) + 1, dtype=values.dtype) if by_index else torch.ones_like(values)
-
-
-def _decomposed(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The matrix, transposed if it is taller than wide ``[small, large]``, its left vectors and its singular values.
-
-    Singular values ``[small]`` are the largest first; the vectors are the columns of ``[small, small]``; all float64.
-    """
-    matrix = weight.detach().double()
-    if matrix.shape[0] > matrix.shape[1]:
-        matrix = matrix.t()
-    squares, vectors = torch.linalg.eigh(matrix @ matrix.t())  # the smallest first
-    return matrix, vectors.flip(1), squares.flip(0).clamp(min=0).sqrt()
-
-
-def _scaled(matrix: Tensor, left: Tensor, factors: Tensor, weight: Tensor) -> Tensor:
-    """The matrix with its singular values times `factors` ``[small]``, in the shape of `weight`."""
-    result = (left * factors) @ (left.t() @ matrix)
-    return (result if result.shape == weight.shape else result.t()).float()

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from abp.training.decomposition import decomposed, rescaled
+
 EVERY = 50
 """Training steps between two projections of an epoch; the last one falls on the epoch's end."""
 
@@ -29,9 +31,9 @@ def nearest_of_rank(weight: Tensor, rank: int) -> Tensor:
     >>> nearest_of_rank(torch.diag(torch.tensor([3.0, 1.0])), 1).tolist()
     [[3.0, 0.0], [0.0, 0.0]]
     """
-    left, values, right = torch.linalg.svd(weight.detach().double(), full_matrices=False)
-    kept = max(0, min(rank, len(values)))
-    return ((left[:, :kept] * values[:kept]) @ right[:kept]).float()
+    matrix, left, _ = decomposed(weight)
+    kept = left[:, : max(0, rank)]
+    return rescaled(matrix, kept, kept.new_ones(kept.shape[1]), weight)
 
 
 def limit_ranks(weights: Sequence[Tensor], ranks: Sequence[int]) -> None:

@@ -33,6 +33,15 @@ def test_limiting_ranks_projects_in_place_and_leaves_a_limit_that_binds_nothing_
     assert torch.equal(weights[1], before[1])
 
 
+@pytest.mark.parametrize("shape", [(30, 20), (20, 30), (12, 12)])
+@pytest.mark.parametrize("rank", [0, 1, 7, 12, 100])
+def test_the_projection_is_numpys_truncated_decomposition(shape, rank):
+    weight = torch.randn(shape, generator=generator(0, "order", 1))
+    left, values, right = np.linalg.svd(weight.double().numpy(), full_matrices=False)
+    expected = (left[:, :rank] * values[:rank]) @ right[:rank]
+    np.testing.assert_allclose(nearest_of_rank(weight, rank).numpy(), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("batch_size", [16, 32, 1400])
 @pytest.mark.parametrize("limits", [(5, 3), (1, 15), (0, 2)])
 def test_no_layer_is_above_its_limit_at_any_epochs_end_when_it_is_evaluated(limits, batch_size):
