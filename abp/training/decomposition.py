@@ -1,7 +1,7 @@
 """A layer's singular values and left singular vectors, as often as training needs them.
 
-They come from the eigenvalues of the smaller of W W' and W' W in float64, in less than half the time of a singular value
-decomposition; float32 weights are not known well enough for the difference to show.
+They come from the eigenvalues of the smaller of W W' and W' W in float64, in less than half the time of a singular
+value decomposition; float32 weights are not known well enough for the difference to show.
 """
 
 import torch

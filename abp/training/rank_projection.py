@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from abp.training.decomposition import decomposed, rescaled
@@ -28,6 +27,7 @@ def nearest_of_rank(weight: Tensor, rank: int) -> Tensor:
 
     Examples
     --------
+    >>> import torch
     >>> nearest_of_rank(torch.diag(torch.tensor([3.0, 1.0])), 1).tolist()
     [[3.0, 0.0], [0.0, 0.0]]
     """
