@@ -6,6 +6,7 @@ layers are held to their ranks.
 """
 
 import dataclasses
+import time
 from collections.abc import Callable
 
 from abp.runs.baselines import baseline_of, compare
@@ -14,6 +15,7 @@ from abp.runs.worker import execute, new_owner
 from abp.store.records import Run
 from abp.store.store import Store
 from abp.studies.comparison import Results, read_results
+from abp.studies.runner import LOOK_EVERY
 from abp.studies.verdicts import compared_runs
 
 TUNED = {"dense": "dense-tuned", "pca": "pca-tuned", "svd": "svd-tuned"}
@@ -55,10 +57,17 @@ def _fine_tuned(store: Store, run: Run, epochs: int) -> dict[str, float]:
         return {TUNED[each.method]: each.test_accuracy for each in found.baselines}
     fine_tune(store, run, found, epochs)
     for other in fine_tuned(store, run, found, epochs).values():
-        if other.active:
-            execute(store, other.id, new_owner())
+        _train(store, other.id)
     ended = {method: other for method, other in fine_tuned(store, run, found, epochs).items() if not other.active}
     accuracies = {method: other.test_accuracy for method, other in ended.items()}
     if set(accuracies) != set(TUNED):
         return {}
     return {TUNED[method]: accuracy for method, accuracy in accuracies.items() if accuracy is not None}
+
+
+def _train(store: Store, run: int) -> None:
+    """Train a run to its end; while another worker has it, wait for that one to finish or to be found dead."""
+    while store.runs.get(run).active:
+        if not execute(store, run, new_owner()):
+            time.sleep(LOOK_EVERY)
+            store.leases.expire()

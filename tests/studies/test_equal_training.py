@@ -4,7 +4,10 @@ import dataclasses
 
 import pytest
 
+from abp.runs.baselines import compare
+from abp.runs.fine_tuning import fine_tune
 from abp.runs.worker import execute
+from abp.store.repositories import leases
 from abp.store.store import Store
 from abp.studies.comparison import read_results, rows, run_table
 from abp.studies.equal_training import missing_training, train_equally
@@ -71,6 +74,21 @@ def test_nothing_is_fine_tuned_twice(tuned):
     before = len(store.runs.all())
     train_equally(store, number)
     assert missing_training(read_results(store, number)) == [] and len(store.runs.all()) == before
+
+
+def test_a_network_whose_worker_died_is_trained_by_the_next(home, monkeypatch):
+    store = Store()
+    number = start_study(store, dataclasses.replace(STUDY, criteria=("none", "activation-neuron"), seeds=(0,)))
+    while queued := store.runs.queued():
+        execute(store, queued[0].id, "worker")
+    (run,) = missing_training(read_results(store, number))
+    last = int(store.histories.prunings(run.id)["epoch"].max())
+    fine_tune(store, run, compare(store, run), run.epoch - last)
+    with monkeypatch.context() as patch:
+        patch.setattr(leases, "LEASE", -1.0)
+        assert store.leases.claim(store.runs.queued()[0].id, "a worker that is gone")
+    train_equally(store, number)
+    assert missing_training(read_results(store, number)) == []
 
 
 def test_without_a_dense_network_nothing_is_compared(home):
