@@ -98,7 +98,7 @@ def write_tables(dataset: str) -> None:
         f"**{DATASETS[dataset].title}**\n",
         _markdown(table),
         "",
-        _equal_training(table),
+        _equal_training(counting),
         _verdicts_markdown(judged),
         "",
         sep="\n",
@@ -213,9 +213,10 @@ def _markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _equal_training(table: pd.DataFrame) -> str:
-    """Differences before and after the compared networks were trained on for equally many epochs."""
-    rows = [row for row in table.to_dict("records") if not pd.isna(row["dense_tuned_mean"])]
+def _equal_training(runs: pd.DataFrame) -> str:
+    """Differences before and after the compared networks were trained on for equally many epochs, of the same seeds."""
+    seeds = {cell: list(_per_seed(runs, cell, "dense_tuned_accuracy")) for cell in _cells(runs)}
+    rows = [_row(runs[runs["seed"].isin(some)], cell) for cell, some in seeds.items() if some]
     lines = [
         "| equal training | epochs after pruning | against dense, before | after | against PCA, before | after "
         "| against SVD, after |",
