@@ -177,7 +177,9 @@ def _verdicts(runs: pd.DataFrame, dataset: str) -> list[Verdict]:
         found += [
             effective(case, own, _per_seed(runs, dense), _per_seed(runs, magnitude)),
             low_rank(case, *ranks),
-            better_than_pca(case, own, _per_seed(runs, cell, "pca_accuracy"), _per_seed(runs, cell, "svd_accuracy")),
+            better_than_pca(
+                case, own, *(_per_seed(runs, cell, f"{name}_accuracy") for name in ("pca", "svd", "pca_tuned"))
+            ),
         ]
         for other in _cells(runs):
             same = CRITERIA[other[0]].whole_neurons == CRITERIA[criterion].whole_neurons

@@ -42,6 +42,9 @@ MATCH = 0.01
 MARGIN = 1.5
 """Ratio of distances below which regularised spectra count as like pruned ones (claim 4)."""
 
+EQUALLY_TRAINED = "accuracy against PCA, equally trained"
+"""What is shown beside claim 3 where PCA's networks were trained on for as many epochs as the pruned ones."""
+
 FEWEST = 5
 """Values (seeds, or pairs of seeds) that a verdict takes at least."""
 
@@ -180,10 +183,18 @@ def low_rank(case: Case, pruned: Ranks, dense: Ranks, magnitude: Ranks) -> Verdi
     return replace(found, beside={"sum of ranks against dense": paired_difference(pruned_sums, dense_sums, least=0.5)})
 
 
-def better_than_pca(case: Case, pruned: PerSeed, pca: PerSeed, svd: PerSeed) -> Verdict:
+def better_than_pca(
+    case: Case, pruned: PerSeed, pca: PerSeed, svd: PerSeed, pca_tuned: PerSeed | None = None
+) -> Verdict:
     """Claim 3: test accuracy against that of the dense network reduced to the same ranks by PCA.
 
     Supported if the whole interval of the paired difference lies above 0, not supported if below.
+
+    Parameters
+    ----------
+    pca_tuned
+        PCA's networks after equal training (`abp.studies.equal_training`): told beside the verdict, which is about the
+        paper's comparison.
     """
     difference = paired_difference(pruned, pca, least=case.resolution)
     missing = "a pruned network and PCA of its dense twin"
@@ -191,7 +202,12 @@ def better_than_pca(case: Case, pruned: PerSeed, pca: PerSeed, svd: PerSeed) -> 
         3, case, "accuracy against PCA", difference, "Test accuracy against PCA at the same ranks: {}", missing
     )
     beside = {"accuracy against SVD": paired_difference(pruned, svd, least=case.resolution)}
-    return replace(found, beside=beside, test_error=_test_error(case, pruned))
+    equal = paired_difference(pruned, pca_tuned or {}, least=case.resolution)
+    words = found.words
+    if equal is not None and equal.low is not None:
+        beside |= {EQUALLY_TRAINED: equal}
+        words += f" With PCA's network trained on equally: {_in_words(EQUALLY_TRAINED, equal)}."
+    return replace(found, words=words, beside=beside, test_error=_test_error(case, pruned))
 
 
 def better_than(case: Case, pruned: PerSeed, other: PerSeed, name: str) -> Verdict:

@@ -75,7 +75,7 @@ def _judge(results: Results, cell: Cell, loss: float, match: float) -> list[Verd
     return [
         effective(case, accuracy(cell), accuracy(dense), accuracy(magnitude), loss=loss),
         low_rank(case, measured(cell, "ranks"), measured(dense, "ranks"), measured(magnitude, "ranks")),
-        better_than_pca(case, accuracy(cell), baseline("pca"), baseline("svd")),
+        better_than_pca(case, accuracy(cell), baseline("pca"), baseline("svd"), baseline("pca-tuned")),
         like_nuclear_norm(
             case,
             measured(cell, "spectra"),

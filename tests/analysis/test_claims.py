@@ -93,6 +93,15 @@ def test_a_pruned_network_must_beat_pca_beyond_the_scatter_of_seeds(points, verd
     assert found.beside["accuracy against SVD"] == found.interval
 
 
+def test_equal_training_is_told_beside_the_verdict_and_does_not_change_it():
+    ahead, behind = off(3, 3.1, 2.9, 3, 3), off(4, 4.1, 3.9, 4, 4)
+    found, without = (better_than_pca(CASE, ahead, DENSE, {}, tuned) for tuned in (behind, None))
+    equal = found.beside["accuracy against PCA, equally trained"]
+    assert (found.verdict, found.interval) == (without.verdict, without.interval) == ("supported", without.interval)
+    assert equal.mean == pytest.approx(-0.01) and "trained on equally: −1.00 points" in found.words
+    assert "equally" not in without.words and list(without.beside) == ["accuracy against SVD"]
+
+
 def test_exactly_as_good_as_pca_is_undecided():
     assert better_than_pca(CASE, DENSE, DENSE, DENSE).verdict == "undecided"
 

@@ -4,16 +4,18 @@ import dataclasses
 
 import pytest
 
+from abp.analysis.paired_statistics import signed
+from abp.dashboard.studies.claims import pca_table
 from abp.runs.baselines import compare
 from abp.runs.fine_tuning import fine_tune
 from abp.runs.worker import execute
 from abp.store.repositories import leases
 from abp.store.store import Store
-from abp.studies.comparison import read_results, rows, run_table
+from abp.studies.comparison import read_results, rows, run_table, table
 from abp.studies.equal_training import missing_training, train_equally
 from abp.studies.registry import start_study, study_runs
 from abp.studies.specification import Study
-from abp.studies.verdicts import fill_baselines
+from abp.studies.verdicts import fill_baselines, verdicts
 from abp.training.experiment import Experiment
 from tests.databases import new_store
 
@@ -67,6 +69,18 @@ def test_the_table_has_both_before_and_after_and_the_epochs_in_all(tuned):
     assert row["dense_epochs_tuned_mean"] == 7 + row["epochs_after_mean"] == 7 + own["epochs_after"].mean()
     others = [row for row in rows(results) if row["criterion"] != "activation-neuron"]
     assert all(row["difference_from_dense_tuned"]["n"] == 0 for row in others)
+
+
+def test_claims_and_their_table_tell_of_it(tuned):
+    store, number = tuned
+    results = read_results(store, number)
+    found = next(verdict for verdict in verdicts(results) if verdict.claim == 3)
+    runs = run_table(results)
+    own = runs[runs["criterion"] == "activation-neuron"]
+    expected = (own["test_accuracy"] - own["pca_tuned_accuracy"]).mean()
+    assert found.beside["accuracy against PCA, equally trained"].mean == pytest.approx(expected)
+    shown = pca_table(table(results)).iloc[0]
+    assert shown["Equally trained"].startswith(signed(100 * expected))
 
 
 def test_nothing_is_fine_tuned_twice(tuned):
