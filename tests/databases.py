@@ -27,6 +27,7 @@ TEMPLATE = "abp_template"
 POSTGRESQL = bool(os.environ.get(VARIABLE))
 
 only_sqlite = pytest.mark.skipif(POSTGRESQL, reason="it is about files of SQLite")
+any_database = pytest.mark.skipif(POSTGRESQL, reason="the database makes no difference to it")
 only_postgresql = pytest.mark.skipif(not POSTGRESQL, reason="make test-postgresql runs it")
 
 

@@ -15,7 +15,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from abp.dashboard.frame import background
 from abp.dashboard.frame.result_cache import ResultCache, bytes_of
+from tests.databases import any_database
 from tests.waiting import PATIENCE, wait_until
+
+pytestmark = any_database
 
 
 def blas_threads() -> set[int]:

@@ -14,6 +14,9 @@ from abp.dashboard.networks.spectra import spectrum_chart
 from abp.dashboard.studies.charts import by_method
 from abp.pruning.criteria import CRITERIA
 from abp.store.records import ACTIVE, RESUMABLE
+from tests.databases import any_database
+
+pytestmark = any_database
 
 
 def test_the_epoch_axis_holds_the_run_and_grows_in_rare_steps():

@@ -19,6 +19,7 @@ from abp.store.snapshots import recorded_masks
 from abp.store.store import Store
 from abp.training.experiment import Experiment
 from tests.dashboard.opening import ROOT, again, open_page
+from tests.databases import any_database
 from tests.recordings import trained
 from tests.waiting import PATIENCE, wait_until
 
@@ -167,6 +168,7 @@ def test_the_first_and_the_fourth_step_play_every_epoch_and_every_pruning(pair, 
     assert of_100(expected[-1]) in recovery.sentence
 
 
+@any_database
 @pytest.mark.parametrize("criterion", [name for name in CRITERIA if name != "activation-neuron"])
 def test_runs_of_other_criteria_are_told_as_they_were(criterion, store):
     number = trained(store, dataclasses.replace(QUICK, criterion=criterion))

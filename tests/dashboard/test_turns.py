@@ -12,7 +12,10 @@ from abp.dashboard.frame import background
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.result_cache import ResultCache
 from abp.dashboard.frame.turns import Turns
+from tests.databases import any_database
 from tests.waiting import PATIENCE, wait_until
+
+pytestmark = any_database
 
 
 @pytest.fixture

@@ -9,6 +9,10 @@ from hypothesis import strategies as st
 from abp.pruning.criteria import CRITERIA
 from abp.studies.specification import PRESETS, Cell, Study, preset
 from abp.training.experiment import Experiment, SettingError, dense_settings
+from tests.databases import any_database
+
+pytestmark = any_database
+
 
 SMALL = Study(
     datasets=("digits",), criteria=("none", "activation", "magnitude"), amounts=(0.5, 0.8), seeds=(0, 3), prunings=3
