@@ -11,9 +11,10 @@ run: install ## open the dashboard; HOST=0.0.0.0 for other devices in the room
 test: lint ## everything that must hold
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
+test-postgresql: WHERE ?= tests/store tests/studies tests/dashboard
 test-postgresql: .venv/installed-dev ## store, studies and pages, on a PostgreSQL started for it
 	$(BIN)/python -m tests.postgresql --numprocesses 3 --dist loadfile --no-loadscope-reorder \
-		tests/store tests/studies tests/dashboard \
+		$(WHERE) \
 		--ignore tests/store/test_snapshots.py --ignore tests/dashboard/channel --deselect \
 		tests/dashboard/test_study_pages.py::test_a_study_of_a_thousand_runs_opens_and_counts_them_all
 
