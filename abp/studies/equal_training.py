@@ -56,18 +56,11 @@ def _fine_tuned(store: Store, run: Run, epochs: int) -> dict[str, float]:
     if not epochs:
         return {TUNED[each.method]: each.test_accuracy for each in found.baselines}
     fine_tune(store, run, found, epochs)
-    for other in fine_tuned(store, run, found, epochs).values():
-        _train(store, other.id)
-    ended = {method: other for method, other in fine_tuned(store, run, found, epochs).items() if not other.active}
-    accuracies = {method: other.test_accuracy for method, other in ended.items()}
+    while going_on := [other for other in fine_tuned(store, run, found, epochs).values() if other.active]:
+        if not any(execute(store, other.id, new_owner()) for other in going_on):
+            time.sleep(LOOK_EVERY)  # other workers have them, or had them when they died
+            store.leases.expire()
+    accuracies = {method: other.test_accuracy for method, other in fine_tuned(store, run, found, epochs).items()}
     if set(accuracies) != set(TUNED):
         return {}
     return {TUNED[method]: accuracy for method, accuracy in accuracies.items() if accuracy is not None}
-
-
-def _train(store: Store, run: int) -> None:
-    """Train a run to its end; while another worker has it, wait for that one to finish or to be found dead."""
-    while store.runs.get(run).active:
-        if not execute(store, run, new_owner()):
-            time.sleep(LOOK_EVERY)
-            store.leases.expire()

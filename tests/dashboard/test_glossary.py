@@ -22,7 +22,6 @@ from tests.waiting import PATIENCE
 
 pytestmark = any_database
 
-
 PAGES_OF_MENU = {label: Path(file).stem for section in MENU.values() for file, label, _ in section}
 BASE = Experiment(hidden=(12, 8), epochs=3, start_accuracy=0.0, stop_accuracy=1.0, patience=0, learning_rate=0.05)
 SMALL = Study(

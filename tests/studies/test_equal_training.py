@@ -11,6 +11,7 @@ from abp.runs.fine_tuning import fine_tune
 from abp.runs.worker import execute
 from abp.store.repositories import leases
 from abp.store.store import Store
+from abp.studies import equal_training
 from abp.studies.comparison import read_results, rows, run_table, table
 from abp.studies.equal_training import missing_training, train_equally
 from abp.studies.registry import start_study, study_runs
@@ -101,6 +102,24 @@ def test_a_network_whose_worker_died_is_trained_by_the_next(home, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(leases, "LEASE", -1.0)
         assert store.leases.claim(store.runs.queued()[0].id, "a worker that is gone")
+    train_equally(store, number)
+    assert missing_training(read_results(store, number)) == []
+
+
+def test_a_network_that_is_deleted_meanwhile_is_left_out_and_made_again_the_next_time(home, monkeypatch):
+    store = Store()
+    number = start_study(store, dataclasses.replace(STUDY, criteria=("none", "activation-neuron"), seeds=(0,)))
+    while queued := store.runs.queued():
+        execute(store, queued[0].id, "worker")
+
+    def delete(store: Store, run: int, owner: str) -> bool:
+        store.runs.delete(run)
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(equal_training, "execute", delete)
+        train_equally(store, number)
+    assert len(missing_training(read_results(store, number))) == 1
     train_equally(store, number)
     assert missing_training(read_results(store, number)) == []
 

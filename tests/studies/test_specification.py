@@ -13,7 +13,6 @@ from tests.databases import any_database
 
 pytestmark = any_database
 
-
 SMALL = Study(
     datasets=("digits",), criteria=("none", "activation", "magnitude"), amounts=(0.5, 0.8), seeds=(0, 3), prunings=3
 )
