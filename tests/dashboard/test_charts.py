@@ -88,6 +88,21 @@ def test_no_two_methods_of_a_study_share_a_colour_and_no_interval_leaves_its_axi
     assert spec["height"] >= 220
 
 
+def test_two_amounts_are_told_apart_by_the_names_of_the_rows_and_methods_by_their_colours():
+    rows = [
+        {"method": name, "criterion": "none", "amount": amount, "seed": seed, "run": 1, "sparsity": amount,
+         "test_accuracy": 0.9 + 0.02 * seed}
+        for name, amount in (("magnitude", 0.9), ("magnitude", 0.8), ("dense", 0.0), ("random", 0.9), ("random", 0.8))
+        for seed in (0, 1)
+    ]  # fmt: skip
+    spec = by_method(pd.DataFrame(rows)).to_dict()
+    dots, bars, _ = spec["layer"]
+    ordered = ["dense", "80\xa0%, magnitude", "80\xa0%, random", "90\xa0%, magnitude", "90\xa0%, random"]
+    for layer in (dots, bars):
+        assert list(dict.fromkeys(row["row"] for row in spec["datasets"][layer["data"]["name"]])) == ordered
+    assert len(dots["encoding"]["color"]["scale"]["domain"]) == 3
+
+
 def test_a_zero_has_no_place_on_a_logarithmic_axis():
     table = pd.DataFrame({"layer": 1, "index": [1, 2, 3], "value": [2.0, 0.5, 0.0], "curve": "after"})
     spec = spectrum_chart(table, {"after": "#D55E00"}, log=True, highest=2.0).to_dict()

@@ -142,10 +142,10 @@ def test_the_answer_comes_first_and_what_adds_to_the_study_last(store, finished)
     assert "Dense network: nothing removed" in words(page)
 
 
-def test_several_amounts_are_drawn_against_sparsity_and_the_title_says_so():
-    runs = pd.DataFrame({"method": ["dense", "a", "a"], "amount": [0.0, 0.5, 0.8]})
+def test_many_amounts_are_drawn_against_sparsity_and_the_title_says_so():
+    runs = pd.DataFrame({"method": ["dense", "a", "a", "a"], "amount": [0.0, 0.5, 0.8, 0.9]})
     assert accuracies_title(runs) == "Accuracy and sparsity"
-    assert accuracies_title(runs[:2]) == accuracies_title(runs[:1]) == "Accuracy by method"
+    assert accuracies_title(runs[:3]) == accuracies_title(runs[:1]) == "Accuracy by method"
 
 
 @pytest.mark.parametrize("file", ["compare", "claims"])

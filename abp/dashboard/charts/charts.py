@@ -36,7 +36,10 @@ def height(plot: float, *, legend: int = 0, columns: int = 2) -> float:
 
 
 def svg(chart: Chart) -> str:
-    """A chart as a picture, for places without its scripts."""
+    """A chart as a picture, for places without its scripts.
+
+    Names beside the plot get more room than they were measured to need, since a reader's font may be wider.
+    """
     drawn = io.StringIO()
-    chart.save(drawn, format="svg")
+    chart.properties(padding={"left": 40, "top": 5, "right": 5, "bottom": 5}).save(drawn, format="svg")
     return drawn.getvalue()

@@ -63,36 +63,49 @@ def _accuracy(field: str, values: pd.Series, title: str = "test accuracy, %") ->
 
 
 def accuracies(runs: pd.DataFrame) -> Chart:
-    """Test accuracy (columns of `named`): against sparsity, or by method where there is only one amount to draw."""
-    return trade_off(runs) if _several_amounts(runs) else by_method(runs)
+    """Test accuracy (columns of `named`): against sparsity, or by method where one or two amounts make no curve."""
+    return trade_off(runs) if _amounts(runs) > 2 else by_method(runs)
 
 
 def accuracies_title(runs: pd.DataFrame) -> str:
     """What `accuracies` shows of these runs."""
-    return "Accuracy and sparsity" if _several_amounts(runs) else "Accuracy by method"
+    return "Accuracy and sparsity" if _amounts(runs) > 2 else "Accuracy by method"
 
 
-def _several_amounts(runs: pd.DataFrame) -> bool:
-    return runs.loc[runs["amount"] > 0, "amount"].nunique() > 1
+def _amounts(runs: pd.DataFrame) -> int:
+    return runs.loc[runs["amount"] > 0, "amount"].nunique()
 
 
 def by_method(runs: pd.DataFrame) -> Chart:
-    """Test accuracy of each method (columns of `named`): a dot per run, the mean and its interval."""
+    """Test accuracy of each method (columns of `named`): a dot per run, the mean and its interval.
+
+    A row is a method, or a method at one amount where there are several, those of one amount together.
+    """
     axis = alt.Axis(format=".1%", tickCount=6)
     x = alt.X("test_accuracy:Q", title="test accuracy, %", scale=_span(runs["test_accuracy"]), axis=axis)
-    y = alt.Y("method:N", title=None, sort=None, axis=alt.Axis(labelLimit=220, ticks=False, labelOverlap=False))
+    y = alt.Y("row:N", title=None, sort=None, axis=alt.Axis(labelLimit=220, ticks=False, labelOverlap=False))
     colour = alt.Color("method:N", scale=_shades(runs), legend=None)
     tooltip: list[Any] = [
-        alt.Tooltip("method:N"),
+        alt.Tooltip("row:N", title="method"),
         alt.Tooltip("seed:Q"),
         alt.Tooltip("run:Q"),
         alt.Tooltip("test_accuracy:Q", format=".2%"),
     ]
-    dots = alt.Chart(runs).mark_circle(size=40, opacity=0.4).encode(x=x, y=y, color=colour, tooltip=tooltip)
-    base = alt.Chart(_within(means(runs), runs)).encode(y=y, color=colour, tooltip=_INTERVAL)
+    rows = _rows(runs)
+    dots = alt.Chart(rows).mark_circle(size=40, opacity=0.4).encode(x=x, y=y, color=colour, tooltip=tooltip)
+    base = alt.Chart(_rows(_within(means(runs), runs))).encode(y=y, color=colour, tooltip=_INTERVAL)
     bars = base.mark_rule(strokeWidth=3, clip=True).encode(x=alt.X("shown_low:Q"), x2=alt.X2("shown_high:Q"))
     points = base.mark_point(size=110, filled=True, opacity=1, shape="diamond").encode(x=alt.X("mean:Q"))
-    return alt.layer(dots, bars, points).properties(height=height(34 * runs["method"].nunique()))
+    each = 34 if _amounts(runs) == 1 else 24
+    return alt.layer(dots, bars, points).properties(height=height(each * rows["row"].nunique()))
+
+
+def _rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the name of each ``row``, in the order of the amounts."""
+    several = _amounts(table) > 1
+    pairs = zip(table["method"], table["amount"], strict=True)
+    names = [f"{percent(amount)}, {name}" if several and amount else name for name, amount in pairs]
+    return table.assign(row=names).sort_values("amount", kind="stable")
 
 
 _INTERVAL: list[Any] = [
