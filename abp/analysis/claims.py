@@ -40,7 +40,7 @@ MATCH = 0.01
 """Difference in validation accuracy up to which two networks count as equally accurate (claim 4): one point."""
 
 MARGIN = 1.5
-"""Ratio of distances below which regularised spectra count as like pruned ones (claim 4)."""
+"""Ratio of typical distances below which regularised spectra count as like pruned ones (claim 4)."""
 
 EQUALLY_TRAINED = "accuracy against PCA, equally trained"
 """What is shown beside claim 3 where PCA's networks were trained on for as many epochs as the pruned ones."""
@@ -100,6 +100,8 @@ class Verdict:
         The reason, in a sentence or two.
     limit
         What the interval has to leave out on one side.
+    least
+        Half the width that the interval has at least.
     against
         Of claim 5, the other criterion.
     beside
@@ -125,6 +127,7 @@ class Verdict:
     seeds: int
     words: str
     limit: float = 0.0
+    least: float = 0.0
     against: str | None = None
     beside: dict[str, Interval | None] = field(default_factory=dict)
     uncorrected: str = UNDECIDED
@@ -148,7 +151,16 @@ def effective(case: Case, pruned: PerSeed, dense: PerSeed, magnitude: PerSeed, *
     beside = {"accuracy against magnitude": paired_difference(pruned, magnitude, least=case.resolution)}
     about = f"Test accuracy against dense: {{}}; the limit is a loss of {_points(loss)}"
     return replace(
-        _judged(1, case, "accuracy against dense", difference, about, "a dense and a pruned network", limit=-loss),
+        _judged(
+            1,
+            case,
+            "accuracy against dense",
+            difference,
+            about,
+            "a dense and a pruned network",
+            limit=-loss,
+            least=case.resolution,
+        ),
         beside=beside,
         test_error=_test_error(case, pruned),
     )
@@ -171,7 +183,7 @@ def low_rank(case: Case, pruned: Ranks, dense: Ranks, magnitude: Ranks) -> Verdi
         "of ranks against magnitude: {}"
     )
     missing = "a dense, a magnitude-pruned and a pruned network"
-    found = _judged(2, case, "sum of ranks against magnitude", difference, about, missing, wanted=-1)
+    found = _judged(2, case, "sum of ranks against magnitude", difference, about, missing, least=0.5, wanted=-1)
     if found.uncorrected == SUPPORTED and not all(lower):
         found = replace(found, verdict=UNDECIDED, uncorrected=UNDECIDED)
     if seeds:
@@ -198,9 +210,8 @@ def better_than_pca(
     """
     difference = paired_difference(pruned, pca, least=case.resolution)
     missing = "a pruned network and PCA of its dense twin"
-    found = _judged(
-        3, case, "accuracy against PCA", difference, "Test accuracy against PCA at the same ranks: {}", missing
-    )
+    about = "Test accuracy against PCA at the same ranks: {}"
+    found = _judged(3, case, "accuracy against PCA", difference, about, missing, least=case.resolution)
     beside = {"accuracy against SVD": paired_difference(pruned, svd, least=case.resolution)}
     equal = paired_difference(pruned, pca_tuned or {}, least=case.resolution)
     words = found.words
@@ -222,7 +233,7 @@ def better_than(case: Case, pruned: PerSeed, other: PerSeed, name: str) -> Verdi
     """
     difference = paired_difference(pruned, other, least=case.resolution)
     about = f"Test accuracy against {name}, as much removed: {{}}"
-    found = _judged(5, case, f"accuracy against {name}", difference, about, "both")
+    found = _judged(5, case, f"accuracy against {name}", difference, about, "both", least=case.resolution)
     return replace(found, against=name, test_error=_test_error(case, pruned))
 
 
@@ -244,7 +255,8 @@ def like_nuclear_norm(
     all other seeds, two by two, no seed in two pairs: of each pair, the mean distance of its two networks to their
     regularised ones, against `margin` times the distance between them. Supported if the whole interval of the
     difference lies below 0, not supported if above. Both are taken to the power 2/3, since squared distances scatter
-    like chi-square, whose cube root is nearly normal (Wilson & Hilferty 1931).
+    like chi-square, whose cube root is nearly normal (Wilson & Hilferty 1931). So the margin is one of typical
+    distances: the mean of the powers, taken back to the power 3/2.
 
     Parameters
     ----------
@@ -262,9 +274,9 @@ def like_nuclear_norm(
     excess = [_even(to_others) - _even(margin * between) for to_others, between in pairs]
     about = ""
     if pairs:
-        to_others, between = np.mean(pairs, axis=0)
+        to_others, between = (_typical(distances) for distances in zip(*pairs, strict=True))
         about = (
-            f"With strength {strength:g}, chosen on seeds 0 and 1, the spectra lie {to_others:.3f} from the "
+            f"With strength {strength:g}, chosen on seeds 0 and 1, the spectra typically lie {to_others:.3f} from the "
             f"regularised ones and {between:.3f} from those of another seed, {to_others / max(between, 1e-12):.2f} "
             f"times as far; the margin is {margin:g} times"
         )
@@ -273,10 +285,13 @@ def like_nuclear_norm(
         "a pruned network and one trained with a nuclear-norm regulariser", wanted=-1, unit="pair of seeds",
     )  # fmt: skip
     words = found.words
-    if strength is None and set(CHOOSING) <= spectra.keys() and regularised:
+    if strength is None and spectra and regularised:
+        trained = [set(CHOOSING) <= each.keys() for each in (accuracies, *regularised_accuracies.values())]
         words = (
             f"On seeds 0 and 1 no strength of the regulariser came within {_points(match)} of the pruned networks' "
-            "validation accuracy, or none was trained with these seeds."
+            "validation accuracy."
+            if trained[0] and any(trained[1:])
+            else "Seeds 0 and 1 choose the regulariser's strength, and the study does not have both of them yet."
         )
     return replace(found, words=words, seeds=2 * len(pairs))
 
@@ -302,9 +317,22 @@ def corrected(verdicts: Sequence[Verdict]) -> list[Verdict]:
     return found
 
 
+def former_verdict(verdict: Verdict) -> str | None:
+    """What claims 1 and 3 came out as before verdicts took five seeds and a correction for their number.
+
+    None for the other claims, whose test is another one since.
+    """
+    interval = verdict.interval
+    if verdict.claim not in (1, 3):
+        return None
+    if interval is None or interval.low is None or interval.high is None:
+        return UNDECIDED
+    return SUPPORTED if interval.low > verdict.limit else NOT_SUPPORTED if interval.high < verdict.limit else UNDECIDED
+
+
 def _more_seeds(verdict: Verdict, tests: int) -> int | None:
     assert verdict.interval is not None
-    wanted = seeds_to_decide(verdict.interval, verdict.limit, tests)
+    wanted = seeds_to_decide(verdict.interval, verdict.limit, tests, least=verdict.least)
     if wanted is None or wanted > MOST_SEEDS:
         return None
     per_value = 2 if verdict.claim == 4 else 1
@@ -336,6 +364,10 @@ def _even(distance: float) -> float:
     return float(distance ** (2 / 3))
 
 
+def _typical(distances: Sequence[float]) -> float:
+    return float(np.mean([_even(distance) for distance in distances]) ** 1.5)
+
+
 _MANY = {"seed": "seeds", "pair of seeds": "pairs of seeds"}
 
 
@@ -348,6 +380,7 @@ def _judged(
     missing: str,
     *,
     limit: float = 0.0,
+    least: float = 0.0,
     wanted: int = 1,
     unit: str = "seed",
 ) -> Verdict:
@@ -376,11 +409,12 @@ def _judged(
         words = f"{about.format(_in_words(statistic, interval))}."
     return Verdict(
         claim, case.dataset, case.criterion, case.amount, verdict, statistic, interval, n, words,
-        limit=limit, uncorrected=verdict, p=p,
+        limit=limit, least=least, uncorrected=verdict, p=p,
     )  # fmt: skip
 
 
 def _test_error(case: Case, accuracies: PerSeed) -> float | None:
+    """Binomial standard error of the mean accuracy as that of a single network."""
     if not accuracies or not case.test_samples:
         return None
     share = float(np.mean(list(accuracies.values())))

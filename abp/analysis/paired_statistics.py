@@ -60,7 +60,7 @@ def standard_deviation(values: Sequence[float]) -> float | None:
 
 
 def t_interval(values: Sequence[float], confidence: float = CONFIDENCE, *, least: float = 0.0) -> Interval:
-    """Mean and Student's t interval: mean -+ t(n - 1) * standard deviation / sqrt(n).
+    """Mean and Student's t interval (Student 1908): mean -+ t(n - 1) * standard deviation / sqrt(n).
 
     Parameters
     ----------
@@ -146,21 +146,26 @@ def holm(p_values: Sequence[float]) -> list[float]:
 MOST_SEEDS = 1000
 
 
-def seeds_to_decide(interval: Interval, limit: float, tests: float = 1.0) -> int | None:
+def seeds_to_decide(interval: Interval, limit: float, tests: float = 1.0, *, least: float = 0.0) -> int | None:
     """How many values in all would put `limit` outside the interval, at the mean and scatter seen.
 
-    None if more than `MOST_SEEDS` would be needed, or if there are fewer than two values.
+    None if more than `MOST_SEEDS` would be needed, or if there are fewer than two values. The smallest n for which
+    Student's t test of that mean and deviation comes out below 0.05 (as for a sample size, Cohen 1988, but without a
+    wanted power).
 
     Parameters
     ----------
     tests
         What p is multiplied by for the number of tests in a table.
+    least
+        As in `t_interval`: scatter that is smaller than the values' resolution is not believed with more values either.
     """
     error, distance = _error(interval), abs(interval.mean - limit)
     if error is None:
         return None
     deviation = error * np.sqrt(interval.n)
     for n in range(2, MOST_SEEDS + 1):
-        if stdtrit(n - 1, 1 - (1 - CONFIDENCE) / 2 / tests) * deviation / np.sqrt(n) < distance:
+        smallest = least / stdtrit(n - 1, (1 + CONFIDENCE) / 2)
+        if stdtrit(n - 1, 1 - (1 - CONFIDENCE) / 2 / tests) * max(deviation / np.sqrt(n), smallest) < distance:
             return n
     return None

@@ -12,6 +12,7 @@ from abp.analysis.claims import (
     better_than_pca,
     corrected,
     effective,
+    former_verdict,
     like_nuclear_norm,
     low_rank,
 )
@@ -158,6 +159,27 @@ def test_the_excess_over_the_margin_is_that_of_a_plain_loop():
     assert (found.interval.low, found.interval.high) == pytest.approx(expected)
 
 
+def test_the_ratio_in_words_is_the_one_that_the_margin_is_compared_with():
+    """With distances that scatter, a ratio of plain means can lie above the margin while the tested one is below."""
+    rates = RATES + np.array([0, 0, *[0.001] * 6, *[0.4] * 4])
+    others = falling(*rates)
+    to_others, between = [], []
+    for first, second in ((2, 3), (4, 5), (6, 7), (8, 9), (10, 11)):
+        to_others.append(np.mean([spectral_distance(PRUNED[seed], others[seed]) for seed in (first, second)]))
+        between.append(spectral_distance(PRUNED[first], PRUNED[second]))
+    typical = [np.mean(np.power(distances, 2 / 3)) ** 1.5 for distances in (to_others, between)]
+    found = like_nuclear_norm(CASE, PRUNED, ACCURATE, {0.1: others}, {0.1: ACCURATE})
+    assert f"{typical[0] / typical[1]:.2f} times as far" in found.words
+    assert f"{np.mean(to_others) / np.mean(between):.2f} times as far" not in found.words
+
+
+def test_without_the_seeds_that_choose_the_words_say_so():
+    later = {seed: spectra for seed, spectra in PRUNED.items() if seed > 1}
+    accuracies = dict.fromkeys(later, 0.95)
+    found = like_nuclear_norm(CASE, later, accuracies, {0.1: later}, {0.1: accuracies})
+    assert found.verdict == "undecided" and "Seeds 0 and 1 choose" in found.words
+
+
 def test_the_strength_is_chosen_by_accuracy_on_the_first_two_seeds_and_never_by_the_spectra():
     near, far = falling(*(RATES + 0.001)), falling(*(RATES + 0.7))
     both = {0.1: near, 1.0: far}
@@ -256,3 +278,18 @@ def test_so_many_more_seeds_would_decide():
     for n, decided in ((needed, True), (needed - 1, False)):
         half = stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5
         assert (values.mean() - half > 0) == decided
+
+
+def test_no_number_of_seeds_decides_below_the_resolution_of_the_test_set():
+    """On average 0.4 pictures of 360 better: no interval over whole pictures is narrower than half of one."""
+    pictures = {seed: 0.95 + more / 360 for seed, more in enumerate((0, 0, 1, 0, 1))}
+    found = corrected([better_than_pca(CASE, pictures, DENSE, {})])[0]
+    assert CASE.test_samples == 360 and found.least == pytest.approx(1 / 720)
+    assert found.interval.mean < found.least and found.more_seeds is None
+
+
+@pytest.mark.parametrize(("points", "was"), [((3, 3), "supported"), ((3,), "undecided"), ((-3, -3.1), "not supported")])
+def test_what_a_verdict_was_by_the_former_rules(points, was):
+    found = better_than_pca(CASE, off(*points), DENSE, {})
+    assert (found.verdict, former_verdict(found)) == ("undecided", was)
+    assert former_verdict(low_rank(CASE, ranks(1, 1), ranks(9, 9), ranks(5, 5))) is None
