@@ -88,7 +88,7 @@ def rows(results: Results) -> list[dict[str, Any]]:
     ``seeds`` counts the runs that are results; ``unreached`` those that ended before their last pruning, which are
     none. Means and the sample standard deviation are over the former. Differences are paired by seed, ``{mean, low,
     high, n}`` with a 95 % interval no narrower than the test set's resolution, all None where there is nothing to
-    compare; that from PCA is one to the dense network of the same seed, reduced to the run's ranks. What ends in
+    compare; those from PCA and SVD are to the dense network of the same seed, reduced to the run's ranks. What ends in
     ``_tuned`` is compared after equal training (`abp.studies.equal_training`): ``epochs_after_mean`` are the pruned
     networks' epochs after the last pruning, ``dense_epochs_tuned_mean`` the fine-tuned dense one's in all. Ranks,
     densities, live neurons and what chance would give are means per hidden layer (see `NetworkSummary`).
@@ -136,6 +136,7 @@ def _row(results: Results, cell: Cell) -> dict[str, Any]:
         "difference_from_magnitude_neuron": _difference(results, cell, same_amount("magnitude-neuron", cell)),
         "difference_from_dense": _difference(results, cell, Cell(cell.dataset, DENSE)),
         "difference_from_pca": _difference_from_baseline(results, cell, "pca"),
+        "difference_from_svd": _difference_from_baseline(results, cell, "svd"),
         **{
             f"difference_from_{method}_tuned": _difference_from_baseline(results, cell, f"{method}-tuned")
             for method in ("dense", "pca", "svd")

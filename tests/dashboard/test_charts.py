@@ -73,8 +73,8 @@ def test_the_demo_shows_the_method_that_gave_the_laboratory_its_name_on_data_tha
 
 def test_no_two_methods_of_a_study_share_a_colour_and_no_interval_leaves_its_axis():
     rows = [
-        {"method": name, "criterion": "none", "amount": 0.0, "seed": seed, "run": 1, "sparsity": 0.0,
-         "test_accuracy": 0.9 + 0.02 * seed}
+        {"dataset": "digits", "method": name, "criterion": "none", "amount": 0.0, "seed": seed, "run": 1,
+         "sparsity": 0.0, "test_accuracy": 0.9 + 0.02 * seed}
         for name in ("dense", "nuclear norm 0.001", "nuclear norm 0.01", "weights by magnitude")
         for seed in (0, 1)
     ]  # fmt: skip
@@ -90,8 +90,8 @@ def test_no_two_methods_of_a_study_share_a_colour_and_no_interval_leaves_its_axi
 
 def test_two_amounts_are_told_apart_by_the_names_of_the_rows_and_methods_by_their_colours():
     rows = [
-        {"method": name, "criterion": "none", "amount": amount, "seed": seed, "run": 1, "sparsity": amount,
-         "test_accuracy": 0.9 + 0.02 * seed}
+        {"dataset": "digits", "method": name, "criterion": "none", "amount": amount, "seed": seed, "run": 1,
+         "sparsity": amount, "test_accuracy": 0.9 + 0.02 * seed}
         for name, amount in (("magnitude", 0.9), ("magnitude", 0.8), ("dense", 0.0), ("random", 0.9), ("random", 0.8))
         for seed in (0, 1)
     ]  # fmt: skip

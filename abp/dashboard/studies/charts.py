@@ -8,6 +8,7 @@ import pandas as pd
 from abp.analysis.paired_statistics import signed, t_interval
 from abp.dashboard.charts.charts import Chart, height
 from abp.dashboard.charts.colours import METHODS, distinct
+from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
 from abp.studies.specification import DENSE
 
@@ -34,7 +35,8 @@ def percent(share: float) -> str:
 def named(runs: pd.DataFrame) -> pd.DataFrame:
     """Runs with the name of their ``method``."""
     names = [method(*pair) for pair in zip(runs["criterion"], runs["nuclear"], strict=True)]
-    return runs.assign(method=names)[["method", "criterion", "amount", "seed", "run", "sparsity", "test_accuracy"]]
+    columns = ["dataset", "method", "criterion", "amount", "seed", "run", "sparsity", "test_accuracy"]
+    return runs.assign(method=names)[columns]
 
 
 def _shades(table: pd.DataFrame) -> alt.Scale:
@@ -152,10 +154,13 @@ def _within(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def means(runs: pd.DataFrame) -> pd.DataFrame:
-    """Mean test accuracy with its 95 % interval per method and amount; no interval of a single seed."""
+    """Mean test accuracy with its 95 % interval per method and amount; no interval of a single seed.
+
+    It is no narrower than the test set's resolution.
+    """
     rows = []
-    for (name, amount), part in runs.groupby(["method", "amount"], sort=False):
-        interval = t_interval(part["test_accuracy"].tolist())
+    for (dataset, name, amount), part in runs.groupby(["dataset", "method", "amount"], sort=False):
+        interval = t_interval(part["test_accuracy"].tolist(), least=1 / (2 * DATASETS[dataset].test_samples))
         rows.append(
             {
                 "method": name,
@@ -284,6 +289,14 @@ def readable(cells: pd.DataFrame) -> pd.DataFrame:
             ),
             **(
                 {
+                    "Against PCA": interval_words(row, "difference_from_pca"),
+                    "Against SVD": interval_words(row, "difference_from_svd"),
+                }
+                if cells["difference_from_pca_n"].any()
+                else {}
+            ),
+            **(
+                {
                     "Against dense, equally trained": interval_words(row, "difference_from_dense_tuned"),
                     "Against PCA, equally trained": interval_words(row, "difference_from_pca_tuned"),
                     "Against SVD, equally trained": interval_words(row, "difference_from_svd_tuned"),
@@ -311,12 +324,16 @@ def readable(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def interval_words(row: pd.Series, name: str) -> str:
-    """A paired difference in points: ``"+0.31 [−0.10, +0.72]"``; without an interval if there is one seed only."""
-    mean, low, high = (row[f"{name}_{part}"] for part in ("mean", "low", "high"))
+    """A paired difference in points: ``"+0.31 [−0.10, +0.72]"``; without an interval if there is one seed only.
+
+    Where it is of fewer seeds than the row, it says of how many.
+    """
+    mean, low, high, n = (row[f"{name}_{part}"] for part in ("mean", "low", "high", "n"))
     if pd.isna(mean):
         return "–"
     interval = "" if pd.isna(low) else f" [{signed(100 * low)}, {signed(100 * high)}]"
-    return f"{signed(100 * mean)}{interval}"
+    fewer = f", {n:.0f} seed{'s' if n > 1 else ''}" if n < row["seeds"] else ""
+    return f"{signed(100 * mean)}{interval}{fewer}"
 
 
 def _percent(share: float | None) -> float | None:

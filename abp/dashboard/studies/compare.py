@@ -176,7 +176,10 @@ def _conclusions(cells: pd.DataFrame) -> None:
     if not sentences:
         return
     st.header("What it shows", anchor=False)
-    st.caption("Dense network: nothing removed. Points: percentage points of test accuracy.")
+    st.caption(
+        "Dense network: nothing removed. Points: percentage points of test accuracy. “More” and “less” are beyond "
+        "chance also after the correction for the number of comparisons here (Holm)."
+    )
     for sentence in sentences:
         st.markdown(sentence)
 
@@ -343,9 +346,8 @@ def _downloads(store: Store, record: StudyRecord, found: Findings) -> None:
         if st.button("Create a report", icon=":material/summarize:", help="One HTML file that opens in any browser."):
             st.session_state[requested] = True
     if st.session_state.get(requested):
-        results = tuple(found.runs["run"]), tuple(found.runs["status"]), tuple(found.cells["seeds"])
         content = in_background(
-            (store.name, requested, record.name, results),
+            (store.name, requested, record.name, found.version),
             lambda: report(record, found.runs, found.cells, found.results, conclusions(found.cells)),
             "Creating the report",
         )
