@@ -214,7 +214,7 @@ def _checked_list(name: str, values: Any) -> tuple:
     return tuple(values)
 
 
-PAPER = (DENSE, "activation", "activation-neuron", "magnitude", "magnitude-neuron", "random")
+PAPER = (DENSE, "activation", "activation-neuron", "magnitude", "magnitude-neuron", "random", "random-neuron")
 """The paper's two criteria beside the controls without which no comparison is fair."""
 
 PRESETS: dict[str, str] = {
@@ -257,7 +257,7 @@ def preset(
     Examples
     --------
     >>> len(preset("published").cells())
-    16
+    19
     """
     if name not in PRESETS:
         raise SettingError(f"a study must be one of {', '.join(PRESETS)}, not {quoted(name)}")

@@ -1,6 +1,7 @@
 """Tables of a study as text for a paper or a note: Markdown, and LaTeX with booktabs."""
 
 import numbers
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -8,30 +9,49 @@ import pandas as pd
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "×": r"$\times$", "−": "$-$", "–": "--",
-    "\u00a0": "~",
+    "\u00a0": "~", "“": "``", "”": "''",
 }  # fmt: skip
 
 
-def sentence(seeds: tuple[int, int]) -> str:
-    """What a reader of the table has to know: N, the test and the correction.
+def sentence(data: str, seeds: Sequence[int]) -> str:
+    """What a reader of a table of methods has to know: data, N, the test and the correction.
 
     Parameters
     ----------
+    data
+        The data set's title.
     seeds
-        The fewest and the most seeds of a row.
+        Of each row; rows without any do not count.
 
     Examples
     --------
-    >>> sentence((5, 5))[:42]
-    'N = 5 seeds; mean ± sample standard deviat'
+    >>> sentence("MNIST", [5, 12, 0])[:50]
+    'MNIST. N = 5 to 12 seeds; mean ± sample standard d'
     """
-    fewest, most = seeds
-    n = f"N = {fewest}" if fewest == most else f"N = {fewest} to {most}"
     return (
-        f"{n} seeds; mean ± sample standard deviation. Differences are in points of test accuracy, paired by seed, "
-        "with 95 % intervals of Student's t (n − 1 degrees of freedom), no narrower than the test set's resolution; "
-        "they are not corrected for their number, as the verdicts on the claims are (Holm 1979)."
+        f"{data}. {_n(seeds)}; mean ± sample standard deviation. Differences are in points of test accuracy, paired by "
+        "seed, with 95 % intervals of Student's t (n − 1 degrees of freedom), no narrower than the test set's "
+        "resolution; unlike the verdicts on the claims, they are not corrected for their number."
     )
+
+
+def verdicts_sentence(seeds: Sequence[int], tests: int) -> str:
+    """The same of a table of verdicts, of which so many were tested.
+
+    >>> verdicts_sentence([5, 5], 2)[:66]
+    "N = 5 seeds; two-sided tests by Student's t of differences paired "
+    """
+    return (
+        f"{_n(seeds)}; two-sided tests by Student's t of differences paired by seed against each claim's limit, with "
+        f"95 % intervals no narrower than the test set's resolution; p corrected for the {tests} tests of this table "
+        "(Holm 1979). “Alone” is the verdict without the correction."
+    )
+
+
+def _n(seeds: Sequence[int]) -> str:
+    counts = [int(count) for count in seeds if count] or [0]
+    fewest, most = min(counts), max(counts)
+    return f"N = {fewest} seeds" if fewest == most else f"N = {fewest} to {most} seeds"
 
 
 def to_markdown(table: pd.DataFrame, note: str) -> str:

@@ -6,24 +6,28 @@ import dataclasses
 import html
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import update
 
-from abp.analysis.claims import CLAIMS, Case, better_than
+from abp.analysis.claims import CLAIMS, Case, better_than, effective
 from abp.analysis.paired_statistics import t_interval
 from abp.dashboard.studies.charts import accuracies_title, means, named
-from abp.dashboard.studies.claims import intervals, overview
+from abp.dashboard.studies.claims import aside, intervals, overview
 from abp.dashboard.studies.compare import more_of, progress_words
 from abp.dashboard.studies.findings import conclusions
 from abp.dashboard.studies.report import report
+from abp.store import schema
 from abp.store.repositories.studies import Studies
 from abp.store.store import Store
 from abp.studies.comparison import read_results, run_table
 from abp.studies.comparison import table as cell_table
 from abp.studies.registry import extend_study, read_study, start_study, studies, study_progress, study_record
 from abp.studies.specification import Study
+from abp.studies.verdicts import verdicts
 from abp.training.experiment import Experiment
 from benchmarks.thousand import thousand_runs
 from tests.dashboard.opening import open_page, settled, words
@@ -70,7 +74,7 @@ def finished(store) -> int:
 def test_without_a_study_the_pages_offer_to_start_one(store):
     page = open_page("compare")
     assert "no studies yet" in words(page) and page.expander[0].proto.expanded
-    assert "30 runs" in words(page)
+    assert "35 runs" in words(page)
     assert "no studies yet" in words(open_page("claims"))
 
 
@@ -87,13 +91,13 @@ def test_a_study_is_started_by_the_form_once_however_often_it_is_asked_for(store
     page = open_page("compare")
     next(box for box in page.number_input if box.label == "Seeds").set_value(2)
     page.run()
-    assert "12 runs" in words(page)
+    assert "14 runs" in words(page)
     for _ in range(2):
         next(button for button in page.button if button.label == "Start the study").click()
         page.run()
         assert not page.exception
-    assert len(studies(store)) == 1 and len(store.runs.queued()) == 12
-    assert "0 of 12 runs done" in page.get("progress")[0].proto.text
+    assert len(studies(store)) == 1 and len(store.runs.queued()) == 14
+    assert "0 of 14 runs done" in page.get("progress")[0].proto.text
 
 
 def test_wrong_amounts_are_refused_in_words(store):
@@ -328,6 +332,27 @@ def test_what_claim_4_needs_is_trained_at_one_click(store, finished):
     assert button.label.endswith("9 missing runs")
     settled(button.click().run())
     assert len(store.runs.queued()) == 9 and all(run.experiment.nuclear for run in store.runs.queued())
+
+
+def test_every_verdict_stands_in_one_table_that_can_be_taken_along(store, finished):
+    page = settled(open_page("claims", study=finished))
+    table = page.dataframe[-1].value
+    judged = verdicts(read_results(store, finished))
+    assert table["Verdict"].tolist() == [verdict.verdict for verdict in judged]
+    assert {"Difference", "p, corrected", "More seeds", "Test set's error"} <= set(table.columns)
+    assert {"Markdown", "LaTeX"} <= {button.proto.label for button in page.get("download_button")}
+    assert "Claim 4 takes seeds 0 to 11" in words(page)
+
+
+def test_a_study_from_before_the_rules_says_what_its_verdicts_were(store, finished):
+    two_equal = effective(Case("digits", "activation", 0.8), {0: 0.9, 1: 0.9}, {0: 0.9, 1: 0.9}, {})
+    assert "this was *supported*" in aside(two_equal, old=True) and "supported" not in aside(two_equal)
+    assert "judged seed by seed" not in words(settled(open_page("claims", study=finished)))
+    with store.database.writing() as connection:
+        connection.execute(update(schema.studies).values(created=datetime(2026, 11, 24, tzinfo=UTC).timestamp()))
+    said = words(settled(open_page("claims", study=finished)))
+    assert "Until 25 November 2026 this was judged seed by seed" in said
+    assert "Until 25 November 2026 the regulariser's strength was chosen by the spectra" in said
 
 
 @pytest.mark.parametrize("file", ["compare", "claims"])

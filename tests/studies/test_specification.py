@@ -73,8 +73,8 @@ def test_all_methods_have_one_budget_and_the_dense_run_is_every_other_run_s_twin
 
 def test_the_presets_have_the_cells_of_the_design():
     assert set(PRESETS) == {"demo", "published", "trade-off"}
-    assert (len(preset("demo").cells()), len(preset("demo").experiments())) == (6, 30)
-    assert (len(preset("published").cells()), preset("published").prunings) == (16, 5)
+    assert (len(preset("demo").cells()), len(preset("demo").experiments())) == (7, 35)
+    assert (len(preset("published").cells()), preset("published").prunings) == (19, 5)
     assert preset("published").base == Experiment(prunings=5)  # the published settings
     assert preset("trade-off").amounts == (0.5, 0.75, 0.8, 0.85, 0.9, 0.95, 0.97)
     chosen = preset("published", dataset="digits", seeds=2, criteria=["magnitude"], amounts=[0.3])

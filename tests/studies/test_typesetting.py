@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from abp.studies.typesetting import sentence, to_latex, to_markdown
+from abp.studies.typesetting import sentence, to_latex, to_markdown, verdicts_sentence
 
 TABLE = pd.DataFrame(
     {
@@ -25,9 +25,11 @@ def test_every_value_stands_in_its_row_and_column():
 
 
 def test_latex_keeps_no_character_that_would_break_it():
-    latex = to_latex(TABLE, sentence((5, 12)))
+    latex = to_latex(TABLE, sentence("digits", [0, 5, 12]))
     body = latex.split("\\midrule")[1].split("\\bottomrule")[0].strip().splitlines()
     assert len(body) == 2 and all(line.endswith("\\\\") for line in body)
     assert all(len(re.findall(r"(?<!\\)&", line)) == 3 for line in body)
     assert not re.search(r"(?<!\\)[%_#]", latex) and "\\begin{tabular}{lrlr}" in latex
-    assert "N = 5 to 12 seeds" in latex and "Holm 1979" in latex
+    assert "digits. N = 5 to 12 seeds" in latex
+    verdicts = to_latex(TABLE, verdicts_sentence([5, 5], 3))
+    assert "N = 5 seeds" in verdicts and "the 3 tests of this table (Holm 1979)" in verdicts and "``Alone''" in verdicts

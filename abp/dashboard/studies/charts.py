@@ -1,15 +1,19 @@
 """Charts and tables of a study: one colour per criterion, a dot per run, and bold means with 95 % intervals."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from abp.analysis.claims import Verdict
 from abp.analysis.paired_statistics import signed, t_interval
 from abp.dashboard.charts.charts import Chart, height
 from abp.dashboard.charts.colours import METHODS, distinct
+from abp.dashboard.charts.widgets import download_text
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
+from abp.studies import typesetting
 from abp.studies.specification import DENSE
 
 COSTS = {"flops": "FLOPs", "parameters": "parameters", "rank": "sum of ranks"}
@@ -321,6 +325,44 @@ def readable(cells: pd.DataFrame) -> pd.DataFrame:
         for _, row in cells.iterrows()
     ]
     return pd.DataFrame(rows)
+
+
+def verdict_table(judged: Sequence[Verdict]) -> pd.DataFrame:
+    """Every verdict with the test that it rests on, a row each; differences of accuracies in points."""
+    rows = [
+        {
+            "Claim": f"{verdict.claim}. {verdict.title}",
+            "Data": DATASETS[verdict.dataset].title,
+            "Method": method(verdict.criterion),
+            "Against": method(verdict.against) if verdict.against else "",
+            "Amount": percent(verdict.amount),
+            "Verdict": verdict.verdict,
+            "Alone": verdict.uncorrected,
+            "Seeds": verdict.seeds,
+            "Difference": _bounds(verdict),
+            "p, corrected": "" if verdict.p_corrected is None else f"{verdict.p_corrected:.2g}",
+            "More seeds": verdict.more_seeds or "",
+            "Test set's error": "" if verdict.test_error is None else f"{100 * verdict.test_error:.2f}",
+        }
+        for verdict in judged
+    ]
+    return pd.DataFrame(rows)
+
+
+def _bounds(verdict: Verdict) -> str:
+    interval, scale = verdict.interval, 100 if verdict.statistic.startswith("accuracy") else 1
+    if interval is None:
+        return ""
+    values = [interval.mean, *(each for each in (interval.low, interval.high) if each is not None)]
+    mean, *bounds = (signed(scale * value) for value in values)
+    return f"{mean} [{', '.join(bounds)}]" if bounds else mean
+
+
+def download_table(name: str, table: pd.DataFrame, note: str) -> None:
+    """Buttons that take a table as Markdown and LaTeX, with the sentence that states N, the test and the correction."""
+    meaning = "This table as text, with the sentence that states N, the test and the correction"
+    download_text("Markdown", f"{name}.md", typesetting.to_markdown(table, note), f"{meaning}.")
+    download_text("LaTeX", f"{name}.tex", typesetting.to_latex(table, note), f"{meaning} (booktabs).")
 
 
 def interval_words(row: pd.Series, name: str) -> str:

@@ -3,26 +3,40 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
-from abp.analysis.claims import CLAIMS, FEWEST, LOSS, MATCH, NOT_SUPPORTED, SUPPORTED, UNDECIDED, Verdict
+from abp.analysis.claims import (
+    CHOOSING,
+    CLAIMS,
+    FEWEST,
+    LOSS,
+    MARGIN,
+    MATCH,
+    NOT_SUPPORTED,
+    SUPPORTED,
+    UNDECIDED,
+    Verdict,
+    former_verdict,
+)
 from abp.analysis.paired_statistics import Interval
 from abp.dashboard.charts.charts import Chart, height
 from abp.dashboard.charts.colours import METHODS, MUTED
-from abp.dashboard.charts.widgets import chart_with_data
+from abp.dashboard.charts.widgets import chart_with_data, download_csv
 from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
-from abp.dashboard.studies.charts import interval_words, method, percent
+from abp.dashboard.studies.charts import download_table, interval_words, method, percent, verdict_table
 from abp.dashboard.studies.findings import findings
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
 from abp.store.store import Store
 from abp.studies.comparison import Results
 from abp.studies.registry import StudyRecord, extend_study, read_study
+from abp.studies.typesetting import verdicts_sentence
 from abp.studies.verdicts import fill_baselines, missing_baselines, verdicts
 
 MEANING = {
@@ -47,6 +61,15 @@ LOOKS = {
     UNDECIDED: ("gray", ":material/help:"),
 }
 """Colour and icon of each verdict."""
+JUDGED_ANEW = datetime(2026, 11, 25, tzinfo=UTC)
+"""When verdicts began to take five seeds and a correction for their number."""
+JUDGED_OTHERWISE = {
+    2: "this was judged seed by seed, without a test",
+    4: "the regulariser's strength was chosen by the spectra and judged on the same seeds, each against all others",
+}
+"""How claims were judged before that, where the test is another one since."""
+SEEDS_OF_CLAIM_4 = len(CHOOSING) + 2 * FEWEST
+"""Seeds that claim 4 takes: two choose, and of the others each pair is a value."""
 NUCLEAR = (0.0003, 0.001, 0.003)
 """Strengths of the regulariser that are added to a study for claim 4."""
 
@@ -79,10 +102,12 @@ def claims_view(store: Store, number: int) -> None:
         _in_short(judged)
         _missing(store, state.record, found)
         _excluded(found)
+    old = state.record.created < JUDGED_ANEW.timestamp()
     for claim, words in CLAIMS.items():
-        _claim(claim, words, [verdict for verdict in judged if verdict.claim == claim])
+        _claim(claim, words, [verdict for verdict in judged if verdict.claim == claim], old=old)
         if claim == 3:
             _against_pca(findings_now.cells)
+    _all_verdicts(number, judged)
 
 
 def _in_short(judged: Sequence[Verdict]) -> None:
@@ -150,8 +175,11 @@ def _thresholds() -> tuple[float, float]:
     st.caption(
         "Verdicts rest on paired 95\u00a0% t intervals over seeds, no narrower than the test set's resolution. A "
         f"verdict takes at least {FEWEST} seeds and is corrected for the number of verdicts on this page (Holm): in "
-        "95\u00a0% of such pages none is wrong by chance. Another test set of the same size would move each accuracy "
-        "too; the standard error of that stands beside the verdict."
+        "95\u00a0% of such pages none is wrong by chance, if accuracies scatter normally over the seeds; where one "
+        "seed in five fails badly, more are wrong. Claim 4 takes twelve seeds: two choose the regulariser's strength, "
+        f"the others make five pairs, whose spectra may lie {MARGIN:g} times as far from the regularised ones as from "
+        "each other. Another test set of the same size would move each accuracy too; the standard error of that "
+        "stands beside the verdict."
     )
     return loss / 100, match / 100
 
@@ -178,6 +206,11 @@ def _missing(store: Store, record: StudyRecord, found: Results) -> None:
                 extend_study(store, record.id, runs)
                 st.rerun()
         _compute(store, record, len(baselines))
+    if operating() and not set(range(SEEDS_OF_CLAIM_4)) <= set(record.study.seeds):
+        st.caption(
+            f"Claim 4 takes seeds 0 to {SEEDS_OF_CLAIM_4 - 1}, of which this study does not have all: on Compare, "
+            "*Add seeds or methods*."
+        )
 
 
 def _compute(store: Store, record: StudyRecord, runs: int) -> None:
@@ -204,13 +237,16 @@ def _compute(store: Store, record: StudyRecord, runs: int) -> None:
             st.rerun()
 
 
-def _claim(claim: int, words: str, judged: list[Verdict]) -> None:
+def _claim(claim: int, words: str, judged: list[Verdict], *, old: bool) -> None:
     st.subheader(f"{claim}. {words}", anchor=f"claim-{claim}")
     st.caption(MEANING[claim])
+    if old and judged and claim in JUDGED_OTHERWISE:
+        st.caption(f"Until {_day(JUDGED_ANEW)} {JUDGED_OTHERWISE[claim]}; the verdict may have been another then.")
     for verdict in judged:
         seeds = "1 seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds"
         st.markdown(
-            f"{badge(verdict.verdict, verdict.verdict)} **{_case(verdict)}**, {seeds}. {verdict.words} {aside(verdict)}"
+            f"{badge(verdict.verdict, verdict.verdict)} **{_case(verdict)}**, {seeds}. {verdict.words} "
+            f"{aside(verdict, old=old)}"
         )
     if not judged:
         st.caption("This study has nothing to compare with for this claim.")
@@ -229,9 +265,19 @@ def _claim(claim: int, words: str, judged: list[Verdict]) -> None:
         )
 
 
-def aside(verdict: Verdict) -> str:
-    """What the correction changed, how many more seeds would decide, and the test set's own error, in words."""
+def aside(verdict: Verdict, *, old: bool = False) -> str:
+    """What the correction changed, how many more seeds would decide, and the test set's own error, in words.
+
+    Parameters
+    ----------
+    old
+        Whether the study is older than today's rules: then also what the verdict was before.
+    """
     said = []
+    if old and (former := former_verdict(verdict)) not in (None, verdict.verdict):
+        said.append(
+            f"Until {_day(JUDGED_ANEW)}, when two seeds were enough and nothing was corrected, this was *{former}*."
+        )
     if verdict.uncorrected != verdict.verdict:
         said.append(f"Alone it would be *{verdict.uncorrected}*; with the correction it is not.")
     if verdict.more_seeds:
@@ -241,6 +287,22 @@ def aside(verdict: Verdict) -> str:
     if verdict.test_error is not None:
         said.append(f"Standard error of the test set: {100 * verdict.test_error:.2f} points.")
     return " ".join(said)
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%-d %B %Y}"
+
+
+def _all_verdicts(number: int, judged: Sequence[Verdict]) -> None:
+    st.subheader("All verdicts", anchor=False)
+    st.caption("The test behind each verdict; differences of accuracies and the test set's error are in points.")
+    table = verdict_table(judged)
+    st.dataframe(table, hide_index=True, alt="Each verdict with its difference, p and number of seeds.")
+    tests = sum(verdict.p is not None for verdict in judged)
+    with st.container(horizontal=True):
+        download_csv(f"verdicts-{number}", lambda: table)
+        note = verdicts_sentence([verdict.seeds for verdict in judged], tests)
+        download_table(f"verdicts-{number}", table, note)
 
 
 def _against_pca(cells: pd.DataFrame) -> None:
@@ -296,9 +358,10 @@ def intervals(judged: list[Verdict]) -> pd.DataFrame:
             if interval is not None:
                 about = {"case": _beside_bars(verdict, data=several), "criterion": verdict.criterion}
                 scale = _scale(what)
+                seeds = verdict.seeds if what == verdict.statistic else interval.n
                 decides = {"limit": scale * verdict.limit if what == verdict.statistic else None}
                 shown = "accuracy against the other criterion" if verdict.against else what
-                rows.append({**about, "what": shown, **_scaled(scale, interval), **decides})
+                rows.append({**about, "what": shown, **_scaled(scale, interval), "seeds": seeds, **decides})
     return pd.DataFrame(rows)
 
 
@@ -316,10 +379,7 @@ def _scale(what: str) -> int:
 
 def _scaled(scale: int, interval: Interval) -> dict:
     bounds = {"mean": interval.mean, "low": interval.low, "high": interval.high}
-    return {
-        **{name: None if value is None else scale * value for name, value in bounds.items()},
-        "seeds": interval.n,
-    }
+    return {name: None if value is None else scale * value for name, value in bounds.items()}
 
 
 def interval_chart(table: pd.DataFrame, title: str = "difference") -> Chart:

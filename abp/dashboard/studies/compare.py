@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from abp.analysis.paired_statistics import paired_difference, signed
-from abp.dashboard.charts.widgets import chart_with_data, download_csv, download_text
+from abp.dashboard.charts.widgets import chart_with_data, download_csv
 from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.markdown import literal
@@ -177,8 +177,9 @@ def _conclusions(cells: pd.DataFrame) -> None:
         return
     st.header("What it shows", anchor=False)
     st.caption(
-        "Dense network: nothing removed. Points: percentage points of test accuracy. “More” and “less” are beyond "
-        "chance also after the correction for the number of comparisons here (Holm)."
+        "Dense network: nothing removed. Points: percentage points of test accuracy. Unless it says "
+        "otherwise, “more” and “less” are beyond chance, also after the correction for the number of comparisons "
+        "here (Holm)."
     )
     for sentence in sentences:
         st.markdown(sentence)
@@ -267,12 +268,10 @@ def _cells(cells: pd.DataFrame, runs: pd.DataFrame, dataset: str) -> None:
         _runs_of(cells.iloc[selected[0]], runs)
     if len(selected) == 2:
         _two_rows(cells.iloc[sorted(selected)], runs, dataset)
-    note = typesetting.sentence((int(cells["seeds"].min()), int(cells["seeds"].max())))
     with st.container(horizontal=True):
         download_csv(f"methods-{dataset}", lambda: cells)
-        meaning = "This table as text, with the sentence that states N, the test and the correction"
-        download_text("Markdown", f"methods-{dataset}.md", typesetting.to_markdown(shown, note), f"{meaning}.")
-        download_text("LaTeX", f"methods-{dataset}.tex", typesetting.to_latex(shown, note), f"{meaning} (booktabs).")
+        note = typesetting.sentence(DATASETS[dataset].title, cells["seeds"].tolist())
+        study_charts.download_table(f"methods-{dataset}", shown, note)
 
 
 def _runs_of(row: pd.Series, runs: pd.DataFrame) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 from abp.dashboard.charts.charts import svg
 from abp.dashboard.studies import charts as study_charts
 from abp.data.datasets import DATASETS
+from abp.studies import typesetting
 from abp.studies.comparison import Results
 from abp.studies.registry import StudyRecord
 from abp.studies.verdicts import verdicts
@@ -62,7 +63,8 @@ def _dataset(dataset: str, runs: pd.DataFrame, cells: pd.DataFrame) -> list[str]
     named = study_charts.named(counting)
     title = study_charts.accuracies_title(named)
     parts += [f"<h3>{title}</h3>", svg(study_charts.accuracies(named).properties(width=720))]
-    parts += ["<h3>Results by method</h3>", *_halves(study_charts.readable(cells))]
+    note = typesetting.sentence(DATASETS[cells["dataset"].iloc[0]].title, cells["seeds"].tolist())
+    parts += ["<h3>Results by method</h3>", *_halves(study_charts.readable(cells)), f"<p>{html.escape(note)}</p>"]
     densities = study_charts.densities(cells)
     if len(densities):
         parts += ["<h3>Density of each layer</h3>", svg(study_charts.density(densities).properties(width=720))]
@@ -72,21 +74,13 @@ def _dataset(dataset: str, runs: pd.DataFrame, cells: pd.DataFrame) -> list[str]
 
 
 def _claims(found: Results) -> str:
-    rows = [
-        {
-            "Claim": f"{verdict.claim}. {verdict.title}",
-            "Data": DATASETS[verdict.dataset].title,
-            "Method": study_charts.method(verdict.criterion),
-            "Against": study_charts.method(verdict.against) if verdict.against else "",
-            "Amount": study_charts.percent(verdict.amount),
-            "Verdict": verdict.verdict,
-            "Alone": verdict.uncorrected,
-            "Seeds": verdict.seeds,
-            "Reason": verdict.words,
-        }
-        for verdict in verdicts(found)
-    ]
-    return f"<h2>The paper's claims</h2>{_table(pd.DataFrame(rows))}" if rows else ""
+    judged = verdicts(found)
+    if not judged:
+        return ""
+    tests = sum(verdict.p is not None for verdict in judged)
+    note = typesetting.verdicts_sentence([verdict.seeds for verdict in judged], tests)
+    table = study_charts.verdict_table(judged).assign(Reason=[verdict.words for verdict in judged])
+    return f"<h2>The paper's claims</h2>{_table(table)}<p>{html.escape(note)}</p>"
 
 
 def _halves(table: pd.DataFrame) -> list[str]:
