@@ -2,24 +2,26 @@
 
 ``python -m docs.results add HOME...`` copies the database of each home, computes what PCA and SVD still miss, and adds
 the ended runs of its studies to ``NAME-runs.csv``, where NAME is the data set's; a run that is there already is
-replaced. ``python -m docs.results`` makes the rest from these files alone: ``NAME-table.csv`` (a row a method),
-``NAME-verdicts.csv``, ``NAME-accuracy.svg``, and prints both tables as the README has them. Both can be done again when
-more runs have ended.
+brought up to date. ``python -m docs.results`` makes the rest from these files alone: ``NAME-table.csv`` (a row a
+method), ``NAME-verdicts.csv`` and ``NAME-accuracy.svg``, and prints the tables that stand in README.md and in
+docs/results/README.md. Both can be done again when more runs have ended.
 
-The fourth claim needs singular values, which are not in these files: ``add`` writes its verdicts to
-``NAME-claim-4.csv``, from a study that has regularised runs.
+The fourth claim needs singular values, which are not in these files: ``add`` writes its tests to
+``NAME-claim-4.csv``, from a study that has regularised runs. All verdicts on a data set are corrected together.
 """
 
 import sqlite3
 import sys
 import tempfile
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
-from abp.analysis.claims import Case, Verdict, better_than, better_than_pca, corrected, effective, low_rank
-from abp.analysis.paired_statistics import mean, paired_difference, signed, standard_deviation
+from abp.analysis.claims import UNDECIDED, Case, Verdict, better_than, better_than_pca, corrected, effective, low_rank
+from abp.analysis.paired_statistics import Interval, mean, paired_difference, signed, standard_deviation
+from abp.dashboard.charts.charts import svg
 from abp.dashboard.studies.charts import accuracies, named
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
@@ -39,9 +41,16 @@ def main() -> None:
     if sys.argv[1:2] == ["add"]:
         for home in sys.argv[2:]:
             add(Path(home))
-    else:
-        for path in sorted(RESULTS.glob("*-runs.csv")):
-            write_tables(path.name.removesuffix("-runs.csv"))
+        return
+    for dataset in datasets():
+        runs = read_runs(dataset)
+        methods_table(runs).round(5).to_csv(RESULTS / f"{dataset}-table.csv", index=False)
+        verdicts_table(runs).to_csv(RESULTS / f"{dataset}-verdicts.csv", index=False)
+        chart = accuracies(named(_counting(runs))).properties(width=560)
+        (RESULTS / f"{dataset}-accuracy.svg").write_text(svg(chart), encoding="utf-8")
+        for cell, rows in runs[~runs["counts"]].groupby(CELL):
+            print(f"Left out, since they ended before their last pruning: {len(rows)} runs of {cell}\n")
+    print(*printed_tables(), sep="\n\n")
 
 
 # Rows a run
@@ -67,45 +76,61 @@ def add(home: Path) -> None:
 
 
 def _merge(dataset: str, runs: pd.DataFrame) -> None:
+    """Put runs in the place of those that are there already; what a home does not know of them is kept."""
     path = RESULTS / f"{dataset}-runs.csv"
-    rows = runs.drop(columns=["dataset", "run", "status"]).copy()
+    rows = runs.drop(columns=["dataset", "run", "status"]).set_index(PLACE)
     for name in LISTS:
-        rows[name] = [" ".join(f"{each:.4g}" for each in values) if values else "" for values in rows[name]]
+        rows[name] = [" ".join(f"{each:.4g}" for each in values) if values else None for values in rows[name]]
     rows = rows.round({name: 6 for name in rows.columns if rows[name].dtype == float})
     if path.exists():
-        rows = pd.concat([pd.read_csv(path), rows]).drop_duplicates(PLACE, keep="last")
-    rows.sort_values(["nuclear", "amount", "criterion", "seed"]).to_csv(path, index=False)
+        known = pd.read_csv(path, dtype=dict.fromkeys(LISTS, str)).set_index(PLACE)
+        rows = rows.combine_first(known)[list(dict.fromkeys([*known.columns, *rows.columns]))]
+    rows.reset_index().sort_values(["nuclear", "amount", "criterion", "seed"]).to_csv(path, index=False)
 
 
 # Tables
 
 
-def write_tables(dataset: str) -> None:
-    """Write and print the tables, verdicts and chart of one data set."""
+def datasets() -> list[str]:
+    """Names of the data sets that there are rows of."""
+    return sorted(path.name.removesuffix("-runs.csv") for path in RESULTS.glob("*-runs.csv"))
+
+
+def read_runs(dataset: str) -> pd.DataFrame:
+    """The rows of a data set, one a run."""
     runs = pd.read_csv(RESULTS / f"{dataset}-runs.csv", dtype=dict.fromkeys(LISTS, str))
     for name in LISTS:
         runs[name] = runs.get(name)
-    runs["dataset"], runs["run"] = dataset, range(1, len(runs) + 1)
-    counting = runs[runs["counts"]]
+    return runs.assign(dataset=dataset, run=range(1, len(runs) + 1))
+
+
+def methods_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Means and paired differences, one row a method."""
+    counting = _counting(runs)
     table = pd.DataFrame([_row(counting, cell) for cell in _cells(counting)])
     numbers = [name for name in table.columns if name not in ("criterion", "ranks", "shuffled_ranks", "above_edge")]
-    table[numbers] = table[numbers].apply(pd.to_numeric)
-    table.round(5).to_csv(RESULTS / f"{dataset}-table.csv", index=False)
-    judged = _verdicts(counting, dataset)
-    pd.DataFrame(map(_verdict_row, judged)).to_csv(RESULTS / f"{dataset}-verdicts.csv", index=False)
-    accuracies(named(counting)).properties(width=560).save(RESULTS / f"{dataset}-accuracy.svg")
-    print(
-        f"**{DATASETS[dataset].title}**\n",
-        _markdown(table),
-        "",
-        _equal_training(counting),
-        _verdicts_markdown(judged),
-        "",
-        sep="\n",
-    )
-    left_out = runs[~runs["counts"]]
-    if len(left_out):
-        print(f"Left out, since they ended before their last pruning: {len(left_out)} runs\n")
+    return table.assign(**table[numbers].apply(pd.to_numeric))
+
+
+def verdicts_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """All verdicts on a data set, one row each, with one correction for all of them."""
+    return pd.DataFrame([_verdict_row(verdict) for verdict in _verdicts(_counting(runs))])
+
+
+def printed_tables() -> list[str]:
+    """All tables that the two pages show, as Markdown."""
+    runs = {dataset: read_runs(dataset) for dataset in datasets()}
+    judged = {dataset: verdicts_table(rows) for dataset, rows in runs.items()}
+    tables = [_markdown_methods(dataset, methods_table(rows)) for dataset, rows in runs.items()]
+    tables.append(_markdown_claims(judged))
+    tables += [_markdown_choices(dataset, found) for dataset, found in judged.items()]
+    tables += [_markdown_equal_training(dataset, _counting(rows)) for dataset, rows in runs.items()]
+    return tables
+
+
+def _counting(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs that reached their amount."""
+    return runs[runs["counts"]]
 
 
 def _cells(runs: pd.DataFrame) -> list[tuple]:
@@ -164,8 +189,8 @@ def _row(runs: pd.DataFrame, cell: tuple) -> dict:
     return found
 
 
-def _verdicts(runs: pd.DataFrame, dataset: str) -> list[Verdict]:
-    """Claims 1, 2, 3 and 5 for every criterion that is judged, with one correction for all of them."""
+def _verdicts(runs: pd.DataFrame) -> list[Verdict]:
+    dataset = runs["dataset"].iloc[0]
     found = []
     for criterion, amount, nuclear in _cells(runs):
         if criterion not in JUDGED:
@@ -185,7 +210,19 @@ def _verdicts(runs: pd.DataFrame, dataset: str) -> list[Verdict]:
             same = CRITERIA[other[0]].whole_neurons == CRITERIA[criterion].whole_neurons
             if other[1:] == cell[1:] and other != cell and same:
                 found.append(better_than(case, own, _per_seed(runs, other), other[0]))
-    return corrected(found)
+    return corrected(found + _fourth(dataset))
+
+
+def _fourth(dataset: str) -> list[Verdict]:
+    path = RESULTS / f"{dataset}-claim-4.csv"
+    return [
+        Verdict(
+            4, dataset, row.criterion, row.amount, row.uncorrected, row.statistic,
+            Interval(row.mean, row.low, row.high, row.seeds // 2), row.seeds, row.words,
+            limit=row.limit, uncorrected=row.uncorrected, p=row.p,
+        )
+        for row in (pd.read_csv(path).itertuples() if path.exists() else ())
+    ]  # fmt: skip
 
 
 def _verdict_row(verdict: Verdict) -> dict:
@@ -195,72 +232,95 @@ def _verdict_row(verdict: Verdict) -> dict:
     return {**row, "title": verdict.title, **bounds}
 
 
-def _markdown(table: pd.DataFrame) -> str:
-    titles = ("", "seeds", "test accuracy", "against dense", "against magnitude", "against PCA", "epochs", "ranks")
-    titles += ("ranks by chance", "above chance")
-    lines = [f"| {' | '.join(titles)} |", "|" + " --- |" * len(titles)]
-    for row in table.to_dict("records"):
-        spread = "" if pd.isna(row["test_accuracy_std"]) else f" ± {100 * row['test_accuracy_std']:.2f}"
-        cells = (
-            f"`{row['criterion']}`{_amount(row)}",
+def _markdown_methods(dataset: str, table: pd.DataFrame) -> str:
+    titles = (DATASETS[dataset].title, "seeds", "test accuracy", "against dense", "against magnitude", "against PCA")
+    rows = [
+        (
+            _name(row),
             str(row["seeds"]),
-            f"{100 * row['test_accuracy_mean']:.2f}{spread} %",
-            "" if row["criterion"] == "none" and not row["nuclear"] else _difference(row, "dense"),
-            "" if row["criterion"] in ("none", "magnitude") else _difference(row, "magnitude"),
-            _difference(row, "pca"),
+            _accuracy(row),
+            "" if row["criterion"] == "none" and not row["nuclear"] else _difference(row, "dense_"),
+            "" if row["criterion"] in ("none", "magnitude") else _difference(row, "magnitude_"),
+            _difference(row, "pca_"),
             f"{row['epochs_mean']:.0f}",
-            *(row[name] for name in ("ranks", "shuffled_ranks", "above_edge")),
+            row["ranks"],
         )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        for row in table.to_dict("records")
+    ]
+    return _markdown((*titles, "epochs", "mean ranks"), rows)
 
 
-def _equal_training(runs: pd.DataFrame) -> str:
+def _markdown_claims(judged: dict[str, pd.DataFrame]) -> str:
+    """The paper's four claims, one row a data set, criterion and amount."""
+    rows = []
+    for dataset, found in judged.items():
+        for case, part in found.groupby(["criterion", "amount"]):
+            own = part[part["claim"] <= 4].set_index("claim")["verdict"]
+            case_name = f"{DATASETS[dataset].title}, {_name(dict(zip(('criterion', 'amount'), case, strict=True)))}"
+            rows.append((case_name, *(own.get(claim, UNDECIDED) for claim in range(1, 5))))
+    titles = ("the paper's claims", "effective", "low rank", "better than PCA", "like a nuclear norm")
+    return _markdown(titles, rows)
+
+
+def _markdown_choices(dataset: str, judged: pd.DataFrame) -> str:
+    """Claim 5: activation against each other way to choose, one column an amount."""
+    chosen = judged[judged["claim"] == 5]
+    amounts = sorted(chosen["amount"].unique())
+    rows = []
+    for (criterion, against), part in chosen.groupby(["criterion", "against"], sort=False):
+        of_amount = {row["amount"]: row for row in part.to_dict("records")}
+        row = [f"`{criterion}` against `{against}`"]
+        for amount in amounts:
+            found = of_amount.get(amount)
+            row += ["", ""] if found is None else [_difference(found), _p(found)]
+        rows.append(tuple(row))
+    columns = [title for amount in amounts for title in (f"{100 * amount:g} %", "p, corrected")]
+    return _markdown((DATASETS[dataset].title, *columns), rows)
+
+
+def _markdown_equal_training(dataset: str, runs: pd.DataFrame) -> str:
     """Differences before and after the compared networks were trained on for equally many epochs, of the same seeds."""
     seeds = {cell: list(_per_seed(runs, cell, "dense_tuned_accuracy")) for cell in _cells(runs)}
-    rows = [_row(runs[runs["seed"].isin(some)], cell) for cell, some in seeds.items() if some]
-    lines = [
-        "| equal training | epochs after pruning | against dense, before | after | against PCA, before | after "
-        "| against SVD, after |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+    rows = [
+        (
+            _name(row),
+            f"{row['epochs_after_mean']:.0f} of {row['epochs_mean']:.0f}",
+            *(_difference(row, f"{name}_") for name in ("dense", "dense_tuned", "pca", "pca_tuned", "svd_tuned")),
+        )
+        for row in (_row(runs[runs["seed"].isin(some)], cell) for cell, some in seeds.items() if some)
     ]
-    for row in rows:
-        differences = (_difference(row, name) for name in ("dense", "dense_tuned", "pca", "pca_tuned", "svd_tuned"))
-        epochs = f"{row['epochs_after_mean']:.0f} of {row['epochs_mean']:.0f}"
-        what = f"`{row['criterion']}`{_amount(row)}"
-        lines.append(f"| {' | '.join((what, epochs, *differences))} |")
-    return "\n".join([*lines, ""]) if rows else ""
+    titles = (DATASETS[dataset].title, "epochs after pruning", "against dense, before", "after", "against PCA, before")
+    return _markdown((*titles, "after", "against SVD, after"), rows)
 
 
-def _amount(row: dict) -> str:
+def _markdown(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = (titles, ["---"] * len(titles), *rows)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _name(row: dict) -> str:
     amount = f" {100 * row['amount']:g} %" if row["amount"] else ""
-    return amount + (f" + nuclear norm {row['nuclear']:g}" if row["nuclear"] else "")
+    return f"`{row['criterion']}`{amount}" + (f" + nuclear norm {row['nuclear']:g}" if row.get("nuclear") else "")
 
 
-def _difference(row: dict, name: str) -> str:
-    if pd.isna(row[f"{name}_mean"]):
+def _accuracy(row: dict) -> str:
+    spread = "" if pd.isna(row["test_accuracy_std"]) else f" ± {100 * row['test_accuracy_std']:.2f}"
+    return f"{100 * row['test_accuracy_mean']:.2f}{spread} %"
+
+
+def _difference(row: dict, prefix: str = "") -> str:
+    """A mean in points, with its interval where there is one."""
+    if pd.isna(row[f"{prefix}mean"]):
         return ""
-    mean, low, high = (signed(100 * row[f"{name}_{part}"]) for part in ("mean", "low", "high"))
-    return mean if pd.isna(row[f"{name}_low"]) else f"{mean} [{low}, {high}]"
+    mean, low, high = (signed(100 * row[f"{prefix}{part}"]) for part in ("mean", "low", "high"))
+    return mean if pd.isna(row[f"{prefix}low"]) else f"{mean} [{low}, {high}]"
 
 
-def _verdicts_markdown(judged: list[Verdict]) -> str:
-    lines = [
-        "| claim | what | seeds | difference | p, corrected | verdict | alone |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for verdict in judged:
-        against = f" against `{verdict.against}`" if verdict.against else ""
-        interval, scale = verdict.interval, 1 if verdict.claim == 2 else 100
-        bounds = ""
-        if interval is not None and interval.low is not None and interval.high is not None:
-            low, mean, high = (signed(scale * each) for each in (interval.low, interval.mean, interval.high))
-            bounds = f"{mean} [{low}, {high}]"
-        p = "" if verdict.p_corrected is None else f"{verdict.p_corrected:.3f}"
-        what = f"`{verdict.criterion}` {100 * verdict.amount:g} %{against}"
-        cells = (str(verdict.claim), what, str(verdict.seeds), bounds, p, verdict.verdict, verdict.uncorrected)
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+def _p(row: dict) -> str:
+    if pd.isna(row["p_corrected"]):
+        return ""
+    p = f"{row['p_corrected']:.2g}" if row["p_corrected"] < 0.995 else "1"
+    return p if row["verdict"] == UNDECIDED else f"{p}, *{row['verdict']}*"
 
 
 if __name__ == "__main__":

@@ -260,6 +260,14 @@ def _cells(cells: pd.DataFrame, runs: pd.DataFrame, dataset: str) -> None:
                 "save no time.",
             ),
             "Epochs": st.column_config.NumberColumn(format="%.0f"),
+            "Ranks by chance": st.column_config.TextColumn(
+                help="Ranks of the same weights in random order in the kept places. Where they are as low, the number "
+                "and places of the weights make the rank low, and not their values."
+            ),
+            "Above chance": st.column_config.TextColumn(
+                help="Singular values above what random weights would give (the Marchenko-Pastur edge). Where few "
+                "weights are left the law fits poorly and too many are counted; Spectra says where."
+            ),
         },
     )
     table = st.session_state.get(key)
