@@ -18,7 +18,7 @@ from abp.store.records import Run
 from abp.store.snapshots import spectral_snapshots
 from abp.store.store import Store
 from abp.studies.comparison import read_results, run_table
-from abp.studies.registry import StudyRecord, studies
+from abp.studies.registry import StudyRecord, same_studies
 from abp.studies.specification import Study
 from abp.training.trainer import Trainer
 
@@ -128,10 +128,10 @@ def _(shown: Study) -> tuple[str, dict[str, str]]:
 
 
 def _record(study: Study) -> StudyRecord:
-    same = [record for record in studies(Store()) if record.study == study]
+    same = same_studies(Store(), study)
     if not same:
         raise LookupError("this study was not started yet: see abp.studies.registry.start_study")
-    return max(same, key=lambda record: record.id)
+    return same[0]
 
 
 def _values(layers: list, curve: str) -> pd.DataFrame:

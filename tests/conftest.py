@@ -12,6 +12,8 @@ from hypothesis import settings
 
 from abp.data.datasets import DATASETS
 from abp.data.download import CHECKSUMS
+from abp.pruning import criteria
+from abp.pruning.criteria import CRITERIA, Criterion
 from tests import databases
 from tests.disks import mounted
 
@@ -52,6 +54,17 @@ def _no_data_registered_elsewhere() -> Iterator[None]:
     DATASETS.forget()
     yield
     DATASETS.forget()
+
+
+@pytest.fixture
+def registry() -> Iterator[dict[str, Criterion]]:
+    """The criteria as they are; what a test adds to them, or has remembered, is not there for the next."""
+    mine = dict(CRITERIA)
+    yield mine
+    for key in CRITERIA.keys() - mine.keys():
+        del CRITERIA[key]
+    criteria._MISSING.clear()
+    criteria.BROKEN.clear()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeGuard
 
 if TYPE_CHECKING:
     import torch
@@ -347,20 +347,20 @@ def register_criterion(key: str, criterion: Criterion) -> None:
     _MISSING.discard(key)
 
 
-def _can_be_key(key: str) -> bool:
-    return len(key) <= 50 and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", key) is not None
+def _can_be_key(key: object) -> TypeGuard[str]:
+    return isinstance(key, str) and len(key) <= 50 and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", key) is not None
 
 
-def remember_criterion(key: str) -> None:
-    """Let runs be read whose criterion is not installed here (any more): it has a name, but removes nothing.
+def remember_criterion(key: object) -> None:
+    """Let runs and studies be read whose criterion is not installed here (any more).
 
-    What can be no criterion's key is not remembered.
+    It has a name, but removes nothing. What can be no criterion's key is not remembered.
     """
 
     def missing(statistics: Statistics) -> NoReturn:
         raise LookupError(f"the criterion {key!r} is not installed here")
 
-    if key not in CRITERIA and _can_be_key(key):
+    if _can_be_key(key) and key not in CRITERIA:
         _MISSING.add(key)
         CRITERIA[key] = Criterion(f"{key} (not installed here)", "Belongs to a package that is missing here.", missing)
 

@@ -10,6 +10,7 @@ from abp.store.records import ACTIVE, Lane, Run, Status, StudyRow, checked_name
 from abp.store.store import Store
 from abp.studies.specification import Cell, Study
 from abp.training.experiment import Experiment, dense_settings
+from abp.training.setting import complaint
 
 USABLE = (Status.FINISHED, *ACTIVE, Status.INTERRUPTED)
 """Statuses of runs that a study takes up, the best first."""
@@ -23,6 +24,11 @@ class StudyRecord(StudyRow):
     def study(self) -> Study:
         """Its specification."""
         return Study.from_json(self.specification)
+
+    @cached_property
+    def unreadable(self) -> str:
+        """Why its specification cannot be used here any more, in words; empty if it can."""
+        return complaint(lambda: self.study)
 
 
 @dataclass(frozen=True)
@@ -141,9 +147,8 @@ def start_study(store: Store, study: Study, name: str | None = None) -> int:
     """
     name = study.title[:200] if name is None else checked_name(name)
     with store.transaction(alone=True):
-        number = next((record.id for record in studies(store)[::-1] if record.study == study), None)
-        if number is None:
-            number = store.studies.add(name, study.to_json())
+        same = same_studies(store, study)
+        number = same[-1].id if same else store.studies.add(name, study.to_json())
         _fill(store, number, study)
         return number
 
@@ -183,6 +188,11 @@ def rename_study(store: Store, number: int, name: str) -> None:
 def studies(store: Store) -> list[StudyRecord]:
     """All studies, the newest first."""
     return [StudyRecord(**vars(row)) for row in store.studies.all()]
+
+
+def same_studies(store: Store, study: Study) -> list[StudyRecord]:
+    """The studies of this specification, the newest first; one that cannot be read is none of them."""
+    return [record for record in studies(store) if not record.unreadable and record.study == study]
 
 
 def study_record(store: Store, number: int) -> StudyRecord:

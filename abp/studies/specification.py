@@ -10,7 +10,7 @@ from typing import Any, Self
 from abp.data.datasets import DATASETS
 from abp.display import Displayed
 from abp.errors import listed, quoted
-from abp.pruning.criteria import CRITERIA
+from abp.pruning.criteria import CRITERIA, remember_criterion
 from abp.training.experiment import Experiment, SettingError, dense_settings
 from abp.training.setting import read_json
 
@@ -180,7 +180,7 @@ class Study(Displayed):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The specification that `to_json` wrote.
+        """The specification that `to_json` wrote; its criteria need not be installed here any more.
 
         >>> study = preset("demo")
         >>> Study.from_json(study.to_json()) == study
@@ -196,6 +196,9 @@ class Study(Displayed):
             raise SettingError(f"unknown part of a study: {listed(unknown)}; known are {', '.join(known)}")
         if "base" in values:
             values["base"] = Experiment.from_json(json.dumps(values["base"]))
+        if isinstance(values["criteria"], list):
+            for criterion in values["criteria"]:
+                remember_criterion(criterion)
         return cls(**values)
 
 

@@ -307,8 +307,7 @@ class Experiment:
         unknown = sorted(set(values) - known)
         if unknown:
             raise SettingError(f"unknown setting {listed(unknown)}; known are {', '.join(sorted(known))}")
-        if isinstance(criterion := values.get("criterion"), str):
-            remember_criterion(criterion)
+        remember_criterion(values.get("criterion"))
         return cls(**values)
 
 

@@ -49,6 +49,15 @@ def _as_text(_field: str, value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else value if isinstance(value, str) else quoted(value)
 
 
+def complaint(read: Callable[[], object]) -> str:
+    """What the SettingError says that reading something raises; empty if it raises none."""
+    try:
+        read()
+    except SettingError as error:
+        return str(error)
+    return ""
+
+
 @dataclass(frozen=True)
 class Setting:
     """What a form or the command line needs to know of a field.

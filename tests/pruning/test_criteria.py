@@ -18,7 +18,6 @@ from torch.nn import functional
 from abp import Criterion, Experiment, Trainer, register_criterion
 from abp.network.gradients import loss_gradients
 from abp.network.masks import live_neurons
-from abp.pruning import criteria
 from abp.pruning.criteria import CRITERIA, Statistics
 from abp.training.experiment import SettingError, settings
 
@@ -294,15 +293,6 @@ def scores_with(trainer: Trainer, criterion: str, counts: list[Tensor]) -> list[
 
 
 # Criteria of other packages
-
-
-@pytest.fixture
-def registry(monkeypatch) -> dict[str, Criterion]:
-    mine = dict(CRITERIA)
-    yield mine
-    for key in CRITERIA.keys() - mine.keys():
-        del CRITERIA[key]
-    criteria._MISSING.clear()
 
 
 def largest_first(statistics: Statistics) -> list[Tensor]:

@@ -81,6 +81,21 @@ def test_a_study_queues_each_run_once_keeping_the_ends_only(store):
     assert {member.run.status for member in study_runs(store, study)} == {"finished"}
 
 
+def test_a_study_whose_criterion_is_gone_can_be_read_and_stops_no_other(store, registry):
+    old = store.studies.add("old", STUDY.to_json().replace('"activation"', '"gone-tomorrow"', 1))
+    study = start_study(store, STUDY)
+    assert study != old and start_study(store, STUDY) == study
+    titles = [cell.title for cell in study_record(store, old).study.cells()]
+    assert titles == ["dense", "gone-tomorrow (not installed here), 60 %", "weights by magnitude, 60 %"]
+
+
+def test_a_study_that_cannot_be_read_stops_no_other(store):
+    broken = store.studies.add("broken", STUDY.to_json().replace('"digits"', '"no-such-data"', 1))
+    study = start_study(store, STUDY)
+    assert study != broken and start_study(store, STUDY) == study
+    assert "no-such-data" in study_record(store, broken).unreadable
+
+
 @pytest.mark.parametrize("status", ["finished", "running", "queued", "paused", "interrupted"])
 def test_a_run_with_the_same_settings_is_taken_up(store, status):
     run = store.runs.add(ONE)
