@@ -11,16 +11,26 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, NoReturn, TypeGuard
+
+from abp.errors import quoted
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from abp.network.activation_statistics import Measurement
+
+SCHEDULES: dict[str, str] = {
+    "at-once": "all layers at once",
+    "layer-by-layer": "layer by layer",
+    "polynomial": "polynomial after training",
+    "before-training": "all at once before training",
+}
+"""When a run removes weights: the choices of a setting, with their titles; a criterion may be meant for one of them."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class Criterion:
     Attributes
     ----------
     title
-        The plain name that people see.
+        The plain name that people see; no two have the same.
     explanation
         One sentence for people who have not read the papers.
     scores
@@ -81,7 +91,7 @@ class Criterion:
     needs_counts
         Whether the scores follow from `Statistics.counts`, so that nothing can be removed before training.
     schedule
-        The only schedule that it is meant for, a key of `abp.training.experiment.SCHEDULES`; None for any.
+        The only schedule that it is meant for, a key of `SCHEDULES`; None for any.
     """
 
     title: str
@@ -325,7 +335,7 @@ def register_criterion(key: str, criterion: Criterion) -> None:
     ------
     ValueError
         If the key is taken, or is not made of lower-case words and digits with hyphens between them, at most 50
-        characters; or if the criterion is `as_many_as` one that is not known.
+        characters; or if something of the criterion cannot be used, such as the title of another one.
     TypeError
         If it is no `Criterion`.
 
@@ -341,10 +351,33 @@ def register_criterion(key: str, criterion: Criterion) -> None:
         raise ValueError(f"a criterion's key must be like 'my-criterion', of at most 50 characters, not {key!r}")
     if key in CRITERIA and key not in _MISSING:
         raise ValueError(f"there is a criterion {key!r} already")
-    if criterion.as_many_as not in (None, *CRITERIA):
-        raise ValueError(f"the criterion {key!r} is as_many_as {criterion.as_many_as!r}, which is not known")
+    for mistake in _mistakes(criterion):
+        raise ValueError(f"the criterion {key!r} cannot be used: {mistake}")
     CRITERIA[key] = criterion
     _MISSING.discard(key)
+
+
+def _mistakes(criterion: Criterion) -> Iterator[str]:
+    """What of a criterion to be registered cannot be used, in words."""
+    others = {name: entry for name, entry in CRITERIA.items() if name not in _MISSING}
+    title, schedule, follows = criterion.title, criterion.schedule, criterion.as_many_as
+    if not isinstance(title, str) or not title.strip():
+        yield f"its title must be a name for people, not {quoted(title)}"
+    if title in ("dense", *(entry.title for entry in others.values())):
+        yield f"another method has the title {quoted(title)}, by which charts tell methods apart; choose another one"
+    if not isinstance(criterion.explanation, str) or not criterion.explanation.strip():
+        yield f"its explanation must be a sentence for people, not {quoted(criterion.explanation)}"
+    if not callable(criterion.scores):
+        yield f"its scores must be a function from abp.Statistics to scores, not {quoted(criterion.scores)}"
+    for name in ("whole_neurons", "reinitialises", "needs_counts"):
+        if not isinstance(getattr(criterion, name), bool):
+            yield f"its {name} must be True or False, not {quoted(getattr(criterion, name))}"
+    if schedule not in (None, *SCHEDULES):
+        yield f"its schedule must be one of {', '.join(SCHEDULES)}, or None for any, not {quoted(schedule)}"
+    if schedule == "before-training" and criterion.needs_counts:
+        yield f"its schedule is {schedule}, when there are no counts yet, and needs_counts is True; change one of them"
+    if follows not in (None, *(name for name, entry in others.items() if entry.scores)):
+        yield f"it is as_many_as {quoted(follows)}, which is not known here to remove anything"
 
 
 def _can_be_key(key: object) -> TypeGuard[str]:

@@ -9,15 +9,9 @@ from typing import Any, Self
 
 from abp.data.datasets import DATASETS
 from abp.errors import listed, quoted
-from abp.pruning.criteria import CRITERIA, remember_criterion
+from abp.pruning.criteria import CRITERIA, SCHEDULES, remember_criterion
 from abp.training.setting import Setting, SettingError, checked, read_json, setting
 
-SCHEDULES: dict[str, str] = {
-    "at-once": "all layers at once",
-    "layer-by-layer": "layer by layer",
-    "polynomial": "polynomial after training",
-    "before-training": "all at once before training",
-}
 SCOPES: dict[str, str] = {"global": "over all hidden layers", "per-layer": "within each hidden layer"}
 OPTIMISERS: dict[str, str] = {"sgd": "SGD", "adam": "Adam"}
 NUCLEAR_WEIGHTS: dict[str, str] = {"plain": "plain sum", "index": "weighted by index, as published"}

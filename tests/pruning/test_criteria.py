@@ -318,13 +318,39 @@ def test_a_registered_criterion_can_be_chosen_and_prunes(registry):
         ("Largest First", LARGEST, "must be like"),
         ("x" * 51, LARGEST, "50 characters"),
         ("mine", "magnitude", "must be an abp.Criterion"),
-        ("mine", dataclasses.replace(LARGEST, as_many_as="nothing"), "not known"),
+        (["mine"], LARGEST, "must be like"),
+        *(
+            ("mine", dataclasses.replace(LARGEST, **values), error)
+            for values, error in (
+                ({"title": None}, "title must be a name for people, not None"),
+                ({"title": " "}, "title must be"),
+                ({"title": "weights by magnitude"}, "another method has the title 'weights by magnitude'"),
+                ({"title": "dense"}, "choose another"),
+                ({"explanation": None}, "explanation must be a sentence"),
+                ({"scores": None}, "scores must be a function from abp.Statistics"),
+                ({"whole_neurons": "no"}, "whole_neurons must be True or False, not 'no'"),
+                ({"needs_counts": 1}, "needs_counts must be True or False, not 1"),
+                ({"schedule": "nightly"}, "one of at-once, layer-by-layer, polynomial, before-training, .*'nightly'"),
+                ({"schedule": ["at-once"]}, "schedule must be one of"),
+                ({"schedule": "before-training", "needs_counts": True}, "no counts yet"),
+                ({"as_many_as": "nothing"}, "'nothing', which is not known"),
+                ({"as_many_as": "none"}, "not known here to remove anything"),
+                ({"as_many_as": ["magnitude"]}, "not known"),
+            )
+        ),
     ],
 )
 def test_what_cannot_be_registered_is_refused_and_changes_nothing(registry, key, criterion, error):
     with pytest.raises((ValueError, TypeError), match=error):
         register_criterion(key, criterion)
     assert registry == CRITERIA
+
+
+def test_what_is_not_installed_is_followed_by_none_and_takes_no_title(registry):
+    Experiment.from_json(json.dumps({"criterion": "of-yesterday"}))
+    with pytest.raises(ValueError, match="'of-yesterday', which is not known"):
+        register_criterion("mine", dataclasses.replace(LARGEST, as_many_as="of-yesterday"))
+    register_criterion("of-yesterday", dataclasses.replace(LARGEST, title="of-yesterday (not installed here)"))
 
 
 def test_runs_by_a_criterion_that_is_not_installed_can_be_read_but_not_made(registry):
