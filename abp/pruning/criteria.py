@@ -89,7 +89,8 @@ class Criterion:
         For a control: whether the weights that are left get new random values before the next epoch, once nothing more
         is scheduled to be removed.
     needs_counts
-        Whether the scores follow from `Statistics.counts`, so that nothing can be removed before training.
+        Whether the scores follow from `Statistics.counts`, or those of the one it is `as_many_as`, so that nothing can
+        be removed before training.
     schedule
         The only schedule that it is meant for, a key of `SCHEDULES`; None for any.
     """
@@ -378,6 +379,8 @@ def _mistakes(criterion: Criterion) -> Iterator[str]:
         yield f"its schedule is {schedule}, when there are no counts yet, and needs_counts is True; change one of them"
     if follows not in (None, *(name for name, entry in others.items() if entry.scores)):
         yield f"it is as_many_as {quoted(follows)}, which is not known here to remove anything"
+    elif follows is not None and others[follows].needs_counts and not criterion.needs_counts:
+        yield f"it is as_many_as {quoted(follows)}, which needs counts; set needs_counts=True"
 
 
 def _can_be_key(key: object) -> TypeGuard[str]:

@@ -336,6 +336,8 @@ def test_a_registered_criterion_can_be_chosen_and_prunes(registry):
                 ({"as_many_as": "nothing"}, "'nothing', which is not known"),
                 ({"as_many_as": "none"}, "not known here to remove anything"),
                 ({"as_many_as": ["magnitude"]}, "not known"),
+                ({"as_many_as": "activation"}, "'activation', which needs counts; set needs_counts=True"),
+                ({"as_many_as": "shuffled-activation"}, "needs counts"),
             )
         ),
     ],
@@ -344,6 +346,12 @@ def test_what_cannot_be_registered_is_refused_and_changes_nothing(registry, key,
     with pytest.raises((ValueError, TypeError), match=error):
         register_criterion(key, criterion)
     assert registry == CRITERIA
+
+
+def test_a_control_of_what_ranks_by_counts_cannot_prune_before_training(registry):
+    register_criterion("my-control", dataclasses.replace(LARGEST, as_many_as="activation", needs_counts=True))
+    with pytest.raises(SettingError, match="none before training"):
+        Experiment(criterion="my-control", schedule="before-training")
 
 
 def test_what_is_not_installed_is_followed_by_none_and_takes_no_title(registry):
