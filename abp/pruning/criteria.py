@@ -401,13 +401,20 @@ def remember_criterion(key: object) -> None:
         CRITERIA[key] = Criterion(f"{key} (not installed here)", "Belongs to a package that is missing here.", missing)
 
 
-def _load(declared: EntryPoint) -> None:
-    try:
-        register_criterion(declared.name, declared.load())
-    except Exception as error:
-        BROKEN[declared.name] = f"{type(error).__name__}: {error}"
-        warnings.warn(f"the criterion {declared.name!r} cannot be used: {BROKEN[declared.name]}", stacklevel=2)
+def _load(declared: Sequence[EntryPoint]) -> None:
+    """Register what other packages declare; once others are there, again what failed: it may follow one of them."""
+    failed = []
+    for each in declared:
+        try:
+            register_criterion(each.name, each.load())
+        except Exception as error:
+            failed.append((each, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"))
+    if 0 < len(failed) < len(declared):
+        _load([each for each, _ in failed])
+        return
+    for each, reason in failed:
+        BROKEN[each.name] = reason
+        warnings.warn(f"the criterion {each.name!r} cannot be used: {reason}", stacklevel=2)
 
 
-for _declared in entry_points(group="abp.criteria"):
-    _load(_declared)
+_load(list(entry_points(group="abp.criteria")))

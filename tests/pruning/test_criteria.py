@@ -385,18 +385,19 @@ def _scores(statistics: Statistics):
     return [1 / (1 + weight.abs()) for weight in statistics.weights]
 
 LARGEST = Criterion("largest weights first", "Removes the largest weights.", _scores)
+CONTROL = Criterion("as many weights", "Removes as many of each layer.", _scores, as_many_as="largest-first")
 """
 
 
 def installed(folder: Path) -> dict[str, str]:
-    """An environment in which a package declares one good and two broken criteria."""
+    """An environment in which a package declares two good and two broken criteria, a control before what it follows."""
     (folder / "their_package.py").write_text(PACKAGE)
     info = folder / "their_package-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[abp.criteria]\nlargest-first = their_package:LARGEST\nno-criterion = their_package:__doc__\n"
-        "broken = their_package:NOTHING\n"
+        "[abp.criteria]\na-control = their_package:CONTROL\nlargest-first = their_package:LARGEST\n"
+        "no-criterion = their_package:__doc__\nbroken = their_package:NOTHING\n"
     )
     root = Path(__file__).parents[2]
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(root)]), "ABP_HOME": str(folder / "home")}
@@ -412,3 +413,10 @@ def test_a_criterion_of_an_installed_package_is_known_to_workers_and_broken_ones
     assert "largest weights first, 30 %" in done.stderr
     assert "'no-criterion' cannot be used: TypeError" in done.stderr
     assert "'broken' cannot be used: AttributeError" in done.stderr
+
+
+def test_a_control_may_be_declared_before_the_criterion_that_it_follows(tmp_path):
+    program = "from abp.pruning.criteria import BROKEN, CRITERIA; print([*CRITERIA][-2:], [*BROKEN])"
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    done = subprocess.run(command, env=installed(tmp_path), capture_output=True, text=True, timeout=600)
+    assert done.stdout == "['largest-first', 'a-control'] ['no-criterion', 'broken']\n", done.stderr
