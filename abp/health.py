@@ -239,6 +239,16 @@ def _data() -> _Look:
     )
 
 
+def _criteria() -> _Look:
+    from abp.pruning.criteria import BROKEN
+
+    for name, reason in BROKEN.items():
+        sentence = f"{name} could not be loaded ({logs.clean(reason)})"
+        yield State.PROBLEM, sentence, "Repair the package that declares it, or uninstall it."
+    if not BROKEN:
+        yield State.WELL, "all that packages declare can be used"
+
+
 def _clock() -> _Look:
     from abp.store.database import database_path
 
@@ -303,6 +313,7 @@ _SUBJECTS: dict[str, Callable[[], _Look]] = {
     "Runs": _runs,
     "Engine": _engine,
     "Data": _data,
+    "Criteria": _criteria,
     "Clock": _clock,
     "Limits": _limits,
     "Sign-in": _sign_in,

@@ -11,6 +11,7 @@ from sqlalchemy import update
 
 from abp import health
 from abp.cli.main import main
+from abp.pruning import criteria
 from abp.store import schema
 from abp.store.store import Store
 from abp.training.experiment import Experiment
@@ -55,6 +56,13 @@ def test_runs_that_wait_for_a_person_or_an_engine_are_named(home):
     runs = found("Runs")
     assert runs.found == "1 queued, 1 interrupted" and "Resume" in runs.advice
     store.runs.delete(second)
+
+
+def test_a_criterion_that_cannot_be_loaded_is_named(home, registry):
+    assert found("Criteria").state == "well"
+    criteria.BROKEN["my-method"] = "ImportError: no module named numpie"
+    broken = found("Criteria")
+    assert broken.state == "problem" and "my-method could not be loaded (ImportError: no mod" in broken.found
 
 
 def test_a_clock_that_was_put_back_is_noticed(home):

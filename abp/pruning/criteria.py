@@ -392,13 +392,26 @@ def remember_criterion(key: object) -> None:
 
     It has a name, but removes nothing. What can be no criterion's key is not remembered.
     """
+    if not _can_be_key(key) or key in CRITERIA:
+        return
+    state = "broken" if key in BROKEN else "not installed"
 
     def missing(statistics: Statistics) -> NoReturn:
-        raise LookupError(f"the criterion {key!r} is not installed here")
+        raise LookupError(f"the criterion {key!r} is {state} here")
 
-    if _can_be_key(key) and key not in CRITERIA:
-        _MISSING.add(key)
-        CRITERIA[key] = Criterion(f"{key} (not installed here)", "Belongs to a package that is missing here.", missing)
+    _MISSING.add(key)
+    CRITERIA[key] = Criterion(f"{key} ({state} here)", "Belongs to a package that cannot be used here.", missing)
+
+
+def why_broken(key: object) -> str:
+    """Why a criterion could not be loaded, and what to do; empty for all others, and for one that is remembered.
+
+    >>> why_broken("magnitude")
+    ''
+    """
+    if not isinstance(key, str) or key in CRITERIA or key not in BROKEN:
+        return ""
+    return f"it could not be loaded ({BROKEN[key]}); repair its package, or choose another one"
 
 
 def _load(declared: Sequence[EntryPoint]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Self
 from abp.data.datasets import DATASETS
 from abp.display import Displayed
 from abp.errors import listed, quoted
-from abp.pruning.criteria import CRITERIA, remember_criterion
+from abp.pruning.criteria import CRITERIA, remember_criterion, why_broken
 from abp.training.experiment import Experiment, SettingError, dense_settings
 from abp.training.setting import read_json
 
@@ -89,6 +89,9 @@ class Study(Displayed):
             object.__setattr__(self, name, _checked_list(name, getattr(self, name)))
         resolved = tuple(DATASETS.resolve(name) if isinstance(name, str) else name for name in self.datasets)
         object.__setattr__(self, "datasets", resolved)
+        for criterion in self.criteria:
+            if reason := why_broken(criterion):
+                raise SettingError(f"criteria cannot name {quoted(criterion)}: {reason}")
         for name, known in (("datasets", DATASETS), ("criteria", CRITERIA)):
             if unknown := [value for value in getattr(self, name) if not isinstance(value, str) or value not in known]:
                 raise SettingError(f"{name} must be among {listed(known, most=1000)}, not {quoted(unknown[0])}")

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from abp.data.datasets import DATASETS
 from abp.errors import listed, quoted
-from abp.pruning.criteria import CRITERIA, SCHEDULES, remember_criterion
+from abp.pruning.criteria import CRITERIA, SCHEDULES, remember_criterion, why_broken
 from abp.training.setting import Setting, SettingError, checked, read_json, setting
 
 SCOPES: dict[str, str] = {"global": "over all hidden layers", "per-layer": "within each hidden layer"}
@@ -186,6 +186,8 @@ class Experiment:
             object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
         if isinstance(self.dataset, str):
             object.__setattr__(self, "dataset", DATASETS.resolve(self.dataset))
+        if reason := why_broken(self.criterion):
+            raise SettingError(f"{{criterion}} cannot be {{criterion=}}: {reason}", criterion=self.criterion)
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, checked(field, getattr(self, field.name)))
         if self.start_accuracy > self.stop_accuracy:

@@ -26,6 +26,7 @@ from abp.dashboard.demo.presets import DEMO, DEMO_PACE
 from abp.dashboard.frame.page import MENU
 from abp.dashboard.frame.status import STATUS
 from abp.data.datasets import DATASETS, DataUnavailable
+from abp.pruning import criteria
 from abp.pruning.criteria import CRITERIA
 from abp.runs import worker
 from abp.runs.session import session
@@ -449,6 +450,13 @@ def test_a_first_time_visitor_sees_only_the_settings_that_matter(store):
     hidden_away = {getattr(field, "key", None) for field in everything_in(advanced)}
     for name, setting in settings().items():
         assert (f"new-{name}" in hidden_away) == setting.advanced
+
+
+@pytest.mark.parametrize("file", ["pages/train.py", "pages/compare.py"])
+def test_a_criterion_that_cannot_be_loaded_is_named_where_people_choose_one(file, store, registry):
+    assert "Not available" not in words(open_page(file))
+    criteria.BROKEN["my-method"] = "ImportError: no module named numpie"
+    assert "Not available here: my-method." in words(open_page(file))
 
 
 def everything_in(block) -> Iterator:

@@ -18,7 +18,9 @@ from torch.nn import functional
 from abp import Criterion, Experiment, Trainer, register_criterion
 from abp.network.gradients import loss_gradients
 from abp.network.masks import live_neurons
+from abp.pruning import criteria
 from abp.pruning.criteria import CRITERIA, Statistics
+from abp.studies.specification import preset
 from abp.training.experiment import SettingError, settings
 
 
@@ -371,11 +373,22 @@ def test_runs_by_a_criterion_that_is_not_installed_can_be_read_but_not_made(regi
     assert "largest weights first" in Experiment.from_json(text).title
 
 
+def test_a_broken_criterion_is_refused_with_the_reason_but_runs_by_it_can_be_read(registry):
+    criteria.BROKEN["my-method"] = "ImportError: no module named numpie"
+    with pytest.raises(
+        SettingError, match=r"criterion cannot be my-method: it could not be loaded \(.*numpie\); repair"
+    ):
+        Experiment(criterion="my-method")
+    with pytest.raises(SettingError, match=r"criteria cannot name 'my-method': it could not be loaded \(.*numpie\)"):
+        preset("demo", criteria=("none", "my-method"))
+    assert "my-method (broken here)" in Experiment.from_json(json.dumps({"criterion": "my-method"})).title
+
+
 def test_what_can_be_the_key_of_no_criterion_is_refused_and_not_remembered():
-    for name in ("No Such!", "x" * 51, "../etc"):
+    for name in ("No Such!", "x" * 51, "../etc", ["none"]):
         with pytest.raises(SettingError, match="criterion must be one of none, activation"):
             Experiment.from_json(json.dumps({"criterion": name}))
-        assert name not in CRITERIA
+        assert name not in [*CRITERIA]
 
 
 PACKAGE = """
@@ -420,3 +433,11 @@ def test_a_control_may_be_declared_before_the_criterion_that_it_follows(tmp_path
     command = [sys.executable, "-W", "ignore", "-c", program]
     done = subprocess.run(command, env=installed(tmp_path), capture_output=True, text=True, timeout=600)
     assert done.stdout == "['largest-first', 'a-control'] ['no-criterion', 'broken']\n", done.stderr
+
+
+@pytest.mark.parametrize("arguments", ["train --criterion broken", "study demo --criteria none,broken"])
+def test_the_command_line_says_why_a_criterion_is_broken(arguments, tmp_path):
+    command = [sys.executable, "-W", "ignore", "-m", "abp", *arguments.split()]
+    done = subprocess.run(command, env=installed(tmp_path), capture_output=True, text=True, timeout=600)
+    assert done.returncode == 2
+    assert "it could not be loaded (AttributeError: module 'their_package' has no attribute 'NOTHING')" in done.stderr

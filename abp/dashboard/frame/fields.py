@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from abp.dashboard.frame.markdown import literal
+from abp.pruning.criteria import BROKEN
 
 
 def number_field(
@@ -34,6 +35,12 @@ def number_field(
     with place or nullcontext():
         refuse(f"“{label}” must be from {shown[0]} to {shown[1]}, not {shown[2]}.")
     return None
+
+
+def broken_criteria() -> None:
+    """Say below a choice of criteria which ones of other packages are not in it, if any."""
+    if BROKEN:
+        st.caption(literal(f"Not available here: {', '.join(BROKEN)}. The command “abp doctor” says why."))
 
 
 def refuse(sentence: str) -> None:

@@ -5,7 +5,7 @@ import re
 import streamlit as st
 
 from abp.dashboard.frame.access import offers_controls
-from abp.dashboard.frame.fields import number_field, refuse
+from abp.dashboard.frame.fields import broken_criteria, number_field, refuse
 from abp.dashboard.frame.page import plain_errors
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
@@ -70,6 +70,7 @@ def _fields(kind: str) -> Study | None:
         key=f"study-criteria-{kind}",
         help="Include dense, by magnitude and at random; without them the result says little.",
     )
+    broken_criteria()
     amounts = shares(text)
     if amounts is None or (not amounts and criteria != ["none"]):
         with right:

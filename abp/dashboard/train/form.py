@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from abp.dashboard.frame.fields import number_field, refuse
+from abp.dashboard.frame.fields import broken_criteria, number_field, refuse
 from abp.training.experiment import Experiment, SettingError, settings
 from abp.training.setting import PARSED, Setting, from_percent, to_percent
 
@@ -59,6 +59,8 @@ class ExperimentForm:
                         self._refuse(error)
                         continue
                     self._places[name] = st.container()
+                    if name == "criterion":
+                        broken_criteria()
                     if values[name] is None:
                         self.wrong.append(setting.field_label)
         return values
