@@ -24,7 +24,7 @@ from packaging.requirements import Requirement
 from sqlalchemy import select
 
 from abp import logs, sign_in
-from abp.errors import AbpError
+from abp.errors import AbpError, listed
 from abp.home import home
 from abp.limits import LIMITS, limit
 
@@ -178,6 +178,29 @@ def _runs() -> _Look:
         yield State.WELL, words or "none is waiting or in training"
 
 
+def _records() -> _Look:
+    from abp.store.database import database_path
+    from abp.store.store import Store
+    from abp.studies.registry import studies
+
+    if not os.environ.get("ABP_DATABASE") and not database_path().exists():
+        yield State.WELL, "none yet"
+        return
+    store = Store()
+    reasons = {f"run {run.id}": run.unreadable for run in store.runs.all()[::-1]}
+    reasons |= {f"study {record.id}": record.unreadable for record in studies(store)[::-1]}
+    wrong = {name: logs.clean(reason) for name, reason in reasons.items() if reason}
+    if wrong:
+        first = next(iter(wrong))
+        yield (
+            State.PROBLEM,
+            f"{listed(wrong)} cannot be read here; {first} since {wrong[first]}",
+            "Install the packages that they were made with, or delete them in the dashboard.",
+        )
+    else:
+        yield State.WELL, "the settings of all runs and studies can be used here"
+
+
 def _engine() -> _Look:
     scheduler = os.environ.get("ABP_SCHEDULER")
     if scheduler:
@@ -311,6 +334,7 @@ _SUBJECTS: dict[str, Callable[[], _Look]] = {
     "Free space": _space,
     "Database": _database,
     "Runs": _runs,
+    "Records": _records,
     "Engine": _engine,
     "Data": _data,
     "Criteria": _criteria,

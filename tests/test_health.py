@@ -14,7 +14,9 @@ from abp.cli.main import main
 from abp.pruning import criteria
 from abp.store import schema
 from abp.store.store import Store
+from abp.studies.specification import preset
 from abp.training.experiment import Experiment
+from tests.rows import change_run
 
 
 def found(subject: str) -> health.Finding:
@@ -56,6 +58,20 @@ def test_runs_that_wait_for_a_person_or_an_engine_are_named(home):
     runs = found("Runs")
     assert runs.found == "1 queued, 1 interrupted" and "Resume" in runs.advice
     store.runs.delete(second)
+
+
+def test_runs_and_studies_that_cannot_be_read_are_named_with_the_reason(home):
+    assert found("Records").found == "none yet"
+    store = Store()
+    runs = [store.runs.add(Experiment(seed=seed)) for seed in range(3)]
+    assert found("Records").state == "well"
+    for run in runs[1:]:
+        change_run(store, run, settings=Experiment().to_json().replace('"at-once"', '"nightly"'))
+    store.studies.add("broken", preset("demo").to_json().replace('"digits"', '"no-such-data"', 1))
+    records = found("Records")
+    assert records.state == "problem" and "schedule must be one of at-once" in records.found
+    assert records.found.startswith(f"run {runs[1]}, run {runs[2]}, study 1 cannot be read here; run {runs[1]} since")
+    assert found("Clock").state == found("Database").state == "well" and found("Runs").state != "problem"
 
 
 def test_a_criterion_that_cannot_be_loaded_is_named(home, registry):

@@ -13,7 +13,7 @@ def fine_tuned(store: Store, run: Run, comparison: Comparison, epochs: int) -> d
     A finished run is preferred to an active one. PCA's and SVD's networks are held to their ranks.
     """
     found: dict[str, Run] = {}
-    runs = store.runs.all()
+    runs = store.runs.readable()
     for baseline in comparison.baselines:
         fitting = [other for other in runs if _fits(other, run, comparison, baseline, epochs)]
         chosen = next((other for other in fitting if not other.active), None) or next(iter(fitting), None)

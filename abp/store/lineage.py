@@ -33,7 +33,7 @@ def dense_twin(store: Store, run: Run) -> Run | None:
         return None
     wanted = dense_settings(first.experiment)
     going_on = None
-    for other in store.runs.all():
+    for other in store.runs.readable():
         if not is_dense(other) or dense_settings(other.experiment) != wanted:
             continue
         if other.status == Status.FINISHED:

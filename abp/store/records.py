@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypedDict
 from abp.display import Displayed
 from abp.errors import AbpError, quoted
 from abp.training.experiment import Experiment, SettingError
+from abp.training.setting import complaint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -139,6 +140,11 @@ class Run(Displayed):
     def experiment(self) -> Experiment:
         """The run's settings."""
         return Experiment.from_json(self.settings)
+
+    @property
+    def unreadable(self) -> str:
+        """Why its settings cannot be used here any more, in words; empty if they can."""
+        return complaint(lambda: self.experiment)
 
     @property
     def from_file(self) -> bool:

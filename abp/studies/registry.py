@@ -165,7 +165,7 @@ def extend_study(store: Store, number: int, study: Study) -> None:
         store.studies.change(number, specification=study.to_json())
         wanted = {_key(experiment) for experiment in study.experiments()}
         for run in store.studies.runs(number):
-            if _key(run.experiment) not in wanted:
+            if run.unreadable or _key(run.experiment) not in wanted:
                 store.studies.unlink(number, run.id)
         _fill(store, number, study)
 
@@ -215,7 +215,7 @@ def read_study(store: Store, number: int) -> StudyState:
         If the study does not exist or was deleted.
     """
     record = study_record(store, number)
-    runs = {_key(run.experiment): run for run in store.studies.runs(number)}
+    runs = {_key(run.experiment): run for run in store.studies.runs(number) if not run.unreadable}
     planned = ((_key(experiment), place) for experiment, place in record.study.planned().items())
     return StudyState(record, [StudyRun(*place, runs[key]) for key, place in planned if key in runs])
 
@@ -264,7 +264,7 @@ def expected(store: Store, study: Study, *, workers: int) -> tuple[int, float | 
     As long as finished runs of the same data, network and criterion, else of the same data and network; None if there
     are neither.
     """
-    runs = store.runs.all(USABLE)
+    runs = store.runs.readable(USABLE)
     there = _usable_runs(runs)
     missing = [experiment for experiment in study.experiments() if _key(experiment) not in there]
     finished = [run for run in runs if run.status == Status.FINISHED and run.parent is None]
@@ -295,7 +295,7 @@ def _seconds_left(store: Store, members: list[StudyRun]) -> list[float] | None:
     going_on = [member for member in members if member.run.active]
     elsewhere: list[Run] = []
     if {member.cell.dataset for member in going_on} - {member.cell.dataset for member in done}:
-        elsewhere = [run for run in store.runs.all((Status.FINISHED,)) if run.parent is None]
+        elsewhere = [run for run in store.runs.readable((Status.FINISHED,)) if run.parent is None]
     left = []
     for member in going_on:
         sizes = member.run.experiment.sizes
@@ -318,12 +318,13 @@ def _fill(store: Store, number: int, study: Study) -> None:
     """Take up or queue what a study has no usable run for, and queue what was interrupted."""
     linked: dict[Experiment, Run] = {}
     for run in store.studies.runs(number):
-        if _usable(run) or (run.status == Status.DIVERGED and not run.pruned_by_hand):
+        settled = run.status == Status.DIVERGED and not run.pruned_by_hand
+        if not run.unreadable and (_usable(run) or settled):
             linked[_key(run.experiment)] = run
         else:
             store.studies.unlink(number, run.id)
     missing = [experiment for experiment in study.experiments() if _key(experiment) not in linked]
-    there = _usable_runs(store.runs.all(USABLE)) if missing else {}
+    there = _usable_runs(store.runs.readable(USABLE)) if missing else {}
     for experiment in missing:
         found = there.get(_key(experiment))
         run_id = store.runs.add(experiment, lane=Lane.QUEUE, keep="ends") if found is None else found.id

@@ -38,7 +38,7 @@ from abp.store.store import Store
 from abp.training.experiment import Experiment, settings
 from tests.databases import as_it_is, copy_of, dropped, new_store, only_sqlite
 from tests.recordings import trained
-from tests.rows import die
+from tests.rows import change_run, die
 from tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -256,6 +256,22 @@ def test_the_situations_are_what_they_are_called(situation, status, runs):
 @pytest.mark.parametrize("file", PAGES)
 def test_the_other_pages_open_with_runs_in_every_situation(file, drawn):
     assert not drawn[file].error and not drawn[file].warning
+
+
+def test_runs_that_cannot_be_read_are_listed_and_break_no_page(runs):
+    """Such as by a criterion that is for another schedule now."""
+    broken = [runs["queued"], runs["pruned-by-hand"]]
+    for number in broken:
+        settings = Store().runs.get(number).settings.replace('"at-once"', '"nightly"')
+        change_run(Store(), number, settings=settings)
+    for file in PAGES:
+        page = open_page(file)
+        assert not page.error and not page.warning, file
+    table = open_page("pages/runs.py").dataframe[0].value.set_index("Run")
+    assert table[table["Method"] == "cannot be read here"].index.tolist() == broken[::-1]
+    assert table["Seed"].isna().sum() == 2 and table.loc[runs["finished"], "Seed"] == 0
+    assert "Delete" in labels(tick(open_page("pages/runs.py"), broken[1]).button)
+    assert "Schedule must be one of at-once" in watch(broken[1]).error[0].value
 
 
 def test_the_list_shows_every_run_with_its_status_and_results(runs, drawn):

@@ -30,7 +30,7 @@ from abp.studies.specification import Study
 from abp.studies.verdicts import verdicts
 from abp.training.experiment import Experiment
 from benchmarks.thousand import thousand_runs
-from tests.dashboard.opening import open_page, settled, words
+from tests.dashboard.opening import again, open_page, settled, words
 from tests.recordings import finish, trained
 
 BASE = Experiment(hidden=(12, 8), epochs=3, start_accuracy=0.0, stop_accuracy=1.0, patience=0, learning_rate=0.05)
@@ -359,6 +359,14 @@ def test_a_study_from_before_the_rules_says_what_its_verdicts_were(store, finish
 def test_an_unknown_study_is_said_to_be_unknown(store, file):
     assert "Study 99 does not exist" in words(open_page(file, study=99))
     assert "“abc” is not the number of a study" in words(open_page(file, study="abc"))
+
+
+def test_a_study_that_cannot_be_read_says_so_and_can_be_deleted(store):
+    store.studies.add("broken", SMALL.to_json().replace('"digits"', '"no-such-data"', 1))
+    page = open_page("compare", study=1)
+    assert "cannot be read here: datasets must be among" in words(page) and "'no-such-data'" in words(page)
+    page.button(key="delete-study").click()
+    assert "Delete the study" in [button.label for button in again(page).button]
 
 
 def test_a_run_of_a_study_can_be_deleted_and_is_missing_then(store, finished):

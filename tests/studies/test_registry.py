@@ -13,6 +13,7 @@ from abp.runs.worker import execute
 from abp.store.records import StudyUnknown
 from abp.store.store import Store
 from abp.studies.registry import (
+    expected,
     extend_study,
     rename_study,
     resume_study,
@@ -94,6 +95,23 @@ def test_a_study_that_cannot_be_read_stops_no_other(store):
     study = start_study(store, STUDY)
     assert study != broken and start_study(store, STUDY) == study
     assert "no-such-data" in study_record(store, broken).unreadable
+
+
+def test_runs_that_cannot_be_read_stop_no_study_and_are_made_anew(store):
+    """A package changed what its criterion is meant for."""
+    other, ended = store.runs.add(Experiment()), store.runs.add(ONE)
+    set_run(store, ended, status="diverged")
+    study = start_study(store, STUDY)
+    store.studies.link(study, ended)
+    for run in (other, ended, *numbers(store, study)):
+        set_run(store, run, settings=store.runs.get(run).settings.replace('"at-once"', '"nightly"'))
+    assert "'nightly'" in store.runs.get(other).unreadable and study_runs(store, study) == []
+    assert study_progress(store, study, workers=1).missing == 6 and expected(store, STUDY, workers=1)[0] == 6
+    resume_study(store, study)
+    assert len(store.studies.runs(study)) == len(numbers(store, study)) == 6
+    extend_study(store, study, STUDY.extended(seeds=(2,)))
+    assert len(numbers(store, study)) == 9 and train_all(store)
+    assert study_progress(store, study, workers=1).done == 9
 
 
 @pytest.mark.parametrize("status", ["finished", "running", "queued", "paused", "interrupted"])

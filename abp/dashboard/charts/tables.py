@@ -1,6 +1,7 @@
 """Tables: the store's records as the DataFrames that people see and download."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -13,8 +14,6 @@ def runs(records: Sequence[Run]) -> pd.DataFrame:
     """All runs for the list of runs, a row each."""
     rows = []
     for run in records:
-        settings = run.experiment
-        pruned = bool(settings.scheduled_prunings)
         rows.append(
             {
                 "Run": run.id,
@@ -26,14 +25,26 @@ def runs(records: Sequence[Run]) -> pd.DataFrame:
                 "Epochs": run.epoch,
                 "Started": None if run.started is None else pd.Timestamp(run.started, unit="s", tz="UTC"),
                 "Continues": _continues(run),
-                "Data": DATASETS[settings.dataset].title,
-                "Method": CRITERIA[settings.criterion].title if pruned else _unpruned(run),
-                "Amount": 100 * settings.amount if pruned else 0.0,
-                "Seed": settings.seed,
+                **_settings(run),
                 "Seconds": run.seconds,
             }
         )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.astype({"Seed": "Int64"}) if rows else table  # whole, though it may be unknown
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """What the settings of a run say; that they cannot be read, if they cannot."""
+    if run.unreadable:
+        return {"Data": "cannot be read here", "Method": "cannot be read here", "Amount": None, "Seed": None}
+    settings = run.experiment
+    pruned = bool(settings.scheduled_prunings)
+    return {
+        "Data": DATASETS[settings.dataset].title,
+        "Method": CRITERIA[settings.criterion].title if pruned else _unpruned(run),
+        "Amount": 100 * settings.amount if pruned else 0.0,
+        "Seed": settings.seed,
+    }
 
 
 def _continues(run: Run) -> str:

@@ -16,7 +16,7 @@ _RECENT = 200  # runs among which one is looked for that has begun
 def newest_run(store: Store) -> None:
     """Draw the newest run there is something to see of."""
     offers_controls()
-    run = next((run for run in store.runs.all(limit=_RECENT) if run.active or run.epoch), None)
+    run = next((run for run in store.runs.readable(limit=_RECENT) if run.active or run.epoch), None)
     if run is None:
         _drawing()
     else:

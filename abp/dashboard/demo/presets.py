@@ -45,7 +45,7 @@ def _watched(store: Store, experiment: Experiment, *, name: str, pace: float) ->
 
 def recent_guided(store: Store) -> tuple[int, int] | None:
     """The newest guided demo's runs, if they finished within the last ten minutes."""
-    ended = [run for run in store.runs.all(limit=50) if run.status == Status.FINISHED and _is_recent(run)]
+    ended = [run for run in store.runs.readable(limit=50) if run.status == Status.FINISHED and _is_recent(run)]
     first = next((run.id for run in ended if run.experiment == GUIDED), None)
     beside = next((run.id for run in ended if run.experiment == GUIDED_AT_RANDOM), None)
     return (first, beside) if first is not None and beside is not None else None

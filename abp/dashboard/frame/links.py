@@ -193,7 +193,7 @@ def choose_run(first: Callable[[Sequence[Run]], int] | None = None) -> Run | Non
         If the link names a run that does not exist.
     """
     linked = run_from_link()
-    runs = {run.id: run for run in store().runs.all(limit=_MANY)}
+    runs = {run.id: run for run in store().runs.readable(limit=_MANY)}
     if linked is not None and linked not in runs:
         runs[linked] = store().runs.get(linked)
     if not runs:
@@ -221,7 +221,7 @@ def choose_run(first: Callable[[Sequence[Run]], int] | None = None) -> Run | Non
 
 def choose_two_runs() -> tuple[Run, Run] | None:
     """The runs of ``?run=`` and ``?other=``, each chosen from a list; None, after saying why, unless they are two."""
-    runs = {run.id: run for run in store().runs.all(limit=_MANY)}
+    runs = {run.id: run for run in store().runs.readable(limit=_MANY)}
     for parameter in ("run", "other"):
         with suppress(LinkInvalid, RunUnknown):  # said below
             linked = linked_number(parameter)

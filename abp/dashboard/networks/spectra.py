@@ -116,7 +116,7 @@ def _other_runs(store: Store, run: Run) -> list[Run]:
     shape = run.experiment.sizes
     candidates = {
         other.id: other
-        for other in store.runs.all(limit=200)
+        for other in store.runs.readable(limit=200)
         if other.id != run.id and other.status in (Status.FINISHED, Status.STOPPED) and other.experiment.sizes == shape
     }
     if not candidates:

@@ -74,7 +74,7 @@ def _other_run(store: Store, run: Run) -> Run | None:
     """The run with the same layers that is chosen for comparison, if any."""
     candidates = {
         other.id: other
-        for other in store.runs.all(limit=200)
+        for other in store.runs.readable(limit=200)
         if other.id != run.id and other.started is not None and other.experiment.sizes == run.experiment.sizes
     }
     if not candidates:

@@ -117,7 +117,7 @@ def _not_trained(store: Store, run: Run) -> None:
     st.page_link(
         "pages/train.py", label="Open this run", icon=":material/play_circle:", query_params={"run": str(run.id)}
     )
-    ready = next((other for other in store.runs.all(COMPLETE) if other.has_weights), None)
+    ready = next((other for other in store.runs.readable(COMPLETE) if other.has_weights), None)
     if ready is None:
         demo_button(store)
     else:
@@ -130,7 +130,7 @@ def _choose_beside(store: Store, run: Run) -> Run | None:
     twin = dense_twin(store, run)
     others = {
         other.id: other
-        for other in store.runs.all(COMPLETE)
+        for other in store.runs.readable(COMPLETE)
         if other.id != run.id and other.has_weights and other.experiment.dataset == run.experiment.dataset
     }
     first = [twin.id] if twin is not None and twin.id in others else []

@@ -80,8 +80,8 @@ def _study_heading(study: int) -> None:
 
 def _older_demos(runs: list[Run], demos: Collection[Experiment]) -> list[Run]:
     """Demos that have ended, but for the newest."""
-    ended = [run for run in runs if not run.active and run.parent is None and run.experiment in demos]
-    return ended[_DEMOS:]
+    ended = [run for run in runs if not (run.active or run.unreadable) and run.parent is None]
+    return [run for run in ended if run.experiment in demos][_DEMOS:]
 
 
 def _outside_table(runs: list[Run], selected: list[int]) -> tuple:

@@ -28,14 +28,21 @@ from abp.studies.registry import (
     rename_study,
     resume_study,
     study_progress,
+    study_record,
 )
 from abp.studies.specification import Study
 from abp.studies.verdicts import duration
+from abp.training.experiment import SettingError
 
 
 def compare_view(store: Store, number: int) -> None:
-    """Everything the page shows of one study."""
-    state = read_study(store, number)
+    """Everything the page shows of one study; of one that cannot be read, why, and how to be rid of it."""
+    try:
+        state = read_study(store, number)
+    except SettingError as error:
+        st.error(literal(f"This study cannot be read here: {error}."), icon=":material/error:")
+        _delete_button(store, study_record(store, number))
+        return
     record = state.record
     _progress(store, state)
     found = findings(store, state)
@@ -89,8 +96,12 @@ def _progress(store: Store, state: StudyState) -> None:
             st.rerun()
         if st.button("Rename", icon=":material/edit:", type="tertiary", key="rename-study"):
             rename_dialog("study", state.record.name, lambda name: rename_study(store, number, name))
-        if st.button("Delete", icon=":material/delete:", type="tertiary", key="delete-study"):
-            _delete(store, state.record)
+        _delete_button(store, state.record)
+
+
+def _delete_button(store: Store, record: StudyRecord) -> None:
+    if operating() and st.button("Delete", icon=":material/delete:", type="tertiary", key="delete-study"):
+        _delete(store, record)
 
 
 def _delete(store: Store, record: StudyRecord) -> None:

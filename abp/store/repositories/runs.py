@@ -134,6 +134,10 @@ class Runs:
             query = query.where(schema.runs.c.status.in_(statuses))
         return read_runs(self.database, query, self.datasets)
 
+    def readable(self, statuses: Collection[Status] | None = None, *, limit: int | None = None) -> list[Run]:
+        """Of `all` those whose settings can be used here: a package that changed may have left others behind."""
+        return [run for run in self.all(statuses, limit=limit) if not run.unreadable]
+
     def queued(self, limit: int | None = None) -> list[Run]:
         """Runs that wait for a worker of the engine, those started by hand first, without those of paused studies.
 
