@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from abp.store.records import CommandKind, Lane, Status
 
-VERSION = 11
+VERSION = 12
 """Raise it with every change below, and add a step to `abp.store.migrations`."""
 
 OLDEST = 4

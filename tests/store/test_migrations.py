@@ -1,6 +1,7 @@
 """Databases of earlier versions: copied, brought up to date, and nothing in them lost."""
 
 import dataclasses
+import json
 import sqlite3
 import subprocess
 import sys
@@ -178,7 +179,7 @@ def test_an_ordinary_start_does_not_import_alembic(tmp_path):
         subprocess.run([sys.executable, "-c", program, path], check=True, cwd=Path(__file__).parents[2])
 
 
-def test_runs_prunings_and_studies_by_wanda_of_old_get_its_new_name(path):
+def test_runs_prunings_commands_and_studies_by_wanda_of_old_get_its_new_name(path):
     """Wanda once ranked over all layers: no run of that may serve a study of today's."""
     connection = sqlite3.connect(path)
     old = Experiment(criterion="wanda").to_json()
@@ -186,6 +187,9 @@ def test_runs_prunings_and_studies_by_wanda_of_old_get_its_new_name(path):
     connection.execute("UPDATE prunings SET criterion = 'wanda' WHERE run = 1 AND number = 1")
     study = Study(datasets=("digits",), criteria=("none", "wanda", "magnitude"), amounts=(0.5,), seeds=(0,))
     connection.execute("UPDATE studies SET specification = ?", (study.to_json(),))
+    adding = "INSERT INTO commands (run, kind, arguments, created) VALUES (2, 'prune', ?, 0)"  # they wait
+    for criterion in ("wanda", "magnitude"):
+        connection.execute(adding, (json.dumps({"criterion": criterion, "amount": 0.1}),))
     connection.commit()
     others = "SELECT settings FROM runs WHERE id > 1 ORDER BY id"
     before = connection.execute(others).fetchall()
@@ -193,6 +197,8 @@ def test_runs_prunings_and_studies_by_wanda_of_old_get_its_new_name(path):
     store = Store(path)
     assert store.runs.get(1).experiment == Experiment(criterion="wanda-global")
     assert store.histories.prunings(1)["criterion"].tolist()[0] == "wanda-global"
+    asked = [command.arguments for command in store.commands.pending(2)[1:]]
+    assert asked == [{"criterion": name, "amount": 0.1} for name in ("wanda-global", "magnitude")]
     (record,) = studies(store)
     assert record.study == dataclasses.replace(study, criteria=("none", "wanda-global", "magnitude"))
     assert rows(path, others) == before

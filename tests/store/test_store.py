@@ -19,6 +19,7 @@ import torch
 
 from abp.home import HomeUnusable
 from abp.network.masks import pack, unpack
+from abp.store import schema
 from abp.store.database import StoreFull, StoreUnusable
 from abp.store.records import RunUnknown, pack_counts
 from abp.store.repositories import checkpoints, leases
@@ -442,6 +443,26 @@ def test_a_pruning_by_hand_is_recorded_together_with_the_answer_to_its_command(s
 
 
 # Runs
+
+
+def test_commands_by_wanda_of_old_get_its_new_name_where_their_pruning_tells(store):
+    """Of schemas 8 to 11, which had renamed the prunings alone."""
+    run = running(store)
+    for number, criteria in enumerate((["wanda-global"], ["wanda"], ["wanda", "wanda-global"]), start=2):
+        for place, criterion in enumerate(criteria):
+            row = pruning_row(10 * number + place, epoch=number, by="hand") | {"criterion": criterion}
+            store.commands.add(run, "prune", criterion="wanda", amount=0.1)
+            save_pruning(store, run, "me", row, answered=(store.commands.pending(run)[-1], "Removed."))
+    save_pruning(store, run, "me", pruning_row(50, epoch=5) | {"criterion": "wanda-global"})  # by the schedule
+    store.commands.add(run, "prune", criterion="wanda", amount=0.1)
+    with store.transaction() as connection:
+        connection.execute(schema.schema.update().values(version_num="11"))
+    store.database.dispose()
+    asked = [each for each in Store().commands.of(run)[::-1] if each.kind == "prune"]
+    assert [(each.epoch, each.arguments["criterion"]) for each in asked] == [
+        (2, "wanda-global"), (3, "wanda"), (4, "wanda"), (4, "wanda"), (None, "wanda")
+    ]  # fmt: skip
+    assert {each.arguments["amount"] for each in asked} == {0.1}
 
 
 def test_the_queue_starts_runs_by_hand_first_and_leaves_runs_of_the_command_line_alone(store):
