@@ -117,16 +117,19 @@ def _activation_neuron(statistics: Statistics) -> list[Tensor]:
 
 
 def _magnitude(statistics: Statistics) -> list[Tensor]:
+    """Size of the weight (Han et al. 2015)."""
     return [weight.abs() for weight in statistics.weights]
 
 
 def _random(statistics: Statistics) -> list[Tensor]:
+    """An evenly distributed number for each weight: what any criterion should beat (Blalock et al. 2020)."""
     import torch
 
     return [torch.rand(weight.shape, generator=statistics.generator) for weight in statistics.weights]
 
 
 def _random_neuron(statistics: Statistics) -> list[Tensor]:
+    """The same for each neuron."""
     import torch
 
     return [torch.rand(len(weight), generator=statistics.generator) for weight in statistics.weights]
