@@ -98,7 +98,7 @@ def against_chance(weight: Tensor, mask: Tensor, generator: torch.Generator) -> 
         edge=edge,
         above=int((values > edge).sum()),
         poor=bool(shuffled.max(initial=0.0) > (1 + POOR) * edge),
-        tail=power_law_tail(values),
+        tail=power_law_tail(values[: rank(values, shape)]),  # the others are rounding errors
     )
 
 
@@ -133,10 +133,11 @@ def marchenko_pastur_edge(weight: Tensor, mask: Tensor) -> float:
 def power_law_tail(values: SingularValues) -> Tail | None:
     """A power law fitted to the tail of the squared singular values; None where that has fewer than `TAIL` values.
 
-    Where the tail begins is chosen as in `powerlaw.Fit`: so that the fit is closest. None also without the package.
+    Where the tail begins is chosen as in `powerlaw.Fit`: so that the fit is closest. None also without the package, and
+    where so few of the values differ, as those of an orthogonal matrix: a power law has no two that are equal.
     """
     squares = np.square(values[values > 0])
-    if len(squares) < TAIL:
+    if len(np.unique(squares)) < TAIL:
         return None
     try:
         powerlaw = importlib.import_module("powerlaw")

@@ -80,6 +80,29 @@ def test_the_exponent_of_a_power_law_is_found(exponent):
     assert power_law_tail(np.ones(TAIL - 1)) is None
 
 
+@pytest.mark.parametrize(
+    ("weight", "ranks"),
+    [
+        (torch.eye(64), 64),
+        (torch.diag(torch.tensor([1.0] * 80 + [2.0])), 81),
+        (torch.linalg.qr(torch.randn(64, 64, generator=source()))[0], 64),
+        (torch.zeros(64, 64), 0),
+        (torch.arange(1.0, 65.0)[None], 1),
+        (torch.arange(1.0, 65.0)[:, None], 1),
+    ],
+    ids=["identity", "two values", "orthogonal", "zeros", "a row", "a column"],
+)
+def test_layers_whose_values_have_no_tail_have_none(weight, ranks):
+    found = against_chance(weight, weight != 0, source())
+    assert (found.rank, found.shuffled_rank, found.tail) == (ranks, ranks, None)
+
+
+def test_rounding_errors_are_no_tail():
+    low = torch.randn(200, 3, generator=source()) @ torch.randn(3, 200, generator=source())
+    found = against_chance(low, whole(low), source())
+    assert found.rank == 3 and (found.values > 0).sum() > TAIL and found.tail is None
+
+
 # Files of other programs
 
 

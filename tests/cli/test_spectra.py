@@ -29,6 +29,14 @@ def test_any_file_of_weights_is_compared_with_chance_without_a_run(tmp_path):
     assert "In 1 of 2 layers the rank is lower" in done.stderr
 
 
+def test_a_layer_of_equal_singular_values_is_reported_like_any_other(tmp_path):
+    save_file({"same.weight": torch.eye(64)}, tmp_path / "net.safetensors")
+    done = abp("spectra", tmp_path / "net.safetensors", "--json", "-")
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)["layers"]
+    assert (found["rank"], found["tail"]) == (64, None) and "same.weight 64 x 64: rank 64" in done.stderr
+
+
 def test_a_file_without_weights_is_refused_in_one_line(tmp_path):
     (tmp_path / "text.onnx").write_text("hello")
     done = abp("spectra", tmp_path / "text.onnx")
