@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import numpy_helper
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -29,7 +31,7 @@ def read_matrices(path: Path) -> dict[str, Tensor]:
         If the file cannot be read, or holds no matrix.
     """
     try:
-        matrices = _from_onnx(path) if path.suffix == ".onnx" else _from_safetensors(path)
+        matrices = _from_onnx(path) if path.suffix.lower() == ".onnx" else _from_safetensors(path)
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise FileUnreadable(f"{path} cannot be read as {path.suffix or 'safetensors'}: {error}") from error
     except Exception as error:  # protobuf's own errors have no common public class
@@ -48,10 +50,27 @@ def _shape(matrix: Tensor) -> str:
     return " x ".join(map(str, matrix.shape))
 
 
+def real(name: str, values: Tensor | NDArray) -> Tensor:
+    """What a file holds under a name, as float32.
+
+    Raises
+    ------
+    ValueError
+        If its numbers are complex: their real parts alone are another matrix.
+    """
+    kind = str(values.dtype).removeprefix("torch.")
+    if kind.startswith("complex"):
+        raise ValueError(f"{quoted(name)} holds complex numbers ({kind}); only real ones can be read")
+    if isinstance(values, Tensor):
+        return values.float()
+    with np.errstate(over="ignore"):  # what is beyond float32 is refused as infinite
+        return torch.from_numpy(values.astype(np.float32))
+
+
 def _from_safetensors(path: Path) -> dict[str, Tensor]:
     tensors = load_file(path)
     names = sorted((name for name, tensor in tensors.items() if tensor.ndim == 2), key=natural_order)
-    return {name: tensors[name].float() for name in names}
+    return {name: real(name, tensors[name]) for name in names}
 
 
 def natural_order(name: str) -> list[tuple[int, str]]:
@@ -70,7 +89,7 @@ def _from_onnx(path: Path) -> dict[str, Tensor]:
             continue
         for name in node.input[:2]:
             if name in constants and len(constants[name].dims) == 2:
-                matrix = torch.from_numpy(numpy_helper.to_array(constants[name]).copy()).float()
+                matrix = real(name, numpy_helper.to_array(constants[name]))
                 transposed = any(part.name == "transB" and part.i for part in node.attribute)
                 found[name] = matrix if transposed else matrix.t().contiguous()
     return found

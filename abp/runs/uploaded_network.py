@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from abp.analysis.network_summary import summarise_network
-from abp.analysis.weight_files import FileUnreadable, natural_order
+from abp.analysis.weight_files import FileUnreadable, natural_order, real
 from abp.data.datasets import DATASETS, load_dataset
 from abp.network.activation_statistics import measure
 from abp.network.evaluation import evaluate
@@ -43,7 +43,10 @@ def read_network(path: Path) -> Network:
     abp.analysis.weight_files.FileUnreadable
         If it holds no such network; the message says what it holds instead.
     """
-    layers = _of_onnx(path) if path.suffix.lower() == ".onnx" else _of_safetensors(path)
+    try:
+        layers = _of_onnx(path) if path.suffix.lower() == ".onnx" else _of_safetensors(path)
+    except ValueError as error:  # of values that are not what the file says of them
+        raise FileUnreadable(f"{path.name} cannot be read: {str(error).splitlines()[0]}.") from None
     if not 2 <= len(layers) <= 9:
         raise FileUnreadable(
             f"{path.name} holds {len(layers)} layers; 1 to 8 hidden layers and an output layer are due."
@@ -72,7 +75,7 @@ _Layer = tuple[str, Tensor, Tensor]  # name, weight [out, in], bias [out]
 
 def _of_safetensors(path: Path) -> list[_Layer]:
     try:
-        tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+        tensors = {name: real(name, tensor) for name, tensor in load_file(path).items()}
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise FileUnreadable(f"{path.name} cannot be read as safetensors: {str(error).splitlines()[0]}.") from None
     if wide := [name for name, tensor in tensors.items() if tensor.ndim > 2]:
@@ -108,7 +111,7 @@ def _of_onnx(path: Path) -> list[_Layer]:
         if node.op_type not in ("Gemm", "MatMul") or matrix is None:
             continue
         transposed = any(part.name == "transB" and part.i for part in node.attribute)
-        weight = torch.from_numpy((constants[matrix] if transposed else constants[matrix].T).astype(np.float32))
+        weight = real(matrix, constants[matrix] if transposed else constants[matrix].T)
         layers.append((matrix.removesuffix(".weight"), weight.contiguous(), _bias(graph, node, constants, len(weight))))
     return layers
 
@@ -118,7 +121,7 @@ def _bias(graph: Any, node: Any, constants: dict[str, Any], neurons: int) -> Ten
     following = [after for after in graph.node if after.op_type == "Add" and node.output[0] in after.input]
     for name in (*node.input[2:], *(name for after in following for name in after.input)):
         if name in constants and constants[name].size == neurons:
-            return torch.from_numpy(constants[name].astype(np.float32).reshape(neurons))
+            return real(name, constants[name]).reshape(neurons)
     return torch.zeros(neurons)
 
 

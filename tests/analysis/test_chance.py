@@ -119,10 +119,7 @@ def test_matrices_of_safetensors_come_in_the_order_of_their_numbers(tmp_path):
     assert torch.equal(found["net.2.weight"], first)
 
 
-@pytest.mark.parametrize("transposed", [True, False])
-def test_matrices_of_onnx_are_out_by_in_whichever_way_they_are_stored(tmp_path, transposed):
-    first, second = layers()
-    stored = [weight if transposed else weight.t().contiguous() for weight in (first, second)]
+def onnx_file(path, weights: list[torch.Tensor], *, transposed: bool = True) -> None:
     graph = helper.make_graph(
         [
             helper.make_node("Gemm", ["x", "w0"], ["h"], transB=int(transposed)),
@@ -132,11 +129,29 @@ def test_matrices_of_onnx_are_out_by_in_whichever_way_they_are_stored(tmp_path, 
         "perceptron",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 7])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4])],
-        [numpy_helper.from_array(weight.numpy(), name) for weight, name in zip(stored, ("w0", "w1"), strict=True)],
+        [numpy_helper.from_array(weight.numpy(), name) for weight, name in zip(weights, ("w0", "w1"), strict=True)],
     )
-    onnx.save(helper.make_model(graph), tmp_path / "some.onnx")
-    found = read_matrices(tmp_path / "some.onnx")
+    onnx.save(helper.make_model(graph), path)
+
+
+@pytest.mark.parametrize("transposed", [True, False])
+@pytest.mark.parametrize("name", ["some.onnx", "SOME.ONNX"])
+def test_matrices_of_onnx_are_out_by_in_whichever_way_they_are_stored(tmp_path, transposed, name):
+    first, second = layers()
+    stored = [weight if transposed else weight.t().contiguous() for weight in (first, second)]
+    onnx_file(tmp_path / name, stored, transposed=transposed)
+    found = read_matrices(tmp_path / name)
     assert [torch.equal(a, b) for a, b in zip(found.values(), (first, second), strict=True)] == [True, True]
+
+
+def test_complex_numbers_are_refused_by_name_and_type(tmp_path):
+    first, second = layers()
+    save_file({"a": first, "b": second.to(torch.complex64)}, tmp_path / "some.safetensors")
+    with pytest.raises(FileUnreadable, match=r"some\.safetensors .*'b' holds complex numbers \(complex64\)"):
+        read_matrices(tmp_path / "some.safetensors")
+    onnx_file(tmp_path / "some.onnx", [first.to(torch.complex128), second])
+    with pytest.raises(FileUnreadable, match=r"some\.onnx .*'w0' holds complex numbers \(complex128\)"):
+        read_matrices(tmp_path / "some.onnx")
 
 
 @pytest.mark.parametrize("name", ["none.safetensors", "bad.safetensors", "bad.onnx", "empty.safetensors"])

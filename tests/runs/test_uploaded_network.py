@@ -74,6 +74,7 @@ def test_files_that_are_no_perceptron_are_refused_in_a_sentence(network, tmp_pat
         ({"a.weight": torch.zeros(3, 4, 5, 5)}, "no matrix"),
         ({"a.weight": torch.zeros(3, 4), "a.bias": torch.zeros(2), "b.weight": torch.zeros(2, 3)}, "bias of a.weight"),
         ({"a.weight": torch.full((3, 4), torch.nan), "b.weight": torch.zeros(2, 3)}, "no finite numbers"),
+        ({"a.weight": torch.zeros(3, 4), "b.weight": torch.zeros(2, 3) + 1j}, "'b.weight' holds complex numbers"),
     ):
         save_file(tensors, path)
         assert words in refusal(path)
@@ -109,3 +110,15 @@ def test_an_onnx_model_that_computes_something_else_is_not_believed(tmp_path):
     assert "computes something else" in refusal(path)
     onnx_file(path, [first, plus, helper.make_node("Tanh", ["s"], ["r"]), last], a=a, b=b, bias=bias)
     assert "contains Tanh" in refusal(path)
+
+
+def test_an_onnx_model_whose_values_are_not_what_it_says_is_refused_in_a_sentence(tmp_path):
+    path = tmp_path / "a.onnx"
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    for tensor, words in (
+        (TensorProto(name="w", data_type=TensorProto.COMPLEX64, dims=[2, 2], raw_data=bytes(32)), "(complex64)"),
+        (TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[9, 7], raw_data=bytes(16)), "shape (9,7)"),
+        (TensorProto(name="w", data_type=TensorProto.STRING, dims=[1, 1], string_data=[b"a"]), "string to float"),
+    ):
+        path.write_bytes(helper.make_model(helper.make_graph([node], "a", [], [], [tensor])).SerializeToString())
+        assert words in refusal(path)
