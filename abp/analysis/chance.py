@@ -1,7 +1,8 @@
 """Singular values against chance: what of a spectrum weights in random places, or random weights, would show too.
 
 A low rank, or a few large singular values, says something of what a layer has learned only where the same weights in
-other places do not show it as well.
+other places do not show it as well. A weight that is exactly zero counts as removed, whoever removed it: a file from
+elsewhere has no masks.
 """
 
 import importlib
@@ -53,7 +54,7 @@ class Chance:
     values
         Its own singular values, largest first.
     shuffled
-        Those of the same matrix with its kept weights in random order in the kept places.
+        Those of the same matrix with its kept weights, those that are not zero, in random order in their places.
     rank, shuffled_rank
         Numerical rank of both.
     edge
@@ -77,19 +78,19 @@ class Chance:
     tail: Tail | None
 
 
-def against_chance(weight: Tensor, mask: Tensor, generator: torch.Generator) -> Chance:
+def against_chance(weight: Tensor, generator: torch.Generator) -> Chance:
     """A layer's singular values against chance.
 
     Parameters
     ----------
-    weight, mask
-        Of one layer: float32 ``[out, in]``, and bool ``[out, in]``, True = kept.
+    weight
+        Of one layer, float32 ``[out, in]``, zero where it is removed.
     generator
         Source of the random order.
     """
     shape = (weight.shape[0], weight.shape[1])
-    values, shuffled = singular_values(weight * mask), singular_values(shuffle(weight, mask, generator))
-    edge = marchenko_pastur_edge(weight, mask)
+    values, shuffled = singular_values(weight), singular_values(shuffle(weight, generator))
+    edge = marchenko_pastur_edge(weight)
     return Chance(
         values=values,
         shuffled=shuffled,
@@ -102,29 +103,31 @@ def against_chance(weight: Tensor, mask: Tensor, generator: torch.Generator) -> 
     )
 
 
-def shuffle(weight: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
+def shuffle(weight: Tensor, generator: torch.Generator) -> Tensor:
     """The same weights in random order in the kept places; zeros elsewhere.
 
-    >>> mixed = shuffle(torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([[True, True, False]]), torch.Generator())
+    >>> mixed = shuffle(torch.tensor([[1.0, 2.0, 0.0]]), torch.Generator())
     >>> sorted(mixed[0, :2].tolist()), mixed[0, 2].item()
     ([1.0, 2.0], 0.0)
     """
-    kept = weight[mask]
+    places = weight != 0
+    kept = weight[places]
     result = torch.zeros_like(weight)
-    result[mask] = kept[torch.randperm(len(kept), generator=generator)]
+    result[places] = kept[torch.randperm(len(kept), generator=generator)]
     return result
 
 
-def marchenko_pastur_edge(weight: Tensor, mask: Tensor) -> float:
+def marchenko_pastur_edge(weight: Tensor) -> float:
     """Largest singular value expected of random entries: s (sqrt(m) + sqrt(n)) (Marchenko & Pastur 1967).
 
     For the live part of the layer, its m rows and n columns with a kept weight, and s the root mean square of all of
     its entries, zeros included; 0 of a layer without weights.
 
-    >>> round(marchenko_pastur_edge(torch.ones(4, 9), torch.ones(4, 9, dtype=torch.bool)), 6)
+    >>> round(marchenko_pastur_edge(torch.ones(4, 9)), 6)
     5.0
     """
-    live = (weight * mask)[mask.any(dim=1)][:, mask.any(dim=0)].double()
+    kept = weight != 0
+    live = weight[kept.any(dim=1)][:, kept.any(dim=0)].double()
     if not live.numel():
         return 0.0
     return float(live.square().mean().sqrt()) * (math.sqrt(live.shape[0]) + math.sqrt(live.shape[1]))

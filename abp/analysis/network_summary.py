@@ -72,7 +72,7 @@ def summarise_network(
     """
     summaries = summarise_all(network.weights[:-1])
     latency = _latency(network, masks)
-    shuffled_ranks, above_edge = by_chance(network, masks)
+    shuffled_ranks, above_edge = by_chance(network)
     return NetworkSummary(
         density=[int(mask.sum()) / mask.numel() for mask in masks],
         live_neurons=[int(live.sum()) for live in live_neurons(masks)],
@@ -89,14 +89,14 @@ def summarise_network(
     )
 
 
-def by_chance(network: Network, masks: Sequence[Tensor]) -> tuple[list[int], list[int]]:
+def by_chance(network: Network) -> tuple[list[int], list[int]]:
     """Ranks of the shuffled weights, and singular values above the edge, per hidden layer; see `NetworkSummary`."""
     generator = torch.Generator().manual_seed(0)
     ranks, above = [], []
-    for weight, mask in zip(network.weights[:-1], masks, strict=True):
-        shuffled = singular_values(shuffle(weight, mask, generator))
+    for weight in network.weights[:-1]:
+        shuffled = singular_values(shuffle(weight, generator))
         ranks.append(rank(shuffled, (weight.shape[0], weight.shape[1])))
-        above.append(int((singular_values(weight * mask) > marchenko_pastur_edge(weight, mask)).sum()))
+        above.append(int((singular_values(weight) > marchenko_pastur_edge(weight)).sum()))
     return ranks, above
 
 

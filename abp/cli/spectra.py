@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
     matrices = read_matrices(Path(options.file))
     generator = torch.Generator().manual_seed(0)
     shapes = {name: (matrix.shape[0], matrix.shape[1]) for name, matrix in matrices.items()}
-    layers = {name: against_chance(matrix, matrix != 0, generator) for name, matrix in matrices.items()}
+    layers = {name: against_chance(matrix, generator) for name, matrix in matrices.items()}
     for name, chance in layers.items():
         print(_line(name, shapes[name], chance), file=sys.stderr)
     print(explanation(list(layers.values())), file=sys.stderr)

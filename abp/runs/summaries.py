@@ -47,7 +47,7 @@ def _complete(store: Store, run: Run, numbers: dict[str, Any]) -> dict[str, Any]
     network = final_network(store, run)
     if network is None:
         return {**numbers, "shuffled_ranks": [], "above_edge": []}
-    shuffled_ranks, above_edge = by_chance(network, recorded_masks(store, run, run.prunings))
+    shuffled_ranks, above_edge = by_chance(network)
     numbers = {**numbers, "shuffled_ranks": shuffled_ranks, "above_edge": above_edge}
     store.summaries.complete(run.id, numbers)
     return numbers

@@ -8,7 +8,7 @@ from abp.analysis.chance import Chance, against_chance, explanation
 from abp.dashboard.charts.widgets import download_csv
 from abp.dashboard.frame.background import in_background
 from abp.store.records import Run
-from abp.store.snapshots import final_network, recorded_masks
+from abp.store.snapshots import final_network
 from abp.store.store import Store
 
 
@@ -19,10 +19,11 @@ def chance_section(store: Store, run: Run) -> None:
     st.subheader(
         "Against chance",
         anchor=False,
-        help="Shuffled: the same weights in random order in the places that are left. Edge: the largest singular value "
-        "expected of random weights (Marchenko & Pastur); where shuffled weights exceed it by a tenth, as those of "
-        "sparse layers do, it fits poorly. Tail: exponent of a power law fitted to the largest squared values, where "
-        "there are fifty and the package powerlaw is installed; the smaller the distance, the better the fit.",
+        help="Shuffled: the same weights in random order in the places that are left; those that are zero count as "
+        "removed. Edge: the largest singular value expected of random weights (Marchenko & Pastur); where shuffled "
+        "weights exceed it by a tenth, as those of sparse layers do, it fits poorly. Tail: exponent of a power law "
+        "fitted to the largest squared values, where there are fifty and the package powerlaw is installed; the "
+        "smaller the distance, the better the fit.",
     )
     layers = in_background((store.name, "chance", run.id), lambda: _layers(store, run), "Comparing with chance")
     if layers is None:
@@ -36,8 +37,8 @@ def chance_section(store: Store, run: Run) -> None:
 def _layers(store: Store, run: Run) -> list[Chance]:
     network = final_network(store, run)
     assert network is not None
-    masks, generator = recorded_masks(store, run, run.prunings), torch.Generator().manual_seed(0)
-    return [against_chance(weight, mask, generator) for weight, mask in zip(network.weights[:-1], masks, strict=True)]
+    generator = torch.Generator().manual_seed(0)
+    return [against_chance(weight, generator) for weight in network.weights[:-1]]
 
 
 def chance_table(layers: list[Chance]) -> pd.DataFrame:
