@@ -154,15 +154,43 @@ def power_law_tail(values: SingularValues) -> Tail | None:
 
 
 def explanation(layers: list[Chance]) -> str:
-    """One sentence: what chance leaves of "low rank" in these layers."""
+    """What chance leaves of "low rank" in these layers: a sentence on their ranks, and one on the edge."""
+    return f"{_of_ranks(layers)} {_of_edges(layers)}"
+
+
+def _of_ranks(layers: list[Chance]) -> str:
     lower = sum(layer.rank < layer.shuffled_rank for layer in layers)
-    few = sum(layer.above for layer in layers)
-    if lower:
+    full = sum(layer.rank == len(layer.values) for layer in layers)
+    parts = [
+        (
+            lower,
+            "the rank is lower than that of the same weights in random order, so there the order of the weights, and "
+            "not their number, makes it low",
+        ),
+        (
+            len(layers) - lower - full,
+            "the rank is low, but no lower than that of the same weights in random order: it follows from which "
+            "weights are left, and not from their order",
+        ),
+        (full, "the rank is full"),
+    ]
+    said = "; ".join(f"in {_so_many(count, layers)} {words}" for count, words in parts if count)
+    return f"{said[0].upper()}{said[1:]}."
+
+
+def _of_edges(layers: list[Chance]) -> str:
+    fitting = [layer for layer in layers if not layer.poor]
+    if not fitting:
         return (
-            f"In {lower} of {len(layers)} layers the rank is lower than that of the same weights in random order, so "
-            "there the order of the weights, and not their number, makes it low."
+            "How many singular values rise above what random weights would give cannot be said: the Marchenko-Pastur "
+            "law fits poorly in every layer."
         )
-    return (
-        "No layer's rank is lower than that of the same weights in random order: a low rank follows here from how many "
-        f"weights, rows and columns are left. {few} singular values rise above what random weights would give."
-    )
+    above = sum(layer.above for layer in fitting)
+    rise = "1 singular value rises" if above == 1 else f"{above or 'No'} singular values rise"
+    poor = len(layers) - len(fitting)
+    but = f", not counting {_so_many(poor, layers)}, where the Marchenko-Pastur law fits poorly" if poor else ""
+    return f"{rise} above what random weights would give{but}."
+
+
+def _so_many(count: int, layers: list[Chance]) -> str:
+    return "every layer" if count == len(layers) else f"{count} of {len(layers)} layers"

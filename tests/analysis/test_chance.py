@@ -7,7 +7,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 
-from abp.analysis.chance import TAIL, against_chance, marchenko_pastur_edge, power_law_tail, shuffle
+from abp.analysis.chance import TAIL, against_chance, explanation, marchenko_pastur_edge, power_law_tail, shuffle
 from abp.analysis.weight_files import FileUnreadable, read_matrices
 
 
@@ -97,6 +97,37 @@ def test_rounding_errors_are_no_tail():
     low = torch.randn(200, 3, generator=source()) @ torch.randn(3, 200, generator=source())
     found = against_chance(low, source())
     assert found.rank == 3 and (found.values > 0).sum() > TAIL and found.tail is None
+
+
+def test_the_sentence_says_of_each_rank_what_chance_leaves_of_it():
+    full = torch.randn(40, 30, generator=source())
+    lower = torch.randn(40, 3, generator=source()) @ torch.randn(3, 30, generator=source())
+    as_low = torch.zeros(40, 30)
+    as_low[:10] = full[:10]
+    sparse = torch.zeros(200, 200).fill_diagonal_(1.0)
+    sparse[:3] = torch.randn(3, 200, generator=source())
+
+    def said(*weights: torch.Tensor) -> str:
+        return explanation([against_chance(weight, source()) for weight in weights])
+
+    assert said(full, full).startswith("In every layer the rank is full. ") and "order" not in said(full)
+    assert said(lower).startswith("In every layer the rank is lower than that of the same weights in random order, so")
+    assert said(as_low).startswith("In every layer the rank is low, but no lower than that of the same weights in ran")
+    assert "follows from which weights are left" in said(as_low) and "makes it low" not in said(as_low)
+    assert said(torch.zeros(4, 4)).startswith("In every layer the rank is low, but no lower")
+    mixed = said(full, lower, as_low, full)
+    assert mixed.startswith("In 1 of 4 layers the rank is lower than")
+    assert (
+        "; in 1 of 4 layers the rank is low, but no lower" in mixed and "; in 2 of 4 layers the rank is full." in mixed
+    )
+    assert "poorly" not in mixed
+    assert said(sparse).endswith("cannot be said: the Marchenko-Pastur law fits poorly in every layer.")
+    one = full + 3 * torch.outer(torch.ones(40), torch.tensor([1.0, -1.0]).repeat(15))
+    assert said(one, sparse).endswith(
+        " 1 singular value rises above what random weights would give, not counting 1 of 2 layers, where the "
+        "Marchenko-Pastur law fits poorly."
+    )
+    assert said(torch.eye(8)).endswith(" No singular values rise above what random weights would give.")
 
 
 # Files of other programs
