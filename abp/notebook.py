@@ -10,7 +10,8 @@ import pandas as pd
 from abp.analysis.spectra import Spectrum, singular_values
 from abp.dashboard.charts.charts import Chart, svg
 from abp.dashboard.charts.colours import METHODS, MUTED
-from abp.dashboard.networks.spectra import curves, spectrum_chart
+from abp.dashboard.networks.spectra import curves
+from abp.dashboard.networks.spectrum_chart import spectrum_chart
 from abp.dashboard.studies.charts import accuracies, method, named, over_epochs
 from abp.display import Displayed
 from abp.network.masks import live_neurons

@@ -10,7 +10,7 @@ from abp.dashboard.charts import charts, colours
 from abp.dashboard.demo.presets import DEMO
 from abp.dashboard.demo.start_drawing import pruning_drawings
 from abp.dashboard.frame.status import ENDED_BY, STATUS
-from abp.dashboard.networks.spectra import spectrum_chart
+from abp.dashboard.networks.spectrum_chart import spectrum_chart
 from abp.dashboard.studies.charts import by_method
 from abp.pruning.criteria import CRITERIA
 from abp.store.records import ACTIVE, RESUMABLE

@@ -7,14 +7,19 @@ import json
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from safetensors.torch import load
 from sklearn.decomposition import PCA
 from streamlit.testing.v1 import AppTest
 
+from abp.analysis.chance import against_chance
 from abp.cli.main import main
 from abp.dashboard.networks import spectra
+from abp.dashboard.networks.chance import chance_chart, chance_curves
 from abp.dashboard.networks.spectra import changes, curves, summaries
+from abp.dashboard.networks.spectrum_chart import thinned
 from abp.data.datasets import load_dataset
 from abp.runs import worker
 from abp.runs.session import session
@@ -90,10 +95,10 @@ def test_the_tables_hold_every_value_and_the_change_of_each(store):
 def test_the_page_shows_a_pruned_run_and_every_chart_has_its_words(store):
     number = trained(store, PRUNED)
     other = trained(store, dataclasses.replace(PRUNED, criterion="none"))
-    page = open_spectra(run=number)
+    page = settled(open_spectra(run=number))
     assert [slider.label for slider in page.slider] == ["Pruning"]
     charts = page.get("vega_lite_chart")
-    assert len(charts) == 3 * 2
+    assert len(charts) == 4 * 2
     assert all(chart.proto.alt for chart in charts)
     page.multiselect[0].select(other)
     page.run()
@@ -113,6 +118,29 @@ def test_the_final_network_s_spectra_are_compared_with_chance(store):
         assert row["Rank"] == np.linalg.matrix_rank(tensors[f"hidden.{layer}.weight"].numpy())
         assert row["Largest value"] == pytest.approx(values[0], rel=1e-6)
     assert "random order" in words(page)
+    alts = [chart.proto.alt for chart in page.get("vega_lite_chart") if chart.proto.alt.startswith("Against chance: ")]
+    assert [alt[-15:] for alt in alts] == ["Hidden layer 1.", "Hidden layer 2."]
+    assert all("beside those of the same weights in random order" in alt for alt in alts)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_the_values_of_shuffled_weights_are_drawn_beside_the_layer_s_own_and_the_edge_where_it_fits(log):
+    generator = torch.Generator().manual_seed(0)
+    dense, sparse = torch.randn(30, 20, generator=generator), torch.eye(200)
+    sparse[:3] = torch.randn(3, 200, generator=generator)
+    layers = [against_chance(weight, generator) for weight in (dense, sparse, torch.zeros(8, 8))]
+    table = chance_curves(layers)
+    assert list(table.groupby("layer").size()) == [20, 200, 8] and list(table["fit"].unique()) == ["good", "poor"]
+    rules = []
+    for layer, (_, part) in zip(layers, table.groupby("layer"), strict=True):
+        spec = chance_chart(part, {"shuffled": "#8A8F98", "own": "#D55E00"}, log=log).to_dict()
+        lines, rule = (spec["layer"][1], spec["layer"][0]) if "layer" in spec else (spec, None)
+        drawn = pd.DataFrame(spec["datasets"][lines.get("data", spec.get("data"))["name"]])
+        for curve, values in (("own", layer.values), ("shuffled", layer.shuffled)):
+            np.testing.assert_array_equal(drawn[drawn["curve"] == curve]["value"], values)
+        assert lines["encoding"]["y"]["scale"]["domain"][1] > max(layer.values[0], layer.shuffled[0])
+        rules.append(rule and spec["datasets"][rule["data"]["name"]][0]["edge"])
+    assert rules == [layers[0].edge, None, None]
 
 
 def test_the_page_says_what_it_cannot_show(store):
@@ -120,8 +148,8 @@ def test_the_page_says_what_it_cannot_show(store):
     queued = store.runs.add(PRUNED)
     assert "has not reached its" in words(open_spectra(run=queued))
     dense = trained(store, dataclasses.replace(PRUNED, criterion="none", hidden=(15,)))
-    page = open_spectra(run=dense)
-    assert "Nothing was pruned" in words(page) and len(page.get("vega_lite_chart")) == 2
+    page = settled(open_spectra(run=dense))
+    assert "Nothing was pruned" in words(page) and len(page.get("vega_lite_chart")) == 3
     assert "Run 99 does not exist" in words(open_spectra(run=99))
     assert "abc" in words(open_spectra(run="abc"))
 
@@ -232,8 +260,8 @@ def test_slow_singular_values_are_waited_for_without_holding_up_the_page(store, 
     assert "Computing the singular values" in words(page) and not page.get("vega_lite_chart")
     may_end.set()
     monkeypatch.setattr(spectra, "_PATIENCE", 60)
-    again(page)
-    assert "Computing the singular values" not in words(page) and len(page.get("vega_lite_chart")) == 6
+    settled(page)
+    assert "Computing the singular values" not in words(page) and len(page.get("vega_lite_chart")) == 8
 
 
 def test_what_failed_once_is_tried_again(store, monkeypatch):
@@ -245,7 +273,7 @@ def test_what_failed_once_is_tried_again(store, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(spectra, "spectral_snapshots", unusable)
         assert "is busy" in words(open_spectra(run=number))
-    assert len(open_spectra(run=number).get("vega_lite_chart")) == 6
+    assert len(settled(open_spectra(run=number)).get("vega_lite_chart")) == 8
 
 
 # Unusual runs
@@ -273,11 +301,11 @@ def test_curves_of_wide_layers_are_thinned_but_keep_their_ends():
     values = np.linspace(4.0, 0.0, 4096)
     start = Moment("start", 0, "initial", 0)
     table = curves(*3 * [Snapshot(start, (), spectra=(values,))])
-    thin = spectra._thinned(table)
+    thin = thinned(table)
     assert len(thin) <= 2 * 502 and len(table) == 2 * 4096
     assert set(thin["index"]) >= {*range(1, 101), 4096}
     short = curves(*3 * [Snapshot(start, (), spectra=(values[:500],))])
-    assert len(spectra._thinned(short)) == len(short)
+    assert len(thinned(short)) == len(short)
 
 
 # Several runs
@@ -313,6 +341,6 @@ def test_a_run_deleted_meanwhile_is_said(store):
 
 
 def test_without_prunings_the_curves_are_named_after_the_start_and_the_end(store):
-    page = open_spectra(run=trained(store, dataclasses.replace(PRUNED, criterion="none")))
+    page = settled(open_spectra(run=trained(store, dataclasses.replace(PRUNED, criterion="none"))))
     assert curve_names(page) == ["at the start", "at the end"]
-    assert len(page.get("vega_lite_chart")) == 2 * 2
+    assert len(page.get("vega_lite_chart")) == 3 * 2

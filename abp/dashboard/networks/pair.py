@@ -12,7 +12,7 @@ from abp.dashboard.charts.images import block_of, pixels_png, swatch_png
 from abp.dashboard.charts.legend import legend
 from abp.dashboard.charts.widgets import chart_with_data, download_csv, picture
 from abp.dashboard.frame.background import in_background
-from abp.dashboard.networks.spectra import spectrum_chart
+from abp.dashboard.networks.spectrum_chart import spectrum_chart
 from abp.store.records import Run
 from abp.store.snapshots import recorded_masks, spectral_snapshots
 from abp.store.store import Store

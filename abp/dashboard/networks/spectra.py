@@ -19,14 +19,13 @@ from abp.dashboard.frame.markdown import literal
 from abp.dashboard.frame.refresh import redraw_on_change, version
 from abp.dashboard.frame.run_label import labels
 from abp.dashboard.networks.chance import chance_section
+from abp.dashboard.networks.spectrum_chart import dashes, spectrum_chart, thinned
 from abp.store.records import Run, RunUnknown, Status
 from abp.store.snapshots import Snapshot, spectral_snapshots
 from abp.store.store import Store
 
 _SCALES = ["linear", "log"]
-_FLOOR = 1e-4  # where a logarithmic axis begins; smaller values are not on it
 _PATIENCE = 0.4  # seconds that a page waits for singular values before it says that they are being computed
-_MANY = 500  # values of a layer; of more, some are not drawn
 
 
 def spectra_view(store: Store, run: Run) -> None:
@@ -50,7 +49,7 @@ def spectra_view(store: Store, run: Run) -> None:
     _spectra_charts(table, run, others, log=scale == "log", highest=highest)
     _change_charts(run, found[0], before, after)
     _summary_table(found)
-    chance_section(store, run)
+    chance_section(store, run, log=scale == "log")
 
 
 def _choose_scale() -> str | None:
@@ -178,7 +177,7 @@ def _spectra_charts(table: pd.DataFrame, run: Run, others: list[Run], *, log: bo
     colours = distinct({curve: colours[curve] for curve in table["curve"].unique()})
     lines = [
         (line_png(colour, dash), 40, curve)
-        for (curve, colour), dash in zip(colours.items(), _dashes(len(colours)), strict=True)
+        for (curve, colour), dash in zip(colours.items(), dashes(len(colours)), strict=True)
     ]
     chart_with_data(
         "Singular values of each hidden layer",
@@ -192,46 +191,6 @@ def _spectra_charts(table: pd.DataFrame, run: Run, others: list[Run], *, log: bo
         "spectra",
         legend=lambda: legend(lines),
     )
-
-
-def spectrum_chart(table: pd.DataFrame, colours: dict[str, str], *, log: bool, highest: float) -> Chart:
-    """One layer's singular values against their index (columns of `curves`), on a scale up to `highest`."""
-    table = _thinned(table)
-    # A zero has no place on a logarithmic axis: its curve ends before.
-    shown = table.assign(shown=table["value"].where(table["value"] >= _FLOOR) if log else table["value"])
-    domain = [_FLOOR, highest * 1.1] if log else [0, highest * 1.05]
-    scale = alt.Scale(type="log" if log else "linear", domain=domain, nice=False)
-    names = list(colours)
-    return (
-        alt.Chart(shown)
-        .mark_line(strokeWidth=2, clip=True, point=bool(table["index"].max() == 1))  # one point makes no line
-        .encode(
-            x=alt.X("index:Q", title="index", axis=alt.Axis(grid=False, tickCount=4, tickMinStep=1)),
-            y=alt.Y("shown:Q", title="singular value", scale=scale, axis=alt.Axis(tickCount=5, format="~g")),
-            color=alt.Color("curve:N", scale=alt.Scale(domain=names, range=list(colours.values())), legend=None),
-            strokeDash=alt.StrokeDash("curve:N", scale=alt.Scale(domain=names, range=_dashes(len(names))), legend=None),
-            tooltip=[
-                alt.Tooltip("curve:N"),
-                alt.Tooltip("layer:Q"),
-                alt.Tooltip("index:Q"),
-                alt.Tooltip("value:Q", format=".5g"),
-            ],
-        )
-        .properties(height=260)
-    )
-
-
-def _thinned(table: pd.DataFrame) -> pd.DataFrame:
-    """Of more than `_MANY` singular values the first hundred, the last, and some in between at even distances."""
-    last = table["index"].max()
-    if last <= _MANY:
-        return table
-    index = table["index"]
-    return table[(index <= 100) | (index % -(-last // (_MANY - 101)) == 0) | (index == last)]
-
-
-def _dashes(count: int) -> list[list[int]]:
-    return [[2, 2], [6, 3], [1, 0], [8, 2, 2, 2], [4, 4], [3, 1], [10, 3], [1, 3]][:count]
 
 
 def _change_charts(run: Run, start: Snapshot, before: Snapshot, after: Snapshot) -> None:
@@ -262,7 +221,7 @@ def changes(before: Snapshot, after: Snapshot) -> pd.DataFrame:
 
 
 def _change_chart(table: pd.DataFrame, colour: str, limit: float) -> Chart:
-    table = _thinned(table)
+    table = thinned(table)
     scale = alt.Scale(domain=[-limit, limit], nice=False, clamp=True)
     base = alt.Chart(table).encode(x=alt.X("index:Q", title="index", axis=alt.Axis(grid=False, tickCount=4)))
     line = base.mark_line(color=colour, strokeWidth=2, point={"color": colour} if len(table) == 1 else False).encode(
