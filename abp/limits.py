@@ -28,7 +28,7 @@ LIMITS = {
     "ABP_MAX_QUEUED": Limit("runs that wait for a worker", 10_000),
     "ABP_MAX_EPOCHS": Limit("epochs of a run", 10_000),
     "ABP_MAX_PARAMETERS": Limit("weights and biases of a network", 150_000_000),
-    "ABP_MAX_UPLOAD_MB": Limit("megabytes of an uploaded picture", 5),
+    "ABP_MAX_UPLOAD_MB": Limit("megabytes of a picture on the Playground, or of a network on Spectra", 5),
     "ABP_MAX_STORAGE_GB": Limit("gigabytes of the database, beyond which no run is added", None),
 }
 """Every limit, by its environment variable."""

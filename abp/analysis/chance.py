@@ -8,6 +8,7 @@ elsewhere has no masks.
 import importlib
 import math
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,8 @@ class Chance:
 
     Attributes
     ----------
+    shape
+        Rows and columns of its matrix.
     values
         Its own singular values, largest first.
     shuffled
@@ -68,6 +71,7 @@ class Chance:
         None where the tail is too short, or the package ``powerlaw`` is not installed.
     """
 
+    shape: tuple[int, int]
     values: SingularValues
     shuffled: SingularValues
     rank: int
@@ -92,6 +96,7 @@ def against_chance(weight: Tensor, generator: torch.Generator) -> Chance:
     values, shuffled = singular_values(weight), singular_values(shuffle(weight, generator))
     edge = marchenko_pastur_edge(weight)
     return Chance(
+        shape=shape,
         values=values,
         shuffled=shuffled,
         rank=rank(values, shape),
@@ -101,6 +106,12 @@ def against_chance(weight: Tensor, generator: torch.Generator) -> Chance:
         poor=bool(shuffled.max(initial=0.0) > (1 + POOR) * edge),
         tail=power_law_tail(values[: rank(values, shape)]),  # the others are rounding errors
     )
+
+
+def matrices_against_chance(matrices: Iterable[Tensor]) -> list[Chance]:
+    """The singular values of several layers against chance, each time in the same random order."""
+    generator = torch.Generator().manual_seed(0)
+    return [against_chance(matrix, generator) for matrix in matrices]
 
 
 def shuffle(weight: Tensor, generator: torch.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""Uploaded pictures: PNG and JPEG files, decoded safely."""
+"""Files that visitors send: how large they may be; and pictures, PNG and JPEG, decoded safely."""
 
 import io
 import math
@@ -22,8 +22,20 @@ class UploadUnusable(ValueError):
 
 
 def most_megabytes() -> int:
-    """The largest picture that is taken, in whole megabytes."""
+    """The largest file that is taken, in whole megabytes."""
     return math.ceil(limit("ABP_MAX_UPLOAD_MB") or 0)
+
+
+def check_size(contents: bytes, advice: str) -> None:
+    """Refuse a file that is larger than this installation allows.
+
+    Raises
+    ------
+    abp.limits.LimitReached
+        With this advice.
+    """
+    megabytes = len(contents) / MEGABYTE
+    require("ABP_MAX_UPLOAD_MB", megabytes, f"This file has {megabytes:,.3g} MB", advice)
 
 
 def decoded(contents: bytes) -> NDArray[np.uint8]:
@@ -37,8 +49,7 @@ def decoded(contents: bytes) -> NDArray[np.uint8]:
         If the file is too large, no PNG or JPEG whatever its name, of too many pixels, or damaged.
     """
     try:
-        megabytes = len(contents) / MEGABYTE
-        require("ABP_MAX_UPLOAD_MB", megabytes, f"This file has {megabytes:,.3g} MB", "Send a smaller picture.")
+        check_size(contents, "Send a smaller picture.")
     except AbpError as error:
         raise UploadUnusable(str(error)) from None
     try:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from abp.analysis.network_summary import summarise_network
-from abp.analysis.weight_files import FileUnreadable, natural_order, real
+from abp.analysis.weight_files import MOST_LAYERS, MOST_NEURONS, FileUnreadable, natural_order, real
 from abp.data.datasets import DATASETS, load_dataset
 from abp.network.activation_statistics import measure
 from abp.network.evaluation import evaluate
@@ -47,9 +47,9 @@ def read_network(path: Path) -> Network:
         layers = _of_onnx(path) if path.suffix.lower() == ".onnx" else _of_safetensors(path)
     except ValueError as error:  # of values that are not what the file says of them
         raise FileUnreadable(f"{path.name} cannot be read: {str(error).splitlines()[0]}.") from None
-    if not 2 <= len(layers) <= 9:
+    if not 2 <= len(layers) <= MOST_LAYERS:
         raise FileUnreadable(
-            f"{path.name} holds {len(layers)} layers; 1 to 8 hidden layers and an output layer are due."
+            f"{path.name} holds {len(layers)} layers; 1 to {MOST_LAYERS - 1} hidden layers and an output layer are due."
         )
     for (name, weight, _), (after, following, _) in pairwise(layers):
         if following.shape[1] != weight.shape[0]:
@@ -58,9 +58,9 @@ def read_network(path: Path) -> Network:
                 f"it has {weight.shape[0]:,} neurons. Name layers so that their order is that of their names."
             )
     for name, weight, bias in layers:
-        if max(weight.shape) > 4096:
+        if max(weight.shape) > MOST_NEURONS:
             raise FileUnreadable(
-                f"The layer {name} is {weight.shape[0]:,} × {weight.shape[1]:,}; at most 4,096 will do."
+                f"The layer {name} is {weight.shape[0]:,} × {weight.shape[1]:,}; at most {MOST_NEURONS:,} will do."
             )
         if not (weight.isfinite().all() and bias.isfinite().all()):
             raise FileUnreadable(f"The layer {name} holds weights that are no finite numbers.")

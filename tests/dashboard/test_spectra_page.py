@@ -129,7 +129,7 @@ def test_the_values_of_shuffled_weights_are_drawn_beside_the_layer_s_own_and_the
     dense, sparse = torch.randn(30, 20, generator=generator), torch.eye(200)
     sparse[:3] = torch.randn(3, 200, generator=generator)
     layers = [against_chance(weight, generator) for weight in (dense, sparse, torch.zeros(8, 8))]
-    table = chance_curves(layers)
+    table = chance_curves(dict(enumerate(layers)))
     assert list(table.groupby("layer").size()) == [20, 200, 8] and list(table["fit"].unique()) == ["good", "poor"]
     rules = []
     for layer, (_, part) in zip(layers, table.groupby("layer"), strict=True):

@@ -18,6 +18,7 @@ def chart_with_data(
     data: Callable[[], pd.DataFrame],
     name: str,
     legend: Callable[[], None] | None = None,
+    headings: Sequence[str] = (),
 ) -> None:
     """Charts under one heading: a one-sentence caption, the meaning behind an icon, and the data as CSV.
 
@@ -29,6 +30,8 @@ def chart_with_data(
         The contents of the CSV file, and its name.
     legend
         Draws the legend that all charts share, if they have none of their own.
+    headings
+        What stands above each chart, as Markdown, where they are not of hidden layers.
     """
     st.subheader(title, anchor=False, help=meaning)
     st.caption(caption)
@@ -38,7 +41,10 @@ def chart_with_data(
     for index, (place, chart) in enumerate(zip(places, charts, strict=True)):
         with place:
             layer = f" Hidden layer {index + 1}." if len(charts) > 1 else ""
-            if layer:
+            if headings:
+                layer = f" Layer {index + 1}."
+                st.markdown(f"**{headings[index]}**")
+            elif layer:
                 st.markdown(f"**Hidden {index + 1}**")
             show_chart(chart, key=f"chart-{name}-{index}", alt=f"{title}: {caption}{layer}")
     download_csv(name, data)

@@ -32,7 +32,13 @@ def _alone(work: Callable[[], Result]) -> Result:
 
 
 def in_background(
-    key: Hashable, work: Callable[[], Result], what: str, *, patience: float = _PATIENCE, quiet: bool = False
+    key: Hashable,
+    work: Callable[[], Result],
+    what: str,
+    *,
+    patience: float = _PATIENCE,
+    quiet: bool = False,
+    keep: bool = True,
 ) -> Result | None:
     """The result of `work`, computed once for all browsers; None, after saying so, while it is being computed.
 
@@ -48,6 +54,8 @@ def in_background(
         Seconds to wait for it before saying so.
     quiet
         Say nothing: the page itself shows that something is missing.
+    keep
+        Whether to keep the result for the next call, so long as there is room; else the caller keeps it.
 
     Raises
     ------
@@ -61,7 +69,7 @@ def in_background(
     if not future.done():
         _show_waiting(future, "" if quiet else what)
         return None
-    if future.exception() is not None:
+    if future.exception() is not None or not keep:
         _results().forget(key, future)
     return future.result()
 

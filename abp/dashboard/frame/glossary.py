@@ -141,7 +141,7 @@ PAGES = {
     "Spectra": Help(
         "Every layer of a network is a table of weights, a matrix, and every matrix has a list of strengths, its "
         "singular values. Many small ones mean that the layer could be simpler than it is. The curves show how this "
-        "list changes when something is removed.",
+        "list changes when something is removed. A file with the weights of any perceptron can be opened here too.",
         (
             "run", "network", "layer", "neuron", "weight", "singular value", "rank", "norm", "nuclear norm", "pruning",
             "epoch",

@@ -40,20 +40,25 @@ def spectra_view(store: Store, run: Run) -> None:
         st.info(_too_early(run), icon=":material/hourglass_empty:")
         return
     with choices:
-        scale = in_link("scale", "spectra-scale", _SCALES, _SCALES[0], _choose_scale)
+        log = choose_scale()
         before, after = _chosen_snapshots(run, found)
         others = _other_runs(store, run)
     table = pd.concat([curves(found[0], before, after), *(_end_of(store, other, waiting) for other in others)])
     highest = max(float(values.max(initial=0)) for snapshot in found for values in snapshot.spectra)
     highest = max(highest, float(table["value"].max()))  # another run's curve may rise above this one's
-    _spectra_charts(table, run, others, log=scale == "log", highest=highest)
+    _spectra_charts(table, run, others, log=log, highest=highest)
     _change_charts(run, found[0], before, after)
     _summary_table(found)
-    chance_section(store, run, log=scale == "log")
+    chance_section(store, run, log=log)
 
 
-def _choose_scale() -> str | None:
-    return st.segmented_control("Scale", _SCALES, required=True, key="spectra-scale")
+def choose_scale() -> bool:
+    """Show the choice of the axes' scale, which is in the link; whether it is logarithmic."""
+
+    def draw() -> str | None:
+        return st.segmented_control("Scale", _SCALES, required=True, key="spectra-scale")
+
+    return bool(in_link("scale", "spectra-scale", _SCALES, _SCALES[0], draw) == "log")
 
 
 def _too_early(run: Run) -> str:

@@ -51,7 +51,7 @@ def _add(store: Store, place: str, file: Path) -> None:
     if not fitting:
         st.info(
             f"No data set here has samples of {network.sizes[0]:,} numbers and {network.sizes[-1]:,} classes. Add the "
-            "one that it was trained on, on the Data page. Its spectra alone: abp spectra FILE.",
+            "one that it was trained on, on the Data page. On Spectra the file can be opened without data.",
             icon=":material/database:",
         )
         return
