@@ -136,6 +136,12 @@ def test_names_from_a_file_are_shown_as_text(store):
     assert not any(re.search(r"(?<!\\):red\[|!\[\]\(|\*\*\*\*", markdown.value) for markdown in page.markdown)
 
 
+def test_many_layers_stand_in_rows_of_four(store):
+    page = opened(save({f"w{n}": torch.eye(3) for n in range(MOST_LAYERS)}))
+    assert [column.weight for column in page.columns] == [0.25] * 12
+    assert [len(column.get("vega_lite_chart")) for column in page.columns] == [1] * MOST_LAYERS + [0] * 3
+
+
 def test_layers_that_are_small_dead_or_tiny_are_drawn_on_both_scales(store):
     layers = {"a": torch.zeros(8, 8), "b": torch.ones(1, 5), "c": torch.eye(60), "d": 1e-30 * torch.ones(4, 3).triu()}
     page = opened(save(layers))

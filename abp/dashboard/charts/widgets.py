@@ -9,6 +9,8 @@ import streamlit as st
 
 from abp.dashboard.charts.charts import Chart
 
+_COLUMNS = 4  # of charts; the axes of more would leave no room for what they show
+
 
 def chart_with_data(
     title: str,
@@ -25,7 +27,7 @@ def chart_with_data(
     Parameters
     ----------
     charts
-        Side by side where there is room; if there are several, one for each hidden layer.
+        Side by side where there is room, in rows of four; if there are several, one for each hidden layer.
     data, name
         The contents of the CSV file, and its name.
     legend
@@ -37,9 +39,11 @@ def chart_with_data(
     st.caption(caption)
     if legend is not None:
         legend()
-    places = st.columns(len(charts)) if len(charts) > 1 else [st.container()]
-    for index, (place, chart) in enumerate(zip(places, charts, strict=True)):
-        with place:
+    columns = min(len(charts), _COLUMNS)
+    for index, chart in enumerate(charts):
+        if index % columns == 0:
+            places = st.columns(columns) if columns > 1 else [st.container()]
+        with places[index % columns]:
             layer = f" Hidden layer {index + 1}." if len(charts) > 1 else ""
             if headings:
                 layer = f" Layer {index + 1}."
