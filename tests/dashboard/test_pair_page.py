@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
-from abp.dashboard.networks.pair import accuracy_curves, differing_settings, overlaps, spectra_curves
+from abp.dashboard.networks.pair import LEFT, RIGHT, accuracy_curves, differing_settings, overlaps, spectra_curves
 from abp.runs import worker
+from abp.runs.continuation import continue_run
 from abp.store.snapshots import recorded_masks
 from abp.studies.registry import start_study
 from abp.studies.specification import Study
@@ -39,6 +41,34 @@ def test_what_differs_and_what_is_shared_is_that_of_the_runs(store, pair):
     assert curves.groupby("run").size().tolist() == [first.epoch, second.epoch]
     spectra = spectra_curves(store, first, second)
     assert spectra["curve"].nunique() == 2 and (np.diff(spectra["value"][:5]) <= 0).all()
+
+
+def test_a_run_and_its_continuation_differ_in_what_they_continue(store):
+    same = dataclasses.replace(PRUNED, criterion="none", stop_accuracy=1.0, patience=0)
+    parent = store.runs.get(trained(store, same))
+    child = store.runs.get(continue_run(store, parent, "fine-tune", epochs=same.epochs))
+    assert child.experiment == parent.experiment
+    page = settled(open_page("pair", run=parent.id, other=child.id))
+    assert "same settings" not in words(page)
+    rows = page.dataframe[0].value.to_dict("records")
+    assert rows == [{"Setting": "Continues", "First": "no run", "Second": f"{parent.id}: fine-tuned"}]
+    repeated = trained(store, same)
+    assert "Both runs have the same settings" in words(settled(open_page("pair", run=parent.id, other=repeated)))
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_run_keeps_the_colour_of_its_place_beside_one_that_has_not_begun(store, place):
+    run, queued = trained(store, PRUNED), store.runs.add(dataclasses.replace(PRUNED, seed=5))
+    pair = [queued, queued]
+    pair[place] = run
+    page = settled(open_page("pair", run=pair[0], other=pair[1]))
+    name, other = (f"{number}: {store.runs.get(number).name}" for number in (run, queued))
+    specs = [json.loads(chart.proto.spec) for chart in page.get("vega_lite_chart")]
+    assert len(specs) == 3  # accuracy, and the singular values of two layers
+    for spec in specs:
+        scale = spec["encoding"]["color"]["scale"]
+        assert dict(zip(scale["domain"], scale["range"], strict=True))[name] == (LEFT, RIGHT)[place]
+    assert f"{other}, which has no epochs" in words(page) and f"{name}, which" not in words(page)
 
 
 def test_the_page_shows_both_runs(store, pair):

@@ -24,7 +24,7 @@ def runs(records: Sequence[Run]) -> pd.DataFrame:
                 "Sparsity": 100 * run.sparsity,
                 "Epochs": run.epoch,
                 "Started": None if run.started is None else pd.Timestamp(run.started, unit="s", tz="UTC"),
-                "Continues": _continues(run),
+                "Continues": continues(run),
                 **_settings(run),
                 "Seconds": run.seconds,
             }
@@ -47,7 +47,8 @@ def _settings(run: Run) -> dict[str, Any]:
     }
 
 
-def _continues(run: Run) -> str:
+def continues(run: Run) -> str:
+    """The run that a run continues and how, or the file that it was read from; empty of any other."""
     if run.from_file:
         return str(run.origin)
     return "" if run.parent is None else f"{run.parent}: {run.origin}"

@@ -10,6 +10,7 @@ from abp.dashboard.charts.charts import Chart
 from abp.dashboard.charts.colours import METHODS
 from abp.dashboard.charts.images import block_of, pixels_png, swatch_png
 from abp.dashboard.charts.legend import legend
+from abp.dashboard.charts.tables import continues
 from abp.dashboard.charts.widgets import chart_with_data, download_csv, picture
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.networks.spectrum_chart import spectrum_chart
@@ -49,27 +50,35 @@ def _name(run: Run) -> str:
 
 
 def differing_settings(first: Run, second: Run) -> pd.DataFrame:
-    """A row per setting that differs: columns ``Setting``, ``First``, ``Second``, as people see the values."""
+    """A row per setting that differs, and one for what the runs continue: columns ``Setting``, ``First``, ``Second``.
+
+    The values are as people see them.
+    """
     rows = []
     for name, setting in settings().items():
         values = [getattr(run.experiment, name) for run in (first, second)]
         if values[0] != values[1]:
             shown = [setting.shown(value) for value in values]
             rows.append({"Setting": setting.label, "First": shown[0], "Second": shown[1]})
+    began = [continues(run) or "no run" for run in (first, second)]
+    if began[0] != began[1]:
+        rows.append({"Setting": "Continues", "First": began[0], "Second": began[1]})
     return pd.DataFrame(rows)
 
 
 def _accuracies(store: Store, first: Run, second: Run) -> None:
     table = accuracy_curves(store, first, second)
     if len(table):
+        colours, drawn = _colours(first, second), set(table["run"])
+        words = {name: name if name in drawn else f"{name}, which has no epochs" for name in colours}
         chart_with_data(
             "Validation accuracy",
             "Validation accuracy after each epoch of both runs.",
             "Runs of the same seed start from the same weights and see the pictures in the same order.",
-            [_accuracy_chart(table)],
+            [_accuracy_chart(table, colours)],
             lambda: table,
             f"pair-{first.id}-{second.id}",
-            legend=lambda: legend([(swatch_png(LEFT), 28, _name(first)), (swatch_png(RIGHT), 28, _name(second))]),
+            legend=lambda: legend([(swatch_png(colour), 28, words[name]) for name, colour in colours.items()]),
         )
 
 
@@ -81,8 +90,11 @@ def accuracy_curves(store: Store, first: Run, second: Run) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).rename(columns={"valid_accuracy": "accuracy"})
 
 
-def _accuracy_chart(table: pd.DataFrame) -> Chart:
-    names = list(table["run"].unique())
+def _colours(first: Run, second: Run) -> dict[str, str]:
+    return {_name(first): LEFT, _name(second): RIGHT}
+
+
+def _accuracy_chart(table: pd.DataFrame, colours: dict[str, str]) -> Chart:
     lowest = float(table["accuracy"].quantile(0.1))
     return (
         alt.Chart(table)
@@ -97,7 +109,7 @@ def _accuracy_chart(table: pd.DataFrame) -> Chart:
             ),
             color=alt.Color(
                 "run:N",
-                scale=alt.Scale(domain=names, range=[LEFT, RIGHT][: len(names)]),
+                scale=alt.Scale(domain=list(colours), range=list(colours.values())),
                 legend=None,
             ),
             tooltip=[alt.Tooltip("run:N"), alt.Tooltip("epoch:Q"), alt.Tooltip("accuracy:Q", format=".2%")],
@@ -169,9 +181,8 @@ def _spectra(store: Store, first: Run, second: Run) -> None:
     if table.empty:
         st.caption("Singular values are recorded once a run has been pruned or has ended.")
         return
-    names = list(table["curve"].unique())
-    highest = float(table["value"].max())
-    colours = dict(zip(names, (LEFT, RIGHT), strict=False))
+    highest, drawn = float(table["value"].max()), set(table["curve"])
+    colours = {name: colour for name, colour in _colours(first, second).items() if name in drawn}
     chart_with_data(
         "Singular values",
         "The newest singular values of each hidden layer, the first run's and the second's.",
