@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from abp.dashboard.frame.page import MENU
 from abp.studies.registry import start_study, study_progress
@@ -115,3 +117,14 @@ def test_axe_finds_nothing_serious_in_what_opens(visit, dashboard: Dashboard):
     assert complaints(page) == []
     page.keyboard.press("Escape")
     expect(page.get_by_text("Terms on this page")).to_be_hidden()
+
+
+def test_axe_finds_nothing_serious_beside_an_opened_file_and_it_fits_a_phone(visit, dashboard: Dashboard, tmp_path):
+    save_file({f"{layer}.weight": torch.randn(30, 30) for layer in range(5)}, tmp_path / "mine.safetensors")
+    page = visit(f"{dashboard.url}/spectra", height=1500, **LOOKS["phone"])
+    page.get_by_text("Open a file").click()
+    page.locator("input[type=file]").set_input_files(tmp_path / "mine.safetensors")
+    expect(page.get_by_text("is shown instead of a run")).to_be_visible()
+    expect(page.locator('[aria-label^="Against chance"] > svg')).to_have_count(5)
+    settled(page)
+    assert [*complaints(page), *misfits(page)] == []
