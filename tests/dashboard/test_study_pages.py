@@ -210,6 +210,14 @@ def test_the_sentence_says_no_more_than_the_seeds(differences, sentence):
     assert sentence in found and found.count("accurate than") <= 2
 
 
+def test_the_sentences_tell_of_about_80_per_cent_and_of_the_most_that_was_removed():
+    nothing = {f"difference_from_{other}_{part}": 0.01 if part == "mean" else 5 if part == "n" else None for other in
+               ("dense", "magnitude") for part in ("mean", "low", "high", "n")}  # fmt: skip
+    row = {"dataset": "digits", "criterion": "activation"} | nothing
+    found = conclusions(pd.DataFrame([row | {"amount": amount} for amount in (0.5, 0.75, 0.9, 0.97)]))
+    assert [re.search(r"(\d+)\xa0%\*\*", sentence).group(1) for sentence in found] == ["75", "97"]
+
+
 def test_the_tables_are_made_again_when_equal_training_has_ended(store, finished):
     def columns() -> set[str]:
         page = settled(open_page("compare", study=finished))

@@ -86,13 +86,14 @@ def conclusions(cells: pd.DataFrame) -> list[str]:
 
 
 def _judged(cells: pd.DataFrame) -> dict[str, pd.Series]:
-    """Of each data set and criterion by activation, the row whose amount is nearest to 80 %, with a title."""
+    """Of each data set and criterion by activation, the rows nearest to 80 % and of the highest amount, by title."""
     rows = cells[cells["criterion"].str.startswith("activation")]
     found = {}
     for (dataset, criterion), part in rows.groupby(["dataset", "criterion"], sort=False):
-        row = part.loc[(part["amount"] - 0.8).abs().idxmin()]
-        title = f"{DATASETS[dataset].title}, {CRITERIA[criterion].title}, {study_charts.percent(row['amount'])}"
-        found[title] = row
+        for place in ((part["amount"] - 0.8).abs().idxmin(), part["amount"].idxmax()):
+            row = part.loc[place]
+            title = f"{DATASETS[dataset].title}, {CRITERIA[criterion].title}, {study_charts.percent(row['amount'])}"
+            found[title] = row
     return found
 
 
