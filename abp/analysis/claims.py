@@ -150,20 +150,9 @@ def effective(case: Case, pruned: PerSeed, dense: PerSeed, magnitude: PerSeed, *
     difference = paired_difference(pruned, dense, least=case.resolution)
     beside = {"accuracy against magnitude": paired_difference(pruned, magnitude, least=case.resolution)}
     about = f"Test accuracy against dense: {{}}; the limit is a loss of {_points(loss)}"
-    return replace(
-        _judged(
-            1,
-            case,
-            "accuracy against dense",
-            difference,
-            about,
-            "a dense and a pruned network",
-            limit=-loss,
-            least=case.resolution,
-        ),
-        beside=beside,
-        test_error=_test_error(case, pruned),
-    )
+    missing = "a dense and a pruned network"
+    found = _judged(1, case, "accuracy against dense", difference, about, missing, limit=-loss, least=case.resolution)
+    return replace(found, beside=beside, test_error=_test_error(case, pruned))
 
 
 def low_rank(case: Case, pruned: Ranks, dense: Ranks, magnitude: Ranks) -> Verdict:

@@ -324,7 +324,7 @@ def test_the_overview_counts_the_cases_of_a_method():
     assert "better than weights by magnitude: supported in 1 of 2" in line
     assert "better than weights by magnitude: not supported in 1 of 2" in line
     assert "better than at random: supported]" in line
-    assert intervals(judged)["case"].tolist()[1:] == ["weights by magnitude, 80\u00a0%", "at random, 80\u00a0%"]
+    assert intervals(judged)["case"].tolist()[1:] == ["80\u00a0%, weights by magnitude", "80\u00a0%, at random"]
     assert overview(judged)[0].endswith("nothing to compare with in this study")
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from abp.dashboard.charts.charts import Chart
+from abp.studies import typesetting
 
 _COLUMNS = 4  # of charts; the axes of more would leave no room for what they show
 
@@ -140,3 +141,10 @@ def picture(png: bytes | Sequence[bytes], *, alt: str | Sequence[str], **details
     files = [png] if isinstance(png, bytes) else png
     addresses = [f"data:image/png;base64,{base64.b64encode(file).decode()}" for file in files]
     st.image(addresses, alt=[alt] if isinstance(alt, str) else alt, **details)
+
+
+def download_table(name: str, table: pd.DataFrame, note: str) -> None:
+    """Buttons that take a table as Markdown and LaTeX, with the sentence that states N, the test and the correction."""
+    meaning = "This table as text, with the sentence that states N, the test and the correction"
+    download_text("Markdown", f"{name}.md", typesetting.to_markdown(table, note), f"{meaning}.")
+    download_text("LaTeX", f"{name}.tex", typesetting.to_latex(table, note), f"{meaning} (booktabs).")

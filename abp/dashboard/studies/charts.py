@@ -10,10 +10,8 @@ from abp.analysis.claims import Verdict
 from abp.analysis.paired_statistics import signed, t_interval
 from abp.dashboard.charts.charts import Chart, height
 from abp.dashboard.charts.colours import METHODS, distinct
-from abp.dashboard.charts.widgets import download_text
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
-from abp.studies import typesetting
 from abp.studies.specification import DENSE
 
 COSTS = {"flops": "FLOPs", "parameters": "parameters", "rank": "sum of ranks"}
@@ -331,18 +329,19 @@ def verdict_table(judged: Sequence[Verdict]) -> pd.DataFrame:
     """Every verdict with the test that it rests on, a row each; differences of accuracies in points."""
     rows = [
         {
-            "Claim": f"{verdict.claim}. {verdict.title}",
-            "Data": DATASETS[verdict.dataset].title,
+            "Claim": verdict.claim,
+            "Verdict": verdict.verdict,
             "Method": method(verdict.criterion),
             "Against": method(verdict.against) if verdict.against else "",
             "Amount": percent(verdict.amount),
-            "Verdict": verdict.verdict,
-            "Alone": verdict.uncorrected,
-            "Seeds": verdict.seeds,
             "Difference": _bounds(verdict),
             "p, corrected": "" if verdict.p_corrected is None else f"{verdict.p_corrected:.2g}",
+            "Alone": verdict.uncorrected,
+            "Seeds": verdict.seeds,
             "More seeds": verdict.more_seeds or "",
             "Test set's error": "" if verdict.test_error is None else f"{100 * verdict.test_error:.2f}",
+            "Data": DATASETS[verdict.dataset].title,
+            "What it claims": verdict.title,
         }
         for verdict in judged
     ]
@@ -356,13 +355,6 @@ def _bounds(verdict: Verdict) -> str:
     values = [interval.mean, *(each for each in (interval.low, interval.high) if each is not None)]
     mean, *bounds = (signed(scale * value) for value in values)
     return f"{mean} [{', '.join(bounds)}]" if bounds else mean
-
-
-def download_table(name: str, table: pd.DataFrame, note: str) -> None:
-    """Buttons that take a table as Markdown and LaTeX, with the sentence that states N, the test and the correction."""
-    meaning = "This table as text, with the sentence that states N, the test and the correction"
-    download_text("Markdown", f"{name}.md", typesetting.to_markdown(table, note), f"{meaning}.")
-    download_text("LaTeX", f"{name}.tex", typesetting.to_latex(table, note), f"{meaning} (booktabs).")
 
 
 def interval_words(row: pd.Series, name: str) -> str:

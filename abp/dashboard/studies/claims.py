@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,10 +25,10 @@ from abp.analysis.claims import (
 from abp.analysis.paired_statistics import Interval
 from abp.dashboard.charts.charts import Chart, height
 from abp.dashboard.charts.colours import METHODS, MUTED
-from abp.dashboard.charts.widgets import chart_with_data, download_csv
+from abp.dashboard.charts.widgets import chart_with_data, download_csv, download_table
 from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
-from abp.dashboard.studies.charts import download_table, interval_words, method, percent, verdict_table
+from abp.dashboard.studies.charts import interval_words, method, percent, verdict_table
 from abp.dashboard.studies.findings import findings
 from abp.data.datasets import DATASETS
 from abp.pruning.criteria import CRITERIA
@@ -337,16 +336,18 @@ def pca_table(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _beside_bars(verdict: Verdict, *, data: bool) -> str:
-    """The case that a verdict is about, short enough for a phone: of claim 5, what activation is compared with."""
-    shown = replace(verdict, criterion=verdict.against, against=None) if verdict.against else verdict
-    return _case(shown, data=data)
+    """The case that a verdict is about, short enough for a phone: of claim 5, what activation is compared with.
 
-
-def _case(verdict: Verdict, *, data: bool = True) -> str:
-    """The case that a verdict is about, in words."""
+    The amount comes first, since the end of a long name is cut off there.
+    """
     where = f"{DATASETS[verdict.dataset].title}, " if data else ""
+    return f"{where}{percent(verdict.amount)}, {method(verdict.against or verdict.criterion)}"
+
+
+def _case(verdict: Verdict) -> str:
+    """The case that a verdict is about, in words."""
     against = f" rather than {method(verdict.against)}" if verdict.against else ""
-    return f"{where}{method(verdict.criterion)}{against}, {percent(verdict.amount)}"
+    return f"{DATASETS[verdict.dataset].title}, {method(verdict.criterion)}{against}, {percent(verdict.amount)}"
 
 
 def intervals(judged: list[Verdict]) -> pd.DataFrame:
@@ -385,7 +386,7 @@ def _scaled(scale: int, interval: Interval) -> dict:
 def interval_chart(table: pd.DataFrame, title: str = "difference") -> Chart:
     """Means with their intervals (columns of `intervals`), the deciding ones filled."""
     x = alt.X("mean:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=6))
-    y = alt.Y("case:N", title=None, sort=None, axis=alt.Axis(labelLimit=260))
+    y = alt.Y("case:N", title=None, sort=None, axis=alt.Axis(labelLimit=180))
     colour = alt.Color("criterion:N", scale=alt.Scale(domain=list(METHODS), range=list(METHODS.values())), legend=None)
     bounds = [alt.Tooltip(f"{name}:Q", format="+.3f") for name in ("mean", "low", "high")]
     tooltip: list[Any] = [alt.Tooltip("case:N"), alt.Tooltip("what:N"), *bounds, alt.Tooltip("seeds:Q")]

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from abp.analysis.paired_statistics import paired_difference, signed
-from abp.dashboard.charts.widgets import chart_with_data, download_csv
+from abp.dashboard.charts.widgets import chart_with_data, download_csv, download_table
 from abp.dashboard.frame.access import operating
 from abp.dashboard.frame.background import in_background
 from abp.dashboard.frame.markdown import literal
@@ -290,7 +290,7 @@ def _cells(cells: pd.DataFrame, runs: pd.DataFrame, dataset: str) -> None:
     with st.container(horizontal=True):
         download_csv(f"methods-{dataset}", lambda: cells)
         note = typesetting.sentence(DATASETS[dataset].title, cells["seeds"].tolist())
-        study_charts.download_table(f"methods-{dataset}", shown, note)
+        download_table(f"methods-{dataset}", shown, note)
 
 
 def _runs_of(row: pd.Series, runs: pd.DataFrame) -> None:
